@@ -1,0 +1,1 @@
+//! Slices in, slices out: the arithmetic of the network for each instruction set.

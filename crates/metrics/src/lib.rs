@@ -1,0 +1,1 @@
+//! Mask against mask: overlap and surface distances in mm.

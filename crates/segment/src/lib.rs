@@ -1,0 +1,1 @@
+//! From study to labels, from data set to model.

@@ -1,0 +1,1 @@
+//! The network: shapes, parameters, forward and backward, losses, optimisers.

@@ -1,0 +1,1 @@
+//! A scan in space: grids, NIfTI files, orientation, resampling, components, distances.
