@@ -1,1 +1,22 @@
-//! A scan in space: grids, NIfTI files, orientation, resampling, components, distances.
+//! A scan in space: grids, `NIfTI` files, orientation, resampling, components, distances.
+//!
+//! World coordinates are millimetres, RAS+. Voxels are stored x fastest. Only [`orient`] permutes axes.
+//! Deliberately absent: tumours, sequences and tensors; the crate knows nothing of them.
+
+mod affine;
+mod atomic;
+mod crop;
+mod error;
+mod grid;
+pub mod orient;
+mod units;
+mod volume;
+
+pub use affine::Affine;
+pub use atomic::write_atomically;
+pub use crop::{Bounds, crop, restore};
+pub use error::VolumeError;
+pub use grid::{Grid, Limits};
+pub use orient::Orientation;
+pub use units::{Ml, Mm, Mm3, VoxelIndex, WorldPoint};
+pub use volume::{Mask, Volume};
