@@ -1,0 +1,67 @@
+# The verbs of this repository. CI calls the same ones: .ci/run is `make test`.
+# There is one build, `--release`: the tests run whole networks.
+
+SHELL := bash
+.SHELLFLAGS := -o pipefail -ec
+.DEFAULT_GOAL := help
+
+CARGO_FLAGS := --release --locked --workspace
+GLIOSCOPE := target/release/glioscope
+DEMO := target/demo
+VENV := target/golden-venv
+
+.PHONY: help build run test check bench golden size
+
+help: ## List the verbs
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## Build the program: target/release/glioscope
+	cargo build --release --locked --package cli
+
+run: build ## Make a phantom patient, find its tumour, print the volumes, name the picture
+	@rm -rf $(DEMO)
+	$(GLIOSCOPE) phantom --out $(DEMO)/cases --seed 1
+	$(GLIOSCOPE) segment $(DEMO)/cases/* --out $(DEMO)/result
+	@echo "The picture: $(DEMO)/result/overview.png"
+
+check: ## Format, lints, tidy (the rules of the house), licences and sources of dependencies
+	cargo fmt --all --check
+	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
+	cargo test --release --locked --package tidy --quiet -- --nocapture
+	@if cargo deny --version >/dev/null 2>&1; then \
+		cargo deny --locked check bans licenses sources; \
+	else \
+		echo "SKIPPED: cargo-deny is not installed, so licences and sources were not checked (cargo install cargo-deny --locked)" >&2; \
+	fi
+
+test: check ## Everything that must hold: check, then all tests
+	@if cargo nextest --version >/dev/null 2>&1; then \
+		cargo test $(CARGO_FLAGS) --doc --quiet; \
+		cargo nextest run $(CARGO_FLAGS) --no-fail-fast; \
+	else \
+		status=0; cargo test $(CARGO_FLAGS) --no-fail-fast 2>&1 | tee target/tests.log || status=$$?; \
+		awk '/^test result:/ {p += $$4; f += $$6; s += $$8} END {printf "tests: %d passed, %d failed, %d skipped\n", p, f, s}' target/tests.log; \
+		exit $$status; \
+	fi
+
+bench: build ## Time the network: one line of JSON a pass, appended to target/bench.jsonl
+	@for pass in forward train; do \
+		$(GLIOSCOPE) bench net --name n32 --patch 128 --pass $$pass --json | tee -a target/bench.jsonl; \
+	done
+
+golden: $(VENV)/installed ## Make the golden values again, with the pinned public tools of golden/requirements.txt
+	@for script in golden/*.py; do echo "$$script"; $(VENV)/bin/python "$$script"; done
+	git status --short -- golden crates
+
+$(VENV)/installed: golden/requirements.txt
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --requirement golden/requirements.txt
+	@touch $@
+
+size: ## Lines of Rust a crate, and the change against main
+	@printf '%-16s %7s %7s   %s\n' crate source tests 'against main'
+	@for crate in crates/* tidy; do \
+		lines() { find "$$@" -name '*.rs' -print0 2>/dev/null | xargs -0 -r cat | wc -l; }; \
+		change=$$(git diff --numstat main -- "$$crate" | awk '{a += $$1; d += $$2} END {printf "+%d -%d", a, d}'); \
+		printf '%-16s %7d %7d   %s\n' "$${crate#crates/}" "$$(lines "$$crate/src")" "$$(lines "$$crate/tests" "$$crate/benches" || true)" "$$change"; \
+	done
