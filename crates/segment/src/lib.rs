@@ -1,1 +1,3 @@
 //! From study to labels, from data set to model.
+
+pub mod phantom;
