@@ -24,13 +24,17 @@ const SAY_NOTHING: [&str; 15] = [
 /// First parts of a longer name that say nothing.
 const SAY_NOTHING_IN_FRONT: [&str; 2] = ["do", "my"];
 /// Words of others for things that have a name here (docs/GLOSSARY.md), and that name.
-const OTHERS_WORDS: [(&str, &str); 6] = [
+const OTHERS_WORDS: [(&str, &str); 10] = [
     ("modality", "sequence"),
     ("modalities", "sequences"),
     ("gt", "reference"),
     ("preprocess", "prepare"),
     ("postprocess", "decode"),
     ("zooms", "spacing"),
+    ("tumor", "tumour"),
+    ("edema", "oedema"),
+    ("color", "colour"),
+    ("normalize", "normalise"),
 ];
 
 /// Names that are words of the field or of the command line, each where it may stand: path, name, reason.

@@ -1,4 +1,4 @@
-//! What may not enter the repository: scans of patients, and files that are heavier than they are worth.
+//! What may not enter the repository: scans of patients, files heavier than they are worth, code from odd places.
 
 use crate::tree::{File, Finding, Tree};
 
@@ -9,7 +9,10 @@ const OTHER_BYTES: u64 = 2_000_000;
 
 const SCANS: [&str; 6] = [".nii", ".nii.gz", ".dcm", ".mha", ".nrrd", ".npz"];
 
-/// Fails for a scan anywhere, and for a file above the limit of its kind.
+/// The one place that dependencies come from.
+const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
+
+/// Fails for a scan anywhere, for a dependency from elsewhere than crates.io, and for a file above the limit of its kind.
 pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in &tree.files {
@@ -23,7 +26,18 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
             findings.push(file.finding(1, what, "Make it smaller, or generate it where it is needed"));
         }
     }
+    findings.extend(odd_sources(tree));
     findings
+}
+
+/// Locked dependencies that come from a git repository or another registry. (cargo-deny says more, where it runs.)
+fn odd_sources(tree: &Tree) -> Vec<Finding> {
+    let Some(lock) = tree.file("Cargo.lock") else { return Vec::new() };
+    let sources =
+        lock.text.lines().enumerate().filter_map(|(at, line)| Some((at + 1, line.strip_prefix("source = ")?)));
+    let odd = sources.filter(|(_, source)| source.trim_matches('"') != REGISTRY);
+    odd.map(|(line, source)| lock.finding(line, format!("a dependency from {source}"), "Take a release from crates.io"))
+        .collect()
 }
 
 fn limit_of(file: &File) -> u64 {
@@ -44,5 +58,13 @@ mod tests {
         let tree = Tree::of(&[("golden/a.bin", &heavy), ("docs/a.md", &heavy), ("crates/a/tests/t1.nii.gz", "")]);
         let found = check(&tree);
         assert_eq!(found.len(), 2, "the golden file and the scan: {found:?}");
+    }
+
+    #[test]
+    fn dependencies_from_elsewhere_are_found() {
+        let lock = format!("source = \"{REGISTRY}\"\nsource = \"git+https://example.org/a#1\"\n");
+        let found = check(&Tree::of(&[("Cargo.lock", &lock)]));
+        assert_eq!(found.len(), 1, "the git one: {found:?}");
+        assert_eq!(found[0].line, 2, "{}", found[0]);
     }
 }
