@@ -1,0 +1,8 @@
+//! Augmentation: dice first ([`draw`]), then a change that can be replayed ([`apply`]).
+
+pub mod apply;
+pub mod carve;
+pub mod draw;
+pub mod filter;
+pub mod gather;
+pub mod intensity;
