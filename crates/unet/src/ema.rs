@@ -25,7 +25,7 @@ impl Ema {
     /// Moves the average towards `weights`: e ← e + (1 − d)(w − e).
     ///
     /// d = min(decay, (1 + t) / (10 + t)) with t the number of earlier updates, so that a short training is not
-    /// dominated by its random start (TensorFlow's `ExponentialMovingAverage` with `num_updates`).
+    /// dominated by its random start (`TensorFlow`'s `ExponentialMovingAverage` with `num_updates`).
     ///
     /// # Panics
     /// If the number of weights changed.

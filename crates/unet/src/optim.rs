@@ -1,7 +1,7 @@
-//! Optimisers over one flat list of parameters, as PyTorch defines them.
+//! Optimisers over one flat list of parameters, as `PyTorch` defines them.
 //!
 //! Each parameter is stepped on its own with plain multiplications and additions in f32; factors that are the same
-//! for all (bias corrections, step sizes) are taken in f64 and rounded once, as PyTorch does. So steps have the same
+//! for all (bias corrections, step sizes) are taken in f64 and rounded once, as `PyTorch` does. So steps have the same
 //! bits for any number of threads and on every instruction set.
 
 use rayon::prelude::*;

@@ -79,7 +79,7 @@ pub(super) fn activate(
 
 fn activate_chunk(stripe: Stripe<'_>) {
     let Stripe { r, logits, targets, mut outputs, partials } = stripe;
-    let highest = targets.iter().fold(0, |a, t| t.max(&a).to_owned());
+    let highest = targets.iter().fold(0, |a, t| (*t).max(a));
     assert!(usize::from(highest) < r, "loss: class {highest} of {r} classes");
     partials.fill(Partial::default());
     for (tile, targets) in targets.chunks(TILE).enumerate() {
@@ -130,7 +130,7 @@ fn activate_tile(logits: &[&[f32]], targets: &[u8], outputs: &mut [&mut [f32]], 
 
 /// Probabilities into gradients, in place; `slopes`: `[N][R]`.
 ///
-/// With g the slope of Dice by p: ∂/∂x_k = p_k (g_k − Σ_j p_j g_j) + c (p_k − [t = k]).
+/// With g the slope of Dice by p: `∂/∂x_k = p_k (g_k − Σ_j p_j g_j) + c (p_k − [t = k])`.
 pub(super) fn differentiate(targets: &[u8], (r, v): (usize, usize), slopes: &[Slope], c: f32, d_logits: &mut [f32]) {
     let samples = targets.chunks_exact(v).zip(d_logits.chunks_exact_mut(r * v)).zip(slopes.chunks_exact(r));
     for ((targets, d_logits), slopes) in samples {

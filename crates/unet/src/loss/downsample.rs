@@ -9,7 +9,7 @@ pub fn downsampled_shape(shape: [usize; 3], strides: [usize; 3]) -> [usize; 3] {
 ///
 /// `src`: `[planes][D][H][W]`, any number of planes (N samples times R regions, or N maps of classes); `dst`:
 /// `[planes]` of [`downsampled_shape`]. Voxel i takes voxel `i stride + stride / 2` of each axis, the last one where
-/// that is past the end: for an even stride, of the two about the centre, the later one, as PyTorch's
+/// that is past the end: for an even stride, of the two about the centre, the later one, as `PyTorch`'s
 /// `nearest-exact` does. Pass strides against the full grid and the full targets: nearest of nearest would drift.
 ///
 /// # Panics

@@ -6,7 +6,7 @@
 //! are stated with each function and held by the tests at the foot of the file.
 
 /// ln 2 in two parts: the first has 9 significant bits, so that `n * LN2_HIGH` is exact for every exponent `n`.
-const LN2_HIGH: f32 = 0.693_359_375;
+const LN2_HIGH: f32 = 355.0 / 512.0;
 /// ln 2 less `LN2_HIGH`.
 const LN2_LOW: f32 = -2.121_944_4e-4;
 /// 1.5 * 2^23: adding it rounds a number of modulus below 2^22 to the nearest integer, kept in the low mantissa bits.
@@ -19,7 +19,7 @@ const HIGHEST: f32 = 88.0;
 /// e^x within 2 ulp for -87.3 <= x <= 88; arguments outside are clamped to that interval, NaN stays NaN.
 ///
 /// x = n ln 2 + r with |r| <= ln 2 / 2, e^r = 1 + r + r² P(r); e^0 is exactly 1. P's own error is 5e-9 relative.
-#[inline(always)]
+#[inline]
 pub(super) fn exp(x: f32) -> f32 {
     // Comparisons, not `max`/`min`: those would turn NaN into a number and hide a diverged net.
     let x = if x < LOWEST { LOWEST } else { x };
@@ -41,7 +41,7 @@ pub(super) fn exp(x: f32) -> f32 {
 ///
 /// 1 + u = 2^k (1 + f) with 1 + f in [√½, √2); f is formed from `u`, not from the rounded 1 + u, so that small `u`
 /// keep their relative precision. With s = f / (2 + f): ln(1 + f) = 2 atanh(s) = f - (f²/2 - s (f²/2 + s² Q(s²))).
-#[inline(always)]
+#[inline]
 pub(super) fn ln_1p(u: f32) -> f32 {
     const ONE: i32 = 1.0f32.to_bits().cast_signed();
     const SQRT_HALF: i32 = std::f32::consts::FRAC_1_SQRT_2.to_bits().cast_signed();
@@ -53,7 +53,7 @@ pub(super) fn ln_1p(u: f32) -> f32 {
     let n = k as f32;
     let s = f / (2.0 + f);
     let w = s * s;
-    let q = 2.958_568_1e-1;
+    let q = 2.958_568e-1;
     let q = q * w + 3.998_865_4e-1;
     let q = q * w + 6.666_668_5e-1;
     let half_square = 0.5 * f * f;

@@ -110,8 +110,7 @@ impl LossWorkspace {
 ///
 /// `logits`, `d_logits`: `[N][R][V]`, `shape` is (N, R, V), V = D·H·W. `d_logits` is overwritten; `scale` is the
 /// weight of this output under deep supervision. Sums run in f64 over fixed chunks: the same bits for any number of
-/// threads of the current rayon pool. Exact to rounding for any finite logit: exponentials are only taken of
-/// negative numbers. An output that is empty in the target has Dice s / (P + s), so its gradient pushes P down; one
+/// threads of the current rayon pool. No logit overflows: exponentials are only taken of negative numbers. An output that is empty in the target has Dice s / (P + s), so its gradient pushes P down; one
 /// empty in both with s = 0 counts as 1 with no gradient. Derivation: docs/losses.md.
 ///
 /// # Panics
