@@ -17,9 +17,9 @@ const REPORT: LossSpec = LossSpec {
 };
 
 /// A small linear congruential generator: uniform in [0, 1).
-struct Dice(u64);
+struct Draws(u64);
 
-impl Dice {
+impl Draws {
     fn next(&mut self) -> f64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 40) as f64 / (1u64 << 24) as f64
@@ -33,11 +33,11 @@ enum Kind {
 }
 
 fn question(kind: Kind, (n, r, v): Shape, seed: u64) -> (Vec<f32>, Vec<u8>) {
-    let mut dice = Dice(seed);
-    let logits = (0..n * r * v).map(|_| (dice.next() * 12.0 - 6.0) as f32).collect();
+    let mut draws = Draws(seed);
+    let logits = (0..n * r * v).map(|_| (draws.next() * 12.0 - 6.0) as f32).collect();
     let targets = match kind {
-        Kind::Regions => (0..n * r * v).map(|_| u8::from(dice.next() < 0.3)).collect(),
-        Kind::Classes => (0..n * v).map(|_| (dice.next() * r as f64) as u8).collect(),
+        Kind::Regions => (0..n * r * v).map(|_| u8::from(draws.next() < 0.3)).collect(),
+        Kind::Classes => (0..n * v).map(|_| (draws.next() * r as f64) as u8).collect(),
     };
     (logits, targets)
 }
