@@ -93,7 +93,7 @@ mod tests {
         let path = folder.path().join("labels.nii.gz");
         write_atomically(&path, |out| out.write_all(b"first")).expect("first");
         let failed = write_atomically(&path, |out| {
-            out.write_all(&[0; 200_000])?;
+            out.write_all(&vec![0; 200_000])?;
             Err(io::Error::other("disk full"))
         });
         assert!(failed.is_err(), "the error of the closure comes through");

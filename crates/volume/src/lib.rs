@@ -5,18 +5,25 @@
 
 mod affine;
 mod atomic;
+mod components;
 mod crop;
+mod distance;
 mod error;
 mod grid;
+pub mod nifti;
 pub mod orient;
+mod resample;
 mod units;
 mod volume;
 
 pub use affine::Affine;
 pub use atomic::write_atomically;
+pub use components::{Components, Connectivity, components};
 pub use crop::{Bounds, crop, restore};
+pub use distance::distance_to;
 pub use error::VolumeError;
 pub use grid::{Grid, Limits};
 pub use orient::Orientation;
+pub use resample::{resample_linear, resample_nearest};
 pub use units::{Ml, Mm, Mm3, VoxelIndex, WorldPoint};
 pub use volume::{Mask, Volume};
