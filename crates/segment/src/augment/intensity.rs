@@ -26,37 +26,50 @@ impl Statistics {
     #[expect(clippy::cast_possible_truncation, reason = "means of f32 values")]
     pub fn of(values: &[f32], codes: &[u8]) -> Option<Self> {
         let (mut count, mut sum, mut squares) = (0_usize, 0.0_f64, 0.0_f64);
-        let (mut low, mut high) = (f32::INFINITY, f32::NEG_INFINITY);
+        let (mut least, mut greatest) = (f32::INFINITY, f32::NEG_INFINITY);
         for (values, codes) in values.chunks(4096).zip(codes.chunks(4096)) {
-            let (mut part, mut square) = ([0.0_f32; LANES], [0.0_f32; LANES]);
-            let (mut least, mut most) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
-            count += codes.iter().map(|&code| usize::from(code != AIR)).sum::<usize>();
-            for (values, codes) in values.chunks(LANES).zip(codes.chunks(LANES)) {
-                for (lane, (&v, &code)) in values.iter().zip(codes).enumerate() {
-                    let counted = if code == AIR { 0.0 } else { v };
-                    part[lane] += counted;
-                    square[lane] += counted * counted;
-                    least[lane] = least[lane].min(if code == AIR { f32::INFINITY } else { v });
-                    most[lane] = most[lane].max(if code == AIR { f32::NEG_INFINITY } else { v });
-                }
+            count += codes.iter().filter(|&&code| code != AIR).count();
+            let ((eights, rest), (code_eights, code_rest)) = (values.as_chunks(), codes.as_chunks());
+            let (mut last, mut last_codes) = ([0.0; LANES], [AIR; LANES]);
+            last[..rest.len()].copy_from_slice(rest);
+            last_codes[..rest.len()].copy_from_slice(code_rest);
+            for [part, square, low, high] in [lanes(eights, code_eights), lanes(&[last], &[last_codes])] {
+                sum += part.iter().map(|&v| f64::from(v)).sum::<f64>();
+                squares += square.iter().map(|&v| f64::from(v)).sum::<f64>();
+                least = low.into_iter().fold(least, f32::min);
+                greatest = high.into_iter().fold(greatest, f32::max);
             }
-            sum += part.iter().map(|&v| f64::from(v)).sum::<f64>();
-            squares += square.iter().map(|&v| f64::from(v)).sum::<f64>();
-            low = least.iter().fold(low, |a, &b| a.min(b));
-            high = most.iter().fold(high, |a, &b| a.max(b));
         }
         if count == 0 {
             return None;
         }
         let mean = sum / count as f64;
         let deviation = (squares / count as f64 - mean * mean).max(0.0).sqrt();
-        Some(Self { mean: mean as f32, deviation: deviation as f32, low, high })
+        Some(Self { mean: mean as f32, deviation: deviation as f32, low: least, high: greatest })
     }
+}
+
+/// Sum, sum of squares, least and greatest value, lane by lane. Local arrays stay in registers; captured ones did not.
+fn lanes(values: &[[f32; LANES]], codes: &[[u8; LANES]]) -> [[f32; LANES]; 4] {
+    let (mut sum, mut squares) = ([0.0; LANES], [0.0; LANES]);
+    let (mut low, mut high) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
+    for (values, codes) in values.iter().zip(codes) {
+        for lane in 0..LANES {
+            let (v, air) = (values[lane], codes[lane] == AIR);
+            let counted = if air { 0.0 } else { v };
+            sum[lane] += counted;
+            squares[lane] += counted * counted;
+            let (under, over) = if air { (f32::INFINITY, f32::NEG_INFINITY) } else { (v, v) };
+            low[lane] = if under < low[lane] { under } else { low[lane] };
+            high[lane] = if over > high[lane] { over } else { high[lane] };
+        }
+    }
+    [sum, squares, low, high]
 }
 
 /// Multiplies by a smooth field about the scanner's zero, which lies at `floor` after normalisation; air stays as it is.
 ///
-/// The exponential is taken as `(1 + p / 8)^8`, within 6 % of it for a field's logarithm `p` of up to 1 and exactly smooth.
+/// The exponential is taken as `(1 + p / 8)^8`, within 7 % of it for a field's logarithm `p` of up to 1.
 #[expect(clippy::cast_possible_truncation, reason = "coefficients below 1")]
 pub fn bias(values: &mut [f32], codes: &[u8], shape: [usize; 3], field: (&Bias, f32)) {
     let (field, floor) = field;
@@ -71,7 +84,7 @@ pub fn bias(values: &mut [f32], codes: &[u8], shape: [usize; 3], field: (&Bias, 
         }
         let [c0, c1, c2, c3] = in_x.map(|c| c as f32);
         for ((v, &code), &x) in values.iter_mut().zip(codes).zip(&xs) {
-            let eighth = (1.0 + 0.125 * (c0 + x * (c1 + x * (c2 + x * c3)))).max(0.0);
+            let eighth = 1.0 + 0.125 * (c0 + x * (c1 + x * (c2 + x * c3)));
             let square = eighth * eighth;
             let factor = square * square * (square * square);
             *v = if code == AIR { *v } else { floor + (*v - floor) * factor };
