@@ -22,6 +22,10 @@ pub(super) struct Place {
     pub stem: f32,
     /// Blood that takes up contrast agent: vessels, sinuses, dura, choroid plexus. Lies over the others, 0..1.
     pub blood: f32,
+    /// Bone and air that a skull stripping left at the border: no signal. Lies over the others, 0..1.
+    pub void: f32,
+    /// Age's bright seam of white matter around the ventricles in T2 and FLAIR, 0..1.
+    pub cap: f32,
     /// Distance to the nearest ventricle in mm, positive inside.
     pub ventricle: f32,
     /// Depth under the cortex in mm: 0 at the border of grey and white matter.
@@ -48,6 +52,7 @@ pub(super) struct Head {
     cortex: f32,
     margin: f32,
     dura: f32,
+    caps: f32,
     /// Width of an edge in mm: a voxel of the scan, at least the 1.2 mm of a sharp scan.
     edge: f32,
 }
@@ -74,6 +79,7 @@ impl Head {
             cortex: lerp(3.0, 2.5, age),
             margin: dice.between(0.3, 1.8),
             dura: dice.between(0.0, 1.0),
+            caps: age * dice.between(0.0, 1.0),
             edge: voxel.max(1.2),
         }
     }
@@ -118,6 +124,9 @@ impl Head {
         };
         self.mix(q, pial, cortex, &mut place);
         place.blood = self.blood(p, q, hull, pial, &place);
+        place.void = covered(0.7 - hull + 4.0 * self.shrink.at(p, 9.0), 1.6) * ramp(4.0, 1.0, hull);
+        let seam = (4.0 + 12.0 * self.choroid.at(q, 16.0)).clamp(1.0, 8.0);
+        place.cap = self.caps * ramp(-seam, -0.5, ventricle) * place.white;
         place
     }
 
@@ -141,16 +150,19 @@ impl Head {
         let steep = length(slope).max(0.3);
         let normal = slope.map(|v| v / steep);
         let foot: P3 = std::array::from_fn(|axis| p[axis] - normal[axis] * depth * 0.85);
-        let reach = 19.0 + 15.0 * self.fold_depth.at(foot, 31.0);
-        let wide = 0.1 + self.sulcus * (0.3 + 1.0 * ramp(8.0, 0.0, depth)) + 0.9 * self.shrink.at(foot, 26.0);
-        let fold = sheet(self.folds[side], foot, normal, 16.0);
+        let reach = 23.0 + 17.0 * self.fold_depth.at(foot, 31.0);
+        // The medial wall has shallow sulci that do not reach the nuclei.
+        let medial = ramp(0.1, 0.8, normal[0] * p[0].signum());
+        let reach = reach * lerp(1.0, 0.45, medial);
+        let wide = 0.1 + self.sulcus * (0.3 + 1.0 * ramp(8.0, 0.0, depth)) + 0.9 * self.shrink.at(foot, 26.0) - 0.5 * medial;
+        let fold = sheet(self.folds[side], foot, normal, 15.0);
         let deep = (depth - reach.max(3.0)).max(0.0);
         let fold = (fold * fold + deep * deep).sqrt() - wide.max(0.1);
         let crease = sheet(self.creases[side], foot, normal, 11.0);
         let deep = (depth - 0.6 * reach.max(4.0)).max(0.0);
         let crease = (crease * crease + deep * deep).sqrt() - 0.7 * wide.max(0.1);
         // Deep in the middle there are no sulci: the noise's sheets fade where the callosum and the nuclei lie.
-        let fade = 8.0 * ramp(-4.0, 6.0, midline.middle);
+        let fade = 8.0 * ramp(-4.0, 6.0, midline.middle) * ramp(40.0, 22.0, p[0].abs());
         let pial = smooth_min(outer, fold.min(crease) + fade, 0.8);
         (pial, cortex)
     }
@@ -160,7 +172,7 @@ impl Head {
         let (y, z) = (p[1] + 50.0, p[2] + 34.0);
         let fan = z / (y.abs() + z.abs() + 4.0); // grows like the angle around the transverse axis
         let fan = if y > 0.0 { 2.0 - fan } else { fan };
-        let along = 32.0 * fan + 0.12 * p[0].abs() + 9.0 * self.folia.at(p, 21.0) + 2.5 * self.folia.at(p, 8.0);
+        let along = 32.0 * fan + 0.12 * p[0].abs() + 7.0 * self.folia.at(p, 23.0) + 2.0 * self.folia.at(p, 9.0);
         let fade = 7.0 * ramp(17.0, 9.0, (y * y + z * z).sqrt());
         let groove = |spacing: f32, reach: f32| {
             let turn = along / spacing;
@@ -168,9 +180,10 @@ impl Head {
             let deep = (outer - reach).max(0.0);
             (across * across + deep * deep).sqrt()
         };
-        let pial = outer.min(groove(4.2, 5.5) - 0.2 + fade).min(groove(12.6, 12.0) - 0.4 + fade);
-        place.under_cortex = pial - 1.3;
-        (pial, 1.3)
+        let fine = 8.0 + 9.0 * self.folia.at(p, 15.0);
+        let pial = outer.min(groove(4.5, fine) - 0.3 + fade).min(groove(13.5, 16.0) - 0.5 + fade);
+        place.under_cortex = pial - 1.4;
+        (pial, 1.4)
     }
 
     /// Turns distances into shares.
@@ -192,7 +205,7 @@ impl Head {
     /// Distance to the ventricles.
     fn ventricles_at(&self, p: P3) -> f32 {
         let x = p[0].abs();
-        if x > 46.0 || p[1] > 42.0 || p[1] < -88.0 || p[2] < -50.0 || p[2] > 40.0 {
+        if x > 48.0 || p[1] > 46.0 || p[1] < -90.0 || p[2] < -52.0 || p[2] > 42.0 {
             return -20.0;
         }
         let (q, w) = ([x, p[1], p[2]], self.ventricles);
@@ -229,8 +242,8 @@ impl Head {
             let tear = self.choroid.at(p, 21.0) * 3.0 - 1.3 + self.dura;
             blood = blood.max(0.7 * covered(tear.min(1.4 - hull), 1.5));
             let [a, b] = self.vessels.map(|field| field.at(p, 11.0) * 11.0);
-            let vessel = 0.9 + 0.4 * self.dura - (a * a + b * b).sqrt();
-            blood = blood.max(covered(vessel, 1.6)) * outside;
+            let vessel = 0.55 + 0.35 * self.dura + 1.5 * self.shrink.at(p, 40.0) - (a * a + b * b).sqrt();
+            blood = blood.max((0.55 + 0.45 * self.dura) * covered(vessel, 1.6)) * outside;
         }
         blood
     }
@@ -258,13 +271,13 @@ impl Shape {
         let floor = lerp(-14.0, -25.0, ramp(-45.0, 25.0, y)) + 5.0 * ramp(30.0, 0.0, x) * ramp(0.0, 40.0, y);
         let top = smooth_min(dome, z - floor, 13.0);
         let temporal = ellipsoid([x, y, z + 0.22 * (y + 16.0)], [42.0, -18.0, -20.0], [25.0, 45.0, 21.0]);
-        let lobe = ellipsoid([x, y, z], [26.0, -66.0, -36.0], [29.0, 27.0, 21.0]);
-        let vermis = ellipsoid([x, y, z], [0.0, -66.0, -32.0], [13.0, 20.0, 20.0]);
+        let lobe = ellipsoid([x, y, z], [26.0, -64.0, -34.0], [30.0, 29.0, 22.0]);
+        let vermis = ellipsoid([x, y, z], [0.0, -64.0, -30.0], [13.0, 22.0, 21.0]);
         let pons = ellipsoid([x, y, z], [0.0, -23.0, -31.0], [17.0, 14.0, 15.0]);
         let midbrain = tube([x, y, z], ([0.0, -20.0, -8.0], 16.0), ([0.0, -26.0, -34.0], 12.0));
         let medulla = tube([x, y, z], ([0.0, -28.0, -40.0], 11.0), ([0.0, -38.0, -66.0], 7.5));
         Self {
-            cerebrum: smooth_max(top, temporal, 12.0)
+            cerebrum: smooth_max(top, temporal, 8.0)
                 - 4.5 * ramp(8.0, 0.0, x) * ramp(0.0, 30.0, z.max(y.abs() - 40.0)),
             cerebellum: smooth_max(lobe, vermis, 6.0),
             stem: smooth_max(smooth_max(pons, midbrain, 3.0), medulla, 4.0),

@@ -38,7 +38,7 @@ pub(super) fn draw(dice: &mut Dice) -> [Contrast; 4] {
         white: 1.0,
         deep: near(0.87, 0.04),
         stem: near(0.95, 0.03),
-        blood: near(0.72, 0.3),
+        blood: near(0.55, 0.5),
         necrosis: near(0.58, 0.15) + 0.9 * bleed,
         rim: near(0.77, 0.08) + 0.5 * bleed,
         oedema: near(0.80, 0.06),
@@ -54,7 +54,7 @@ pub(super) fn draw(dice: &mut Dice) -> [Contrast; 4] {
         stem: near(0.95, 0.03),
         blood: near(1.9, 0.25),
         necrosis: near(0.58, 0.15) + 0.4 * bleed,
-        rim: near(1.62, 0.2),
+        rim: near(1.55, 0.22),
         oedema: near(0.82, 0.06),
         grain: near(0.12, 0.5),
         texture: near(0.035, 0.5),
@@ -66,7 +66,7 @@ pub(super) fn draw(dice: &mut Dice) -> [Contrast; 4] {
         white: near(0.76, 0.06),
         deep: near(0.86, 0.06),
         stem: near(0.82, 0.06),
-        blood: near(0.6, 0.4),
+        blood: near(0.3, 0.4),
         necrosis: near(2.0, 0.2) - 0.5 * bleed,
         rim: near(1.35, 0.15),
         oedema: near(1.62, 0.12),
@@ -80,7 +80,7 @@ pub(super) fn draw(dice: &mut Dice) -> [Contrast; 4] {
         white: near(0.83, 0.05),
         deep: near(0.93, 0.05),
         stem: near(0.86, 0.05),
-        blood: near(0.7, 0.3),
+        blood: near(0.35, 0.4),
         necrosis: 0.55 + 0.5 * protein,
         rim: near(1.3, 0.12),
         oedema: near(1.55, 0.1),
@@ -98,9 +98,11 @@ impl Contrast {
             place.grey * self.grey + place.white * self.white + place.deep * self.deep + place.stem * self.stem;
         let healthy = place.csf * self.csf + tissue * (1.0 + self.texture * texture);
         let fed = lerp(healthy, self.blood * (1.0 + 0.2 * texture), place.blood);
-        let swollen = lerp(fed, self.oedema * (1.0 + 1.6 * self.texture * texture), lesion.oedema * 0.95);
+        let aged = lerp(fed, self.oedema, 0.6 * place.cap);
+        let swollen = lerp(aged, self.oedema * (1.0 + 1.6 * self.texture * texture), lesion.oedema * lesion.wet);
         let dead = self.necrosis * (1.0 + self.grain * lesion.grain);
-        let alive = self.rim * (1.0 + 0.8 * self.grain * lesion.grain);
-        lerp(swollen, lerp(dead, alive, lesion.rim), lesion.core).max(0.02)
+        let alive = self.rim * (1.0 + 1.2 * self.grain * lesion.grain);
+        let whole = lerp(swollen, lerp(dead, alive, lesion.rim), lesion.core);
+        lerp(whole, 0.12, place.void).max(0.02)
     }
 }

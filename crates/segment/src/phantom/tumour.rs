@@ -12,6 +12,8 @@ pub(super) struct Lesion {
     pub rim: f32,
     /// Share of the remaining brain that is swollen.
     pub oedema: f32,
+    /// How much water the swollen tissue holds, 0.6..1.
+    pub wet: f32,
     /// Structure inside the core, about -1 to 1.
     pub grain: f32,
 }
@@ -49,6 +51,7 @@ struct Focus {
 pub(super) struct Tumour {
     foci: Vec<Focus>,
     spread: Field,
+    water: Field,
     edge: f32,
 }
 
@@ -71,7 +74,7 @@ impl Tumour {
             let centre = seat(dice, head, radius, near);
             foci.push(Focus::draw(dice, centre, radius, build, reach));
         }
-        Self { foci, spread: dice.field(), edge: voxel.max(1.2) }
+        Self { foci, spread: dice.field(), water: dice.field(), edge: voxel.max(1.2) }
     }
 
     /// Where the tissue at `p` came from before the tumour pushed it away.
@@ -117,6 +120,7 @@ impl Tumour {
         let beside = ramp(0.3, 0.9, lesion.core);
         let road = (place.white + 0.25 * place.stem + beside * place.grey).min(1.0)
             * ramp(-1.0, 0.6, place.under_cortex + 3.0 * beside);
+        lesion.wet = (0.62 + 0.03 * swelling.max(0.0) + 0.35 * self.water.at(origin, 15.0)).clamp(0.55, 1.0);
         lesion.oedema = covered(swelling, 3.5 * self.edge) * road * (1.0 - covered(place.ventricle, self.edge));
         lesion
     }
@@ -165,7 +169,7 @@ impl Focus {
             Build::Ring => {
                 // Strands of living tumour run through the necrosis where two noises cross zero.
                 let strand = 0.9 - (coarse * 0.55 * self.radius).abs() + 2.0 * fine;
-                covered(thick - depth, 1.5 * edge).max(0.9 * covered(strand - 0.12 * depth, 1.5 * edge))
+                covered(thick - depth, 2.0 * edge).max(0.9 * covered(strand - 0.12 * depth, 2.0 * edge))
             }
         };
         (rim, grain)
