@@ -1,1 +1,29 @@
 //! Slices in, slices out: the arithmetic of the network for each instruction set.
+//!
+//! Activations are blocked: `[C/16][D][H][W][16]`, one sample at a time, unpadded. A kernel reads them through
+//! [`Source`], which applies the pending normalisation and activation of the layer before. Work is cut into tasks whose
+//! sums have a fixed order, so results are the same bits for any number of threads of the current rayon pool.
+//! This is the only crate with `unsafe` code.
+
+mod conv;
+mod cpu;
+mod gather;
+mod head;
+mod isa;
+mod layout;
+mod norm;
+mod resize;
+mod team;
+mod wgrad;
+mod winograd;
+
+pub use conv::{Canonical, convolve, convolve_scratch, pack_weights, packed_len};
+pub use cpu::{Cpu, IsaName};
+pub use gather::{Gather, Shape, Write, voxels};
+pub use head::{head, head_back, head_back_scratch};
+pub use isa::{Isa, Kernel};
+pub use layout::{LANES, Source, blocks, pack_channels, unpack_channels};
+pub use norm::{Back, activation_back, activation_sums, apply, moments, sums_scratch};
+pub use resize::{max_pool, max_pool_back, up_nearest, up_nearest_back};
+pub use wgrad::{partial_len, weight_gradient, weight_gradient_scratch};
+pub use winograd::{Direction, Winograd};

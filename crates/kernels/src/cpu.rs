@@ -1,0 +1,96 @@
+//! The best proof this machine has, lowered on request, never raised.
+
+use crate::isa::{Isa, Kernel, scalar::Scalar};
+#[cfg(target_arch = "x86_64")]
+use crate::isa::{avx2::Avx2, avx512::Avx512};
+
+/// The instruction sets by name, lowest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum IsaName {
+    /// Plain Rust.
+    Scalar,
+    /// AVX2 and FMA.
+    Avx2,
+    /// AVX-512F.
+    Avx512,
+}
+
+impl IsaName {
+    /// All of them, lowest first.
+    pub const ALL: [Self; 3] = [Self::Scalar, Self::Avx2, Self::Avx512];
+
+    /// The word that the command line uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Scalar => "scalar",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+        }
+    }
+}
+
+/// Proof of an instruction set of the running CPU. Only [`Cpu::detect`] and [`Cpu::lowered_to`] make one.
+#[derive(Clone, Copy, Debug)]
+pub struct Cpu(Proof);
+
+#[derive(Clone, Copy, Debug)]
+enum Proof {
+    Scalar(Scalar),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2),
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Avx512),
+}
+
+impl Cpu {
+    /// The best that this machine has.
+    pub fn detect() -> Self {
+        IsaName::ALL.iter().rev().find_map(|&name| Self::with(name)).unwrap_or(Self(Proof::Scalar(Scalar)))
+    }
+
+    /// This instruction set, or `None` where the machine lacks it.
+    pub fn lowered_to(name: IsaName) -> Option<Self> {
+        Self::with(name)
+    }
+
+    /// Every instruction set of this machine, lowest first: what tests run through.
+    pub fn all() -> Vec<Self> {
+        IsaName::ALL.iter().filter_map(|&name| Self::with(name)).collect()
+    }
+
+    /// Which one this is.
+    pub fn name(self) -> IsaName {
+        match self.0 {
+            Proof::Scalar(_) => IsaName::Scalar,
+            #[cfg(target_arch = "x86_64")]
+            Proof::Avx2(_) => IsaName::Avx2,
+            #[cfg(target_arch = "x86_64")]
+            Proof::Avx512(_) => IsaName::Avx512,
+        }
+    }
+
+    /// Runs `kernel` compiled for this instruction set. Called inside each task: a closure that is handed to a thread
+    /// pool loses the instruction set of its caller.
+    #[inline]
+    pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        match self.0 {
+            Proof::Scalar(isa) => isa.run(kernel),
+            #[cfg(target_arch = "x86_64")]
+            Proof::Avx2(isa) => isa.run(kernel),
+            #[cfg(target_arch = "x86_64")]
+            Proof::Avx512(isa) => isa.run(kernel),
+        }
+    }
+
+    fn with(name: IsaName) -> Option<Self> {
+        match name {
+            IsaName::Scalar => Some(Self(Proof::Scalar(Scalar))),
+            #[cfg(target_arch = "x86_64")]
+            IsaName::Avx2 => Avx2::detect().map(|isa| Self(Proof::Avx2(isa))),
+            #[cfg(target_arch = "x86_64")]
+            IsaName::Avx512 => Avx512::detect().map(|isa| Self(Proof::Avx512(isa))),
+            #[cfg(not(target_arch = "x86_64"))]
+            _ => None,
+        }
+    }
+}

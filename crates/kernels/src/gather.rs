@@ -1,0 +1,246 @@
+//! One description for every direct convolution: which input voxel each tap reads, and where each output lands.
+//!
+//! `dst[place * i + offset] (+)= sum over taps of w[tap] * src[step * i + at]`, for `i` in `count`. A plain or strided
+//! convolution is one such gather; a transposed convolution, and the data gradient of a strided one, are eight, one for
+//! each parity of the output. What one gather reads forward, its weight gradient reads too.
+
+use crate::layout::{LANES, Source};
+
+/// `[D, H, W]`.
+pub type Shape = [usize; 3];
+
+/// Voxels of a shape.
+pub fn voxels(shape: Shape) -> usize {
+    shape.iter().product()
+}
+
+/// Whether a result replaces what is there or is added to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// Replace.
+    Overwrite,
+    /// Add.
+    Add,
+}
+
+/// One tap: an offset into the input, and which weight it takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tap {
+    pub(crate) at: [isize; 3],
+    pub(crate) weight: usize,
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Gather {
+    pub(crate) src: Shape,
+    pub(crate) dst: Shape,
+    pub(crate) count: Shape,
+    pub(crate) step: usize,
+    pub(crate) place: usize,
+    pub(crate) offset: [usize; 3],
+    pub(crate) taps: Vec<Tap>,
+    /// Weights of the whole layer: 27, 8 or 1.
+    pub(crate) n_weights: usize,
+}
+
+/// The eight corners of a 2x2x2 cell, x fastest.
+fn corners() -> impl Iterator<Item = [usize; 3]> {
+    (0..8).map(|k| [k / 4, k / 2 % 2, k % 2])
+}
+
+fn cube(size: usize) -> impl Iterator<Item = [usize; 3]> {
+    (0..size.pow(3)).map(move |k| [k / (size * size), k / size % size, k % size])
+}
+
+impl Gather {
+    /// 3x3x3, zero padding 1, stride 1 or 2. The output has `ceil(src / stride)` voxels an axis.
+    pub fn conv3(src: Shape, stride: usize) -> Self {
+        let dst = src.map(|n| (n - 1) / stride + 1);
+        let taps = cube(3).enumerate().map(|(weight, k)| Tap { at: k.map(|k| k as isize - 1), weight }).collect();
+        Self { src, dst, count: dst, step: stride, place: 1, offset: [0; 3], taps, n_weights: 27 }
+    }
+
+    /// The data gradient of [`Gather::conv3`] on an input of shape `src`: from the output's gradient to the input's.
+    pub fn conv3_back(src: Shape, stride: usize) -> Vec<Self> {
+        let out = src.map(|n| (n - 1) / stride + 1);
+        if stride == 1 {
+            let taps = cube(3).enumerate().map(|(weight, k)| Tap { at: k.map(|k| 1 - k as isize), weight }).collect();
+            return vec![Self {
+                src: out,
+                dst: src,
+                count: src,
+                step: 1,
+                place: 1,
+                offset: [0; 3],
+                taps,
+                n_weights: 27,
+            }];
+        }
+        corners()
+            .map(|parity| {
+                // x = 2 o + k - 1: an even x is met by k = 1 alone, an odd one by k = 0 (o = i + 1) and k = 2 (o = i).
+                let reads = |p: usize, k: usize| match (p, k) {
+                    (0, 1) | (1, 2) => Some(0),
+                    (1, 0) => Some(1),
+                    _ => None,
+                };
+                let taps = cube(3)
+                    .enumerate()
+                    .filter_map(|(weight, k)| {
+                        let [z, y, x] = [0, 1, 2].map(|a| reads(parity[a], k[a]));
+                        Some(Tap { at: [z?, y?, x?], weight })
+                    })
+                    .collect();
+                let count = [0, 1, 2].map(|a| (src[a] + 1 - parity[a]) / 2);
+                Self { src: out, dst: src, count, step: 1, place: 2, offset: parity, taps, n_weights: 27 }
+            })
+            .collect()
+    }
+
+    /// Transposed convolution 2x2x2, stride 2: the output is twice the input.
+    pub fn up2(src: Shape) -> Vec<Self> {
+        corners()
+            .enumerate()
+            .map(|(weight, offset)| {
+                let taps = vec![Tap { at: [0; 3], weight }];
+                Self { src, dst: src.map(|n| 2 * n), count: src, step: 1, place: 2, offset, taps, n_weights: 8 }
+            })
+            .collect()
+    }
+
+    /// The data gradient of [`Gather::up2`] on an input of shape `src`.
+    pub fn up2_back(src: Shape) -> Self {
+        let taps = corners().enumerate().map(|(weight, k)| Tap { at: k.map(|k| k as isize), weight }).collect();
+        let big = src.map(|n| 2 * n);
+        Self { src: big, dst: src, count: src, step: 2, place: 1, offset: [0; 3], taps, n_weights: 8 }
+    }
+
+    /// 1x1x1; its own data gradient, with the weights transposed.
+    pub fn conv1(src: Shape) -> Self {
+        let taps = vec![Tap { at: [0; 3], weight: 0 }];
+        Self { src, dst: src, count: src, step: 1, place: 1, offset: [0; 3], taps, n_weights: 1 }
+    }
+
+    /// Shape of what it writes.
+    pub fn dst_shape(&self) -> Shape {
+        self.dst
+    }
+
+    /// Shape of what it reads.
+    pub fn src_shape(&self) -> Shape {
+        self.src
+    }
+
+    /// The smallest and largest offset of the taps on `axis`.
+    pub(crate) fn reach(&self, axis: usize) -> (isize, isize) {
+        let at = || self.taps.iter().map(|t| t.at[axis]);
+        (at().min().unwrap_or(0), at().max().unwrap_or(0))
+    }
+}
+
+/// How the input rows of a strip of output rows are laid in scratch: `[block][plane][row][phase][length][16]`, with a zero
+/// halo, the pending norm and activation applied, and the columns of a step-2 gather sorted by parity.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Staging {
+    low: [isize; 3],
+    planes: usize,
+    step: usize,
+    length: usize,
+    rows: usize,
+}
+
+impl Staging {
+    pub(crate) fn new(gather: &Gather, strip: usize) -> Self {
+        let reach = [0, 1, 2].map(|a| gather.reach(a));
+        let span = reach.map(|(low, high)| (high - low) as usize);
+        let step = gather.step;
+        Self {
+            low: reach.map(|(low, _)| low),
+            planes: span[0] + 1,
+            step,
+            length: gather.count[2] + span[2] / step,
+            rows: (strip - 1) * step + span[1] + 1,
+        }
+    }
+
+    /// 16-lane values of one channel block.
+    pub(crate) fn block_len(&self) -> usize {
+        self.planes * self.rows * self.step * self.length
+    }
+
+    /// Where `tap` of the first output of the strip lies in a block, and how far one output row is from the next.
+    pub(crate) fn tap(&self, tap: Tap) -> usize {
+        let [z, y, x] = [0, 1, 2].map(|a| (tap.at[a] - self.low[a]) as usize);
+        ((z * self.rows + y) * self.step + x % self.step) * self.length + x / self.step
+    }
+
+    pub(crate) fn row(&self) -> usize {
+        self.step * self.step * self.length
+    }
+
+    /// Lays block `b` of `source` for the output rows from `y` in plane `z`.
+    #[inline(always)]
+    pub(crate) fn lay<I: crate::isa::Isa>(
+        &self,
+        isa: I,
+        (source, b): (&Source<'_>, usize),
+        src: Shape,
+        (z, y): (usize, usize),
+        to: &mut [[f32; LANES]],
+    ) {
+        let [depth, height, width] = src.map(|n| n as isize);
+        let (scale, shift) = source.affine(b);
+        let (scale, shift, slope) = (isa.load(&scale), isa.load(&shift), isa.splat(source.slope));
+        let plain = source.is_plain();
+        let values = source.values.as_chunks::<LANES>().0;
+        let block = b * src[0] * src[1] * src[2];
+        for (i, row) in to[..self.block_len()].chunks_exact_mut(self.step * self.length).enumerate() {
+            let zi = (z * self.step) as isize + self.low[0] + (i / self.rows) as isize;
+            let yi = (y * self.step) as isize + self.low[1] + (i % self.rows) as isize;
+            if zi < 0 || zi >= depth || yi < 0 || yi >= height {
+                row.fill([0.0; LANES]);
+                continue;
+            }
+            let from = &values[block + ((zi * height + yi) * width) as usize..][..src[2]];
+            for (phase, line) in row.chunks_exact_mut(self.length).enumerate() {
+                // Column j of this line is x = step * j + phase + low.
+                let first = phase as isize + self.low[2];
+                let step = self.step as isize;
+                let begin = ((-first + step - 1).div_euclid(step)).clamp(0, self.length as isize) as usize;
+                let end =
+                    (width - first + step - 1).div_euclid(step).clamp(begin as isize, self.length as isize) as usize;
+                line[..begin].fill([0.0; LANES]);
+                line[end..].fill([0.0; LANES]);
+                let start = (first + step * begin as isize) as usize;
+                if begin == end {
+                    continue;
+                }
+                let read = from[start..].iter().step_by(self.step);
+                if plain {
+                    for (to, from) in line[begin..end].iter_mut().zip(read) {
+                        *to = *from;
+                    }
+                } else {
+                    for (to, from) in line[begin..end].iter_mut().zip(read) {
+                        let t = isa.fma(isa.load(from), scale, shift);
+                        isa.store(isa.max(t, isa.mul(t, slope)), to);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The block of the concatenated `sources` with index `b`: which source, and which block of it.
+pub(crate) fn find_block<'s, 'a>(sources: &'s [Source<'a>], voxels: usize, b: usize) -> (&'s Source<'a>, usize) {
+    let mut b = b;
+    for source in sources {
+        let n = source.blocks(voxels);
+        if b < n {
+            return (source, b);
+        }
+        b -= n;
+    }
+    unreachable!("block {b} past the sources: shapes were asserted at the kernel's front")
+}

@@ -1,0 +1,172 @@
+//! The 1x1x1 convolution to a few planar logits, where 16 output lanes would be wasted.
+
+use crate::cpu::Cpu;
+use crate::gather::Write;
+use crate::isa::{Isa, Kernel};
+use crate::layout::{LANES, Source};
+use crate::team::{Shared, run_tasks};
+use rayon::prelude::*;
+
+/// Voxels of one task.
+const CHUNK: usize = 4096;
+
+/// `logits[r][v] = bias[r] + sum over c of w[r][c] * seen[c][v]`.
+///
+/// `w`: `[R][C/16 * 16]`, 0 past the last channel; `logits`: planar `[R][V]`, R at most 8.
+///
+/// # Panics
+/// If a length does not fit.
+pub fn head(cpu: Cpu, source: &Source<'_>, voxels: usize, (w, bias): (&[f32], &[f32]), logits: &mut [f32]) {
+    let outs = bias.len();
+    let width = source.blocks(voxels) * LANES;
+    assert!(outs <= 8, "head: {outs} outputs, 8 at most");
+    assert_eq!(w.len(), outs * width, "head: weights");
+    assert_eq!(logits.len(), outs * voxels, "head: logits");
+    let dst = Shared::new(logits);
+    let mut none = [0.0; 256];
+    let threads = rayon::current_num_threads().min(none.len());
+    run_tasks(voxels.div_ceil(CHUNK), &mut none[..threads], 1, |task, _| {
+        let from = task * CHUNK;
+        let len = CHUNK.min(voxels - from);
+        for r in 0..outs {
+            // SAFETY: these voxels of row `r` belong to this task alone.
+            let out = unsafe { dst.slice(r * voxels + from, len) };
+            out.fill(bias[r]);
+        }
+        for b in 0..width / LANES {
+            let x = source.values[(b * voxels + from) * LANES..][..len * LANES].as_chunks::<LANES>().0;
+            for r in 0..outs {
+                // SAFETY: as above.
+                let out = unsafe { dst.slice(r * voxels + from, len) };
+                let w = &w[r * width + b * LANES..][..LANES].as_chunks::<LANES>().0[0];
+                cpu.run(Dot { x, affine: source.affine(b), slope: source.slope, w, out });
+            }
+        }
+    });
+}
+
+struct Dot<'a> {
+    x: &'a [[f32; LANES]],
+    affine: ([f32; LANES], [f32; LANES]),
+    slope: f32,
+    w: &'a [f32; LANES],
+    out: &'a mut [f32],
+}
+
+impl Kernel for Dot<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) {
+        let (scale, shift, slope) = (isa.load(&self.affine.0), isa.load(&self.affine.1), isa.splat(self.slope));
+        let w = isa.load(self.w);
+        let mut lanes = [0.0; LANES];
+        for (x, out) in self.x.iter().zip(self.out) {
+            let t = isa.fma(isa.load(x), scale, shift);
+            isa.store(isa.mul(isa.max(t, isa.mul(t, slope)), w), &mut lanes);
+            // One fixed tree on every instruction set.
+            let mut n = LANES / 2;
+            while n > 0 {
+                for i in 0..n {
+                    lanes[i] += lanes[i + n];
+                }
+                n /= 2;
+            }
+            *out += lanes[0];
+        }
+    }
+}
+
+/// Partial sums that [`head_back`] needs.
+pub fn head_back_scratch(channel_blocks: usize, voxels: usize, outs: usize) -> usize {
+    voxels.div_ceil(CHUNK) * outs * (channel_blocks + 1) * LANES
+}
+
+/// Gradients of [`head`]: `d_src` blocked (of what it saw), `d_w` `[R][C/16 * 16]` and `d_bias` `[R]`, the last two added to.
+///
+/// # Panics
+/// If a length does not fit.
+pub fn head_back(
+    cpu: Cpu,
+    (source, voxels): (&Source<'_>, usize),
+    (w, d_logits): (&[f32], &[f32]),
+    (d_src, write): (&mut [f32], Write),
+    (d_w, d_bias): (&mut [f32], &mut [f32]),
+    scratch: &mut [f32],
+) {
+    let outs = d_bias.len();
+    let n_blocks = source.blocks(voxels);
+    let width = n_blocks * LANES;
+    assert_eq!(w.len(), outs * width, "head_back: weights");
+    assert_eq!(d_logits.len(), outs * voxels, "head_back: d_logits");
+    assert_eq!(d_src.len(), source.values.len(), "head_back: d_src");
+    let piece = outs * (n_blocks + 1) * LANES;
+    let partial = &mut scratch[..voxels.div_ceil(CHUNK) * piece];
+    partial.fill(0.0);
+    let dst = Shared::new(d_src);
+    partial.par_chunks_mut(piece).enumerate().for_each(|(task, sums)| {
+        let from = task * CHUNK;
+        let len = CHUNK.min(voxels - from);
+        for b in 0..n_blocks {
+            let at = (b * voxels + from) * LANES;
+            // SAFETY: these voxels of block `b` belong to this task alone.
+            let d_src = unsafe { dst.slice(at, len * LANES) };
+            cpu.run(Spread {
+                x: source.values[at..at + len * LANES].as_chunks::<LANES>().0,
+                affine: source.affine(b),
+                slope: source.slope,
+                w: (w, b, width),
+                d_logits: (d_logits, voxels, from),
+                d_src: d_src.as_chunks_mut::<LANES>().0,
+                write,
+                sums: sums.as_chunks_mut::<LANES>().0,
+                n_blocks,
+            });
+        }
+        for (r, sum) in sums[outs * width..].chunks_exact_mut(LANES).enumerate() {
+            sum[0] = d_logits[r * voxels + from..][..len].iter().sum();
+        }
+    });
+    for (i, d) in d_w.iter_mut().enumerate() {
+        *d += partial.chunks_exact(piece).map(|p| f64::from(p[i])).sum::<f64>() as f32;
+    }
+    for (r, d) in d_bias.iter_mut().enumerate() {
+        *d += partial.chunks_exact(piece).map(|p| f64::from(p[outs * width + r * LANES])).sum::<f64>() as f32;
+    }
+}
+
+struct Spread<'a> {
+    x: &'a [[f32; LANES]],
+    affine: ([f32; LANES], [f32; LANES]),
+    slope: f32,
+    w: (&'a [f32], usize, usize),
+    d_logits: (&'a [f32], usize, usize),
+    d_src: &'a mut [[f32; LANES]],
+    write: Write,
+    sums: &'a mut [[f32; LANES]],
+    n_blocks: usize,
+}
+
+impl Kernel for Spread<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) {
+        let (scale, shift, slope) = (isa.load(&self.affine.0), isa.load(&self.affine.1), isa.splat(self.slope));
+        let (w, b, width) = self.w;
+        let (d_logits, voxels, from) = self.d_logits;
+        let w = w.as_chunks::<LANES>().0;
+        let outs = d_logits.len() / voxels;
+        for r in 0..outs {
+            let weight = isa.load(&w[r * width / LANES + b]);
+            let d = &d_logits[r * voxels + from..][..self.x.len()];
+            let mut sum = isa.splat(0.0);
+            for ((x, d), to) in self.x.iter().zip(d).zip(&mut *self.d_src) {
+                let t = isa.fma(isa.load(x), scale, shift);
+                let d = isa.splat(*d);
+                sum = isa.fma(d, isa.max(t, isa.mul(t, slope)), sum);
+                let old = if r > 0 || self.write == Write::Add { isa.load(to) } else { isa.splat(0.0) };
+                isa.store(isa.fma(d, weight, old), to);
+            }
+            isa.store(sum, &mut self.sums[r * self.n_blocks + b]);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! AVX2 and FMA: sixteen lanes are two registers.
+
+use super::{Isa, Kernel};
+use std::arch::x86_64::{
+    __m256, _CMP_GT_OQ, _mm256_add_ps, _mm256_blendv_ps, _mm256_cmp_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
+    _mm256_max_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps, _mm256_sub_ps,
+};
+
+/// Proof of AVX2 and FMA; only [`Avx2::detect`] makes one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Avx2(());
+
+impl Avx2 {
+    /// Asks the CPU.
+    pub(crate) fn detect() -> Option<Self> {
+        (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(()))
+    }
+}
+
+/// Applies a two-argument intrinsic to both halves.
+macro_rules! both {
+    ($op:ident, $a:ident, $b:ident) => {
+        // SAFETY: `self` proves AVX2.
+        unsafe { [$op($a[0], $b[0]), $op($a[1], $b[1])] }
+    };
+}
+
+impl Isa for Avx2 {
+    type V = [__m256; 2];
+    const REGISTERS: usize = 8;
+    #[inline(always)]
+    fn splat(self, x: f32) -> Self::V {
+        // SAFETY: `self` proves AVX2.
+        [unsafe { _mm256_set1_ps(x) }; 2]
+    }
+    #[inline(always)]
+    fn load(self, from: &[f32; 16]) -> Self::V {
+        let (lo, hi) = from.split_at(8);
+        // SAFETY: `self` proves AVX2; each half is eight readable f32.
+        unsafe { [_mm256_loadu_ps(lo.as_ptr()), _mm256_loadu_ps(hi.as_ptr())] }
+    }
+    #[inline(always)]
+    fn store(self, v: Self::V, to: &mut [f32; 16]) {
+        let (lo, hi) = to.split_at_mut(8);
+        // SAFETY: `self` proves AVX2; each half is eight writable f32.
+        unsafe {
+            _mm256_storeu_ps(lo.as_mut_ptr(), v[0]);
+            _mm256_storeu_ps(hi.as_mut_ptr(), v[1]);
+        }
+    }
+    #[inline(always)]
+    fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        // SAFETY: `self` proves FMA.
+        unsafe { [_mm256_fmadd_ps(a[0], b[0], c[0]), _mm256_fmadd_ps(a[1], b[1], c[1])] }
+    }
+    #[inline(always)]
+    fn add(self, a: Self::V, b: Self::V) -> Self::V {
+        both!(_mm256_add_ps, a, b)
+    }
+    #[inline(always)]
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V {
+        both!(_mm256_sub_ps, a, b)
+    }
+    #[inline(always)]
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V {
+        both!(_mm256_mul_ps, a, b)
+    }
+    #[inline(always)]
+    fn max(self, a: Self::V, b: Self::V) -> Self::V {
+        both!(_mm256_max_ps, a, b)
+    }
+    #[inline(always)]
+    fn select_positive(self, x: Self::V, yes: Self::V, no: Self::V) -> Self::V {
+        // SAFETY: `self` proves AVX2.
+        unsafe {
+            let zero = _mm256_setzero_ps();
+            [
+                _mm256_blendv_ps(no[0], yes[0], _mm256_cmp_ps::<_CMP_GT_OQ>(x[0], zero)),
+                _mm256_blendv_ps(no[1], yes[1], _mm256_cmp_ps::<_CMP_GT_OQ>(x[1], zero)),
+            ]
+        }
+    }
+    #[inline(always)]
+    fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        #[target_feature(enable = "avx2,fma")]
+        fn inner<K: Kernel>(isa: Avx2, kernel: K) -> K::Output {
+            kernel.run(isa)
+        }
+        // SAFETY: `self` proves both features.
+        unsafe { inner(self, kernel) }
+    }
+}

@@ -1,0 +1,83 @@
+//! The blocked layout `[C/16][D][H][W][16]`, and how a kernel reads it.
+
+/// Lanes of a channel block.
+pub const LANES: usize = 16;
+
+/// Blocks that hold `channels`.
+pub fn blocks(channels: usize) -> usize {
+    channels.div_ceil(LANES)
+}
+
+/// One input tensor of a kernel: blocked values, and what the layer before still owes them.
+///
+/// The value that a kernel sees is `a(scale[c] * x + shift[c])` with `a(t) = max(t, slope * t)`: a norm and a (leaky)
+/// ReLU applied on loading, so that they cost no trip to memory. Slope 1 is no activation, 0 a ReLU. Outside the
+/// volume every kernel sees 0, whatever the shift.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// `[blocks][D][H][W][16]`.
+    pub values: &'a [f32],
+    /// Per channel `[blocks * 16]`; empty means 1.
+    pub scale: &'a [f32],
+    /// Per channel `[blocks * 16]`; empty means 0.
+    pub shift: &'a [f32],
+    /// Of the activation below zero, in 0..=1.
+    pub slope: f32,
+}
+
+impl<'a> Source<'a> {
+    /// Values as they are.
+    pub fn plain(values: &'a [f32]) -> Self {
+        Self { values, scale: &[], shift: &[], slope: 1.0 }
+    }
+
+    /// Whether the values are seen as they are stored.
+    pub fn is_plain(&self) -> bool {
+        self.scale.is_empty() && self.slope >= 1.0
+    }
+
+    /// Blocks of 16 channels, for `voxels` voxels.
+    pub fn blocks(&self, voxels: usize) -> usize {
+        self.values.len() / (voxels * LANES)
+    }
+
+    /// Scale and shift of block `b`.
+    pub fn affine(&self, b: usize) -> ([f32; 16], [f32; 16]) {
+        let of = |from: &[f32], missing: f32| {
+            from.get(b * LANES..(b + 1) * LANES).map_or([missing; 16], |c| std::array::from_fn(|i| c[i]))
+        };
+        (of(self.scale, 1.0), of(self.shift, 0.0))
+    }
+}
+
+/// `[C][V]` to `[C/16][V][16]`; the lanes past the last channel become 0.
+///
+/// # Panics
+/// If the lengths do not fit `channels` and `voxels`.
+pub fn pack_channels(planar: &[f32], channels: usize, voxels: usize, blocked: &mut [f32]) {
+    assert_eq!(planar.len(), channels * voxels, "pack: planar length");
+    assert_eq!(blocked.len(), blocks(channels) * voxels * LANES, "pack: blocked length");
+    for (b, block) in blocked.chunks_exact_mut(voxels * LANES).enumerate() {
+        for (v, lanes) in block.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+            for (l, lane) in lanes.iter_mut().enumerate() {
+                let c = b * LANES + l;
+                *lane = if c < channels { planar[c * voxels + v] } else { 0.0 };
+            }
+        }
+    }
+}
+
+/// `[C/16][V][16]` to `[C][V]`: the inverse of [`pack_channels`].
+///
+/// # Panics
+/// If the lengths do not fit `channels` and `voxels`.
+pub fn unpack_channels(blocked: &[f32], channels: usize, voxels: usize, planar: &mut [f32]) {
+    assert_eq!(planar.len(), channels * voxels, "unpack: planar length");
+    assert_eq!(blocked.len(), blocks(channels) * voxels * LANES, "unpack: blocked length");
+    for (c, plane) in planar.chunks_exact_mut(voxels).enumerate() {
+        let block = &blocked[c / LANES * voxels * LANES..][..voxels * LANES];
+        for (out, lanes) in plane.iter_mut().zip(block.as_chunks::<LANES>().0) {
+            *out = lanes[c % LANES];
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! The weight gradient.
+
+use super::Winograd;
+use super::input::{Input, OutputGradient, ring_len, spread_len};
+use super::product::correlate;
+use super::tiles::{Cut, Lanes, POINTS, Patch, Points, PointsMut, Tiling, aligned, part};
+use super::weights::{Canonical, FoldWeights, TAPS, weight_stride};
+use crate::cpu::Cpu;
+use crate::isa::{Isa, Kernel};
+use crate::layout::{LANES, Source, blocks};
+use crate::team::{Shared, run_tasks};
+
+/// Most values of all partial sums: 48 MiB.
+const PARTIALS: usize = 12 << 20;
+/// Most slabs, each with partial sums of its own.
+const SLABS: usize = 16;
+/// Output blocks that a task of the second phase sums.
+const PAIR: usize = 2;
+
+/// How the layer is cut, or `None` if it is worked through in phases.
+pub(super) fn cut(tiling: &Tiling, _in_blocks: usize, _out_blocks: usize) -> Option<Cut> {
+    (tiling.whole().len() > 128).then(|| Cut::new(tiling.tiles, 24, 12, 16))
+}
+
+/// Scratch of one thread that sums a slab.
+#[derive(Clone, Copy)]
+struct Piece {
+    v: usize,
+    m: usize,
+    ring: usize,
+    planes: usize,
+}
+
+impl Piece {
+    fn len(&self) -> usize {
+        self.v + self.m + self.ring + self.planes
+    }
+}
+
+impl Winograd {
+    fn gradient_piece(&self, cut: &Cut) -> Piece {
+        let patch = cut.largest();
+        Piece {
+            v: Points { blocks: self.in_blocks, rows: patch.rows() }.len(),
+            m: Points { blocks: self.out_blocks, rows: patch.rows() }.len(),
+            ring: ring_len(&patch, self.in_blocks),
+            planes: spread_len(&patch),
+        }
+    }
+
+    /// Scratch of one thread in the phases.
+    fn phase_piece(&self) -> usize {
+        let work = self.slice(0);
+        let sums = POINTS * weight_stride(1, PAIR.min(self.out_blocks)) * LANES;
+        ring_len(&work, 1).max(spread_len(&work)).max(sums)
+    }
+
+    /// Values of one slab's partial sums.
+    fn partial(&self) -> usize {
+        POINTS * weight_stride(self.in_blocks, self.out_blocks) * LANES
+    }
+
+    fn slabs(&self, cut: &Cut) -> usize {
+        (PARTIALS / self.partial()).clamp(1, SLABS).min(cut.units(self.tiling.tiles))
+    }
+
+    /// Scratch that [`Winograd::weight_gradient`] needs on `threads` threads.
+    pub fn gradient_scratch_len(&self, threads: usize) -> usize {
+        LANES
+            + match &self.gradient {
+                Some(cut) => self.slabs(cut) * self.partial() + threads * self.gradient_piece(cut).len(),
+                None => {
+                    let [v, m] = self.all_points();
+                    v.len() + m.len() + threads * self.phase_piece()
+                }
+            }
+    }
+
+    /// `d_weights =` the gradient of a layer from `i` to `o` channels, canonical, `[O][I][3][3][3]`.
+    ///
+    /// `sources`: the layer's, as in [`Winograd::convolve`]; `d_dst`: the gradient of its output, blocked,
+    /// `[out_blocks][D][H][W][16]`; `scratch`: [`Winograd::gradient_scratch_len`], with whatever in it.
+    ///
+    /// # Panics
+    /// If a length or number of channels does not fit.
+    pub fn weight_gradient(
+        &self,
+        cpu: Cpu,
+        (sources, d_dst): (&[Source<'_>], &[f32]),
+        (o, i): (usize, usize),
+        d_weights: &mut [f32],
+        scratch: &mut [f32],
+    ) {
+        self.check_sources(sources);
+        assert_eq!((blocks(i), blocks(o)), (self.in_blocks, self.out_blocks), "winograd: channels");
+        assert_eq!(d_dst.len(), self.out_blocks * self.tiling.voxels() * LANES, "winograd: d_dst");
+        assert_eq!(d_weights.len(), o * i * TAPS, "winograd: d_weights");
+        assert!(scratch.len() >= self.gradient_scratch_len(rayon::current_num_threads()), "winograd: scratch");
+        let input = Input { tiling: self.tiling, sources };
+        let gradient = OutputGradient { tiling: self.tiling, values: d_dst.as_chunks().0 };
+        let canonical = Canonical { o, i };
+        let d_weights = Shared::new(d_weights);
+        let scratch = aligned(scratch);
+        match self.gradient {
+            Some(cut) => self.gradient_slabs(cpu, cut, (input, gradient), (canonical, d_weights), scratch),
+            None => self.gradient_phases(cpu, (input, gradient), (canonical, d_weights), scratch),
+        }
+    }
+
+    fn gradient_slabs(
+        &self,
+        cpu: Cpu,
+        cut: Cut,
+        (input, gradient): (Input<'_>, OutputGradient<'_>),
+        (canonical, d_weights): (Canonical, Shared<'_>),
+        scratch: &mut [f32],
+    ) {
+        let (n_parts, partial) = (self.slabs(&cut), self.partial());
+        let (parts, pieces) = scratch.split_at_mut(n_parts * partial);
+        let piece = self.gradient_piece(&cut);
+        let shared = Shared::new(parts);
+        run_tasks(n_parts, pieces, piece.len(), |slab, scratch| {
+            // SAFETY: the partial sums of a slab belong to its task.
+            let sums = unsafe { shared.slice(slab * partial, partial) }.as_chunks_mut().0;
+            cpu.run(Slab { plan: self, cut, slab: (slab, n_parts), input, gradient, piece, scratch, sums });
+        });
+        let stride = weight_stride(self.in_blocks, self.out_blocks);
+        let parts = parts.as_chunks().0;
+        run_tasks(self.in_blocks * self.out_blocks, pieces, LANES, |task, _| {
+            let block = (task / self.out_blocks, task % self.out_blocks);
+            cpu.run(FoldWeights { canonical, parts, n_parts, stride, at: task * LANES, block, d_weights });
+        });
+    }
+
+    fn gradient_phases(
+        &self,
+        cpu: Cpu,
+        (input, gradient): (Input<'_>, OutputGradient<'_>),
+        (canonical, d_weights): (Canonical, Shared<'_>),
+        scratch: &mut [f32],
+    ) {
+        let [v_layout, m_layout] = self.all_points();
+        let (v, rest) = scratch.split_at_mut(v_layout.len());
+        let (m, pieces) = rest.split_at_mut(m_layout.len());
+        let piece = self.phase_piece();
+        self.input_points(cpu, input, v, pieces);
+        let patch = self.tiling.whole();
+        let to = PointsMut { values: Shared::new(m), layout: m_layout, patch };
+        let rows = self.tiling.tiles[1];
+        run_tasks(self.out_blocks * rows, pieces, piece, |task, planes| {
+            cpu.run(Spread { gradient, work: self.slice(task % rows), block: task / rows, planes, to });
+        });
+        let (v, m) = (v.as_chunks().0, m.as_chunks().0);
+        let pairs = self.out_blocks.div_ceil(PAIR);
+        run_tasks(self.in_blocks * pairs, pieces, piece, |task, sums| {
+            let (ib, first) = (task / pairs, task % pairs * PAIR);
+            let obs = first..self.out_blocks.min(first + PAIR);
+            let stride = weight_stride(1, obs.len());
+            let sums = sums.as_chunks_mut().0;
+            for t in 0..POINTS {
+                let v = &v[v_layout.at(t, ib, 0)..][..v_layout.rows];
+                let m = &m[m_layout.at(t, obs.start, 0)..][..obs.len() * m_layout.rows];
+                let du = &mut sums[t * stride..][..stride - 1];
+                cpu.run(Correlate { rows: patch.rows(), n: patch.len(), v, m, du });
+            }
+            for ob in obs {
+                let at = (ob - first) * LANES;
+                let parts: &[Lanes] = sums;
+                cpu.run(FoldWeights { canonical, parts, n_parts: 1, stride, at, block: (ib, ob), d_weights });
+            }
+        });
+    }
+}
+
+/// The partial sums of one slab.
+struct Slab<'a> {
+    plan: &'a Winograd,
+    cut: Cut,
+    /// Which, of how many.
+    slab: (usize, usize),
+    input: Input<'a>,
+    gradient: OutputGradient<'a>,
+    piece: Piece,
+    scratch: &'a mut [f32],
+    sums: &'a mut [Lanes],
+}
+
+impl Kernel for Slab<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) {
+        let Winograd { in_blocks, out_blocks, tiling, .. } = *self.plan;
+        let stride = weight_stride(in_blocks, out_blocks);
+        let (v, rest) = self.scratch.split_at_mut(self.piece.v);
+        let (m, rest) = rest.split_at_mut(self.piece.m);
+        let (ring, planes) = rest.split_at_mut(self.piece.ring);
+        let (ring, planes) = (ring.as_chunks_mut().0, planes.as_chunks_mut().0);
+        let mut fresh = true;
+        for unit in part(self.cut.units(tiling.tiles), self.slab.1, self.slab.0) {
+            let unit = self.cut.unit(tiling.tiles, unit);
+            let (begin, end) = (unit.start[0], unit.start[0] + unit.size[0]);
+            for z in (begin..end).step_by(self.cut.batch[0]) {
+                let patch = unit.layers(z, self.cut.batch[0]);
+                let [vl, ml] = [in_blocks, out_blocks].map(|blocks| Points { blocks, rows: patch.rows() });
+                let to_v = PointsMut { values: Shared::new(v), layout: vl, patch };
+                let to_m = PointsMut { values: Shared::new(m), layout: ml, patch };
+                // SAFETY: the scratch is this task's alone.
+                unsafe {
+                    self.input.transform(isa, (patch, z == begin), 0..in_blocks, ring, to_v);
+                    self.gradient.spread(isa, patch, 0..out_blocks, planes, to_m);
+                }
+                let (v, m): (&[Lanes], &[Lanes]) = (v.as_chunks().0, m.as_chunks().0);
+                for t in 0..POINTS {
+                    let v = &v[vl.at(t, 0, 0)..][..vl.stride() - 1];
+                    let m = &m[ml.at(t, 0, 0)..][..ml.stride() - 1];
+                    let du = &mut self.sums[t * stride..][..stride - 1];
+                    correlate(isa, (patch.rows(), patch.len()), v, m, (du, fresh));
+                }
+                fresh = false;
+            }
+        }
+    }
+}
+
+/// One point of all tiles.
+struct Correlate<'a> {
+    rows: usize,
+    n: usize,
+    v: &'a [Lanes],
+    m: &'a [Lanes],
+    du: &'a mut [Lanes],
+}
+
+impl Kernel for Correlate<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) {
+        correlate(isa, (self.rows, self.n), self.v, self.m, (self.du, true));
+    }
+}
+
+/// Points of one row of tiles of the output's gradient.
+struct Spread<'a> {
+    gradient: OutputGradient<'a>,
+    work: Patch,
+    block: usize,
+    planes: &'a mut [f32],
+    to: PointsMut<'a>,
+}
+
+impl Kernel for Spread<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) {
+        let planes = self.planes.as_chunks_mut().0;
+        // SAFETY: a task of this phase has a block and a row of tiles of its own.
+        unsafe { self.gradient.spread(isa, self.work, self.block..self.block + 1, planes, self.to) };
+    }
+}

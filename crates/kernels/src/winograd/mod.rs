@@ -1,0 +1,90 @@
+//! Winograd convolutions 3x3x3, stride 1, zero padding 1, in f32: F(4, 3) along y and x, F(2, 3) along z.
+//!
+//! A tile of 2 x 4 x 4 outputs costs 144 products a pair of channels instead of 864. Tiles of the input become points, a
+//! matrix product over the channels joins them with the transformed weights at each of the 144 points, and the result is
+//! transformed back. Large maps are worked through in batches that stay in the second-level cache; small maps, whose
+//! weights are the larger part, in three phases over all tiles. The weight gradient takes the same points of the input,
+//! spreads the output's gradient to points, and sums their outer products.
+//!
+//! Every sum has one order, set by the shape alone.
+
+mod forward;
+mod gradient;
+mod input;
+mod output;
+mod product;
+mod tiles;
+mod transforms;
+mod weights;
+
+pub use weights::Direction;
+
+use crate::cpu::Cpu;
+use crate::gather::Shape;
+use crate::layout::{LANES, blocks};
+use crate::team::Shared;
+use rayon::prelude::*;
+use tiles::{Cut, POINTS, Tiling};
+use weights::{Canonical, TransformWeights, weight_stride};
+
+/// How one layer's convolution is worked through: sizes of its buffers, and the cut into tasks, by shape alone.
+#[derive(Clone, Debug)]
+pub struct Winograd {
+    tiling: Tiling,
+    in_blocks: usize,
+    out_blocks: usize,
+    forward: Option<Cut>,
+    gradient: Option<Cut>,
+}
+
+impl Winograd {
+    /// A convolution over `shape` = `[D, H, W]` between blocks of 16 channels.
+    ///
+    /// The data gradient of a layer is a convolution of its own, from the blocks of the output to those of the input.
+    ///
+    /// # Panics
+    /// If an axis or a number of blocks is zero.
+    pub fn new(shape: Shape, in_blocks: usize, out_blocks: usize) -> Self {
+        assert!(shape.iter().all(|&n| n > 0) && in_blocks > 0 && out_blocks > 0, "winograd: an empty shape");
+        let tiling = Tiling::new(shape);
+        let forward = forward::cut(&tiling, in_blocks, out_blocks);
+        let gradient = gradient::cut(&tiling, in_blocks, out_blocks);
+        Self { tiling, in_blocks, out_blocks, forward, gradient }
+    }
+
+    /// Values of the transformed weights.
+    pub fn weights_len(&self) -> usize {
+        POINTS * weight_stride(self.in_blocks, self.out_blocks) * LANES
+    }
+
+    /// Transforms the weights of a layer from `i` to `o` channels into `u` ([`Winograd::weights_len`]).
+    ///
+    /// `weights`: canonical, `[O][I][3][3][3]`. With [`Direction::Backward`] this is the plan of the data gradient: its
+    /// input has the layer's `o` channels. Lanes past the last channel become zero.
+    ///
+    /// # Panics
+    /// If a length or number of channels does not fit.
+    pub fn transform_weights(
+        &self,
+        cpu: Cpu,
+        direction: Direction,
+        (o, i): (usize, usize),
+        weights: &[f32],
+        u: &mut [f32],
+    ) {
+        let (to, from) = match direction {
+            Direction::Forward => (o, i),
+            Direction::Backward => (i, o),
+        };
+        let (in_blocks, out_blocks) = (self.in_blocks, self.out_blocks);
+        assert_eq!((blocks(from), blocks(to)), (in_blocks, out_blocks), "transform_weights: channels");
+        assert_eq!(weights.len(), o * i * weights::TAPS, "transform_weights: weights");
+        assert_eq!(u.len(), self.weights_len(), "transform_weights: u");
+        let u = Shared::new(u);
+        let canonical = Canonical { o, i };
+        (0..in_blocks * out_blocks).into_par_iter().with_max_len(1).for_each(|task| {
+            let block = (task % in_blocks, task / in_blocks);
+            cpu.run(TransformWeights { canonical, direction, weights, block, in_blocks, out_blocks, u });
+        });
+    }
+}

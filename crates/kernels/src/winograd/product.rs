@@ -1,0 +1,178 @@
+//! The matrix products at one point: forward `M = V U`, and for the weight gradient `U += V^T M`.
+
+use super::tiles::Lanes;
+use crate::isa::Isa;
+use crate::layout::LANES;
+
+/// `m[ob][r] = sum over k of v[k / 16][r][k % 16] * u[ob][k]`.
+///
+/// `v`: `[in_blocks][rows][16]`; `u`: `[out_blocks][in_blocks * 16][16]`; `m`: `[out_blocks][rows][16]`; `rows` a multiple
+/// of four. Each sum runs over `k` in order, whatever the tile.
+#[inline(always)]
+pub(super) fn multiply<I: Isa>(isa: I, rows: usize, v: &[Lanes], u: &[Lanes], m: &mut [Lanes]) {
+    let k = v.len() / rows * LANES;
+    let mut u = u.chunks_exact(k);
+    let mut m = m.chunks_exact_mut(rows);
+    if I::REGISTERS >= 32 {
+        while u.len() >= 2 {
+            if let (Some(u0), Some(u1), Some(m0), Some(m1)) = (u.next(), u.next(), m.next(), m.next()) {
+                panel::<I, 12, 2>(isa, rows, v, [u0, u1], [m0, m1]);
+            }
+        }
+    }
+    for (u, m) in u.zip(m) {
+        if I::REGISTERS >= 32 {
+            panel::<I, 24, 1>(isa, rows, v, [u], [m]);
+        } else {
+            panel::<I, 6, 1>(isa, rows, v, [u], [m]);
+        }
+    }
+}
+
+/// All rows of `OB` output blocks, `XT` at a time and the rest in lower tiles.
+#[inline(always)]
+fn panel<I: Isa, const XT: usize, const OB: usize>(
+    isa: I,
+    rows: usize,
+    v: &[Lanes],
+    u: [&[Lanes]; OB],
+    mut m: [&mut [Lanes]; OB],
+) {
+    let mut r = 0;
+    while r + XT <= rows {
+        tile::<I, XT, OB>(isa, rows, r, v, u, &mut m);
+        r += XT;
+    }
+    if XT > 12 && r + 12 <= rows {
+        tile::<I, 12, OB>(isa, rows, r, v, u, &mut m);
+        r += 12;
+    }
+    if XT > 8 && r + 8 <= rows {
+        tile::<I, 8, OB>(isa, rows, r, v, u, &mut m);
+        r += 8;
+    }
+    if XT > 4 && r + 4 <= rows {
+        tile::<I, 4, OB>(isa, rows, r, v, u, &mut m);
+        r += 4;
+    }
+    if XT == 6 && r < rows {
+        tile::<I, 2, OB>(isa, rows, r, v, u, &mut m);
+    }
+}
+
+#[inline(always)]
+fn tile<I: Isa, const XT: usize, const OB: usize>(
+    isa: I,
+    rows: usize,
+    r: usize,
+    v: &[Lanes],
+    u: [&[Lanes]; OB],
+    m: &mut [&mut [Lanes]; OB],
+) {
+    let mut sum = [[isa.splat(0.0); OB]; XT];
+    for (b, v) in v.chunks_exact(rows).enumerate() {
+        let Some(v) = v[r..].first_chunk::<XT>() else { unreachable!("a tile lies within the rows") };
+        let mut w = [const { &[[0.0; LANES]; LANES] }; OB];
+        for o in 0..OB {
+            let Some(block) = u[o][b * LANES..].first_chunk() else { unreachable!("weights for each input block") };
+            w[o] = block;
+        }
+        for k in 0..LANES {
+            let mut wk = [isa.splat(0.0); OB];
+            for o in 0..OB {
+                wk[o] = isa.load(&w[o][k]);
+            }
+            for x in 0..XT {
+                let s = isa.splat(v[x][k]);
+                for o in 0..OB {
+                    sum[x][o] = isa.fma(s, wk[o], sum[x][o]);
+                }
+            }
+        }
+    }
+    for o in 0..OB {
+        let Some(m) = m[o][r..].first_chunk_mut::<XT>() else { unreachable!("a tile lies within the rows") };
+        for x in 0..XT {
+            isa.store(sum[x][o], &mut m[x]);
+        }
+    }
+}
+
+/// `du[ib][ob][k] = sum over r < n of v[ib][r][k] * m[ob][r]`, added to what is there unless `fresh`.
+///
+/// `v`: `[in_blocks][rows][16]`; `m`: `[out_blocks][rows][16]`; `du`: `[in_blocks][out_blocks][16][16]`.
+#[inline(always)]
+pub(super) fn correlate<I: Isa>(
+    isa: I,
+    (rows, n): (usize, usize),
+    v: &[Lanes],
+    m: &[Lanes],
+    (du, fresh): (&mut [Lanes], bool),
+) {
+    let out_blocks = m.len() / rows;
+    for (v, du) in v.chunks_exact(rows).zip(du.chunks_exact_mut(out_blocks * LANES)) {
+        let v = &v[..n];
+        let mut m = m.chunks_exact(rows);
+        let mut du = du.chunks_exact_mut(LANES);
+        if I::REGISTERS >= 32 {
+            while m.len() >= 2 {
+                if let (Some(m0), Some(m1), Some(d0), Some(d1)) = (m.next(), m.next(), du.next(), du.next()) {
+                    let m = [&m0[..n], &m1[..n]];
+                    outer::<I, 0, 8, 2>(isa, v, m, [&mut d0[..8], &mut d1[..8]], fresh);
+                    outer::<I, 8, 8, 2>(isa, v, m, [&mut d0[8..], &mut d1[8..]], fresh);
+                }
+            }
+        }
+        for (m, du) in m.zip(du) {
+            let m = [&m[..n]];
+            if I::REGISTERS >= 32 {
+                outer::<I, 0, 16, 1>(isa, v, m, [du], fresh);
+            } else {
+                outer::<I, 0, 4, 1>(isa, v, m, [&mut du[..4]], fresh);
+                outer::<I, 4, 4, 1>(isa, v, m, [&mut du[4..8]], fresh);
+                outer::<I, 8, 4, 1>(isa, v, m, [&mut du[8..12]], fresh);
+                outer::<I, 12, 4, 1>(isa, v, m, [&mut du[12..]], fresh);
+            }
+        }
+    }
+}
+
+/// `KT` input lanes from `K` times `OB` output blocks.
+#[inline(always)]
+fn outer<I: Isa, const K: usize, const KT: usize, const OB: usize>(
+    isa: I,
+    v: &[Lanes],
+    m: [&[Lanes]; OB],
+    mut du: [&mut [Lanes]; OB],
+    fresh: bool,
+) {
+    let mut sum = [[isa.splat(0.0); OB]; KT];
+    if !fresh {
+        for o in 0..OB {
+            for k in 0..KT {
+                sum[k][o] = isa.load(&du[o][k]);
+            }
+        }
+    }
+    let n = v.len();
+    for o in 0..OB {
+        assert_eq!(m[o].len(), n, "rows of both factors");
+    }
+    for r in 0..n {
+        let mut mr = [isa.splat(0.0); OB];
+        for o in 0..OB {
+            mr[o] = isa.load(&m[o][r]);
+        }
+        for k in 0..KT {
+            let s = isa.splat(v[r][K + k]);
+            for o in 0..OB {
+                sum[k][o] = isa.fma(s, mr[o], sum[k][o]);
+            }
+        }
+    }
+    for o in 0..OB {
+        for k in 0..KT {
+            isa.store(sum[k][o], &mut du[o][k]);
+        }
+    }
+}

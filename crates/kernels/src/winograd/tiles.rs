@@ -1,0 +1,177 @@
+//! How a volume is cut into tiles, and tiles into batches and tasks: by shape alone.
+
+use crate::gather::{Shape, voxels};
+use crate::layout::LANES;
+use crate::team::Shared;
+use std::ops::Range;
+
+/// Outputs of a tile: F(2) along z, F(4) along y and x.
+const TILE: Shape = [2, 4, 4];
+/// Interpolation points of a tile: 4 x 6 x 6, that of x fastest.
+pub(super) const POINTS: usize = 144;
+/// Rows of a batch are padded to a multiple of this: the height of the smallest kernel tile.
+const ROW_STEP: usize = 4;
+/// Sixteen lanes.
+pub(super) type Lanes = [f32; LANES];
+
+/// The output volume and its tiles.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tiling {
+    pub(super) shape: Shape,
+    pub(super) tiles: Shape,
+}
+
+impl Tiling {
+    pub(super) fn new(shape: Shape) -> Self {
+        Self { shape, tiles: [0, 1, 2].map(|a| shape[a].div_ceil(TILE[a])) }
+    }
+
+    pub(super) fn voxels(&self) -> usize {
+        voxels(self.shape)
+    }
+
+    /// All tiles.
+    pub(super) fn whole(&self) -> Patch {
+        Patch { start: [0; 3], size: self.tiles }
+    }
+}
+
+/// A box of tiles. Its tiles, x fastest, are the rows of the matrix products.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patch {
+    pub(super) start: Shape,
+    pub(super) size: Shape,
+}
+
+impl Patch {
+    pub(super) fn len(&self) -> usize {
+        voxels(self.size)
+    }
+
+    /// Tiles, and the unused rows after them that the kernels may compute.
+    pub(super) fn rows(&self) -> usize {
+        self.len().next_multiple_of(ROW_STEP)
+    }
+
+    /// Row of the tile at absolute `z`, `y`, `x`.
+    #[inline(always)]
+    pub(super) fn row(&self, [z, y, x]: Shape) -> usize {
+        ((z - self.start[0]) * self.size[1] + y - self.start[1]) * self.size[2] + x - self.start[2]
+    }
+
+    /// Columns of the input that its tiles read: four a tile, and two.
+    pub(super) fn columns(&self) -> usize {
+        4 * self.size[2] + 2
+    }
+
+    /// The layers of it, each a patch, from `z` on at most `n` layers.
+    pub(super) fn layers(&self, z: usize, n: usize) -> Self {
+        let [start, size] = [self.start, self.size];
+        let n = n.min(start[0] + size[0] - z);
+        Self { start: [z, start[1], start[2]], size: [n, size[1], size[2]] }
+    }
+}
+
+/// How tiles are cut into units, each worked through along z in batches.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cut {
+    /// Most tiles of a batch, per axis.
+    pub(super) batch: Shape,
+    /// Most layers of a unit.
+    pub(super) march: usize,
+}
+
+impl Cut {
+    /// Batches of about `rows` tiles, units of about `march` layers.
+    pub(super) fn new(tiles: Shape, rows: usize, widest: usize, march: usize) -> Self {
+        let even = |n: usize, most: usize| n.div_ceil(n.div_ceil(most.clamp(1, n)));
+        let x = even(tiles[2], widest);
+        let z = even(tiles[0], (rows / x).max(1));
+        let y = even(tiles[1], (rows / (x * z)).max(1));
+        let march = even(tiles[0].div_ceil(z), march.div_ceil(z)) * z;
+        Self { batch: [z, y, x], march }
+    }
+
+    fn counts(&self, tiles: Shape) -> Shape {
+        [tiles[0].div_ceil(self.march), tiles[1].div_ceil(self.batch[1]), tiles[2].div_ceil(self.batch[2])]
+    }
+
+    pub(super) fn units(&self, tiles: Shape) -> usize {
+        voxels(self.counts(tiles))
+    }
+
+    /// Unit `n`.
+    pub(super) fn unit(&self, tiles: Shape, n: usize) -> Patch {
+        let [_, ny, nx] = self.counts(tiles);
+        let start = [n / (ny * nx) * self.march, n / nx % ny * self.batch[1], n % nx * self.batch[2]];
+        let most = [self.march, self.batch[1], self.batch[2]];
+        Patch { start, size: [0, 1, 2].map(|a| most[a].min(tiles[a] - start[a])) }
+    }
+
+    /// The largest batch.
+    pub(super) fn largest(&self) -> Patch {
+        Patch { start: [0; 3], size: self.batch }
+    }
+}
+
+/// Where the points of a patch's tiles lie: `[point][block][row][16]`, a line of padding after each point so that the
+/// points do not fall on the same sets of the cache.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Points {
+    pub(super) blocks: usize,
+    pub(super) rows: usize,
+}
+
+impl Points {
+    /// Lanes from one point to the next.
+    pub(super) fn stride(&self) -> usize {
+        self.blocks * self.rows + 1
+    }
+
+    /// Values of all.
+    pub(super) fn len(&self) -> usize {
+        POINTS * self.stride() * LANES
+    }
+
+    /// Point `t` of block `b` from row `r` on, in lanes.
+    #[inline(always)]
+    pub(super) fn at(&self, t: usize, b: usize, r: usize) -> usize {
+        t * self.stride() + b * self.rows + r
+    }
+}
+
+/// The points of some tiles, being written by tasks that each have rows of their own.
+#[derive(Clone, Copy)]
+pub(super) struct PointsMut<'a> {
+    pub(super) values: Shared<'a>,
+    pub(super) layout: Points,
+    /// The tiles that the rows stand for.
+    pub(super) patch: Patch,
+}
+
+impl PointsMut<'_> {
+    /// `n` rows, from that of the tile `at`, of six consecutive points from `t`.
+    ///
+    /// # Safety
+    /// No other task touches these tiles in this block.
+    #[inline(always)]
+    pub(super) unsafe fn six(&self, t: usize, b: usize, at: Shape, n: usize) -> [&mut [Lanes]; 6] {
+        let row = self.patch.row(at);
+        [0, 1, 2, 3, 4, 5].map(|j| {
+            let start = self.layout.at(t + j, b, row);
+            // SAFETY: the caller's promise.
+            unsafe { self.values.slice(start * LANES, n * LANES) }.as_chunks_mut().0
+        })
+    }
+}
+
+/// The part of `scratch` that begins on a cache line, as lanes need.
+pub(super) fn aligned(scratch: &mut [f32]) -> &mut [f32] {
+    let skip = scratch.as_ptr().align_offset(64).min(LANES - 1);
+    &mut scratch[skip..]
+}
+
+/// Part `n` of `parts` nearly equal ones of `0..len`.
+pub(super) fn part(len: usize, parts: usize, n: usize) -> Range<usize> {
+    n * len / parts..(n + 1) * len / parts
+}

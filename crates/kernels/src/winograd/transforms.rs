@@ -1,0 +1,128 @@
+//! The one-dimensional transforms: `y = A^T ((G g) . (B^T d))`, for F(4, 3) and F(2, 3), and their adjoints.
+//!
+//! F(4, 3) interpolates at 0, +-2/3, +-3/2 and infinity. `(2/3) * (3/2) = 1` makes the outer coefficients of `B` one, and
+//! these points lose half as many digits as the usual 0, +-1, +-2. F(2, 3) interpolates at 0, +-1 and infinity.
+
+use crate::isa::Isa;
+
+/// The inner point.
+const P: f32 = 2.0 / 3.0;
+/// The outer point.
+const Q: f32 = 1.5;
+const P2: f32 = 4.0 / 9.0;
+const Q2: f32 = 2.25;
+const P3: f32 = 8.0 / 27.0;
+const Q3: f32 = 3.375;
+/// `P^2 + Q^2`.
+const SUM2: f32 = 97.0 / 36.0;
+/// One over the product of the distances from `P` to the other finite points: `2 P^2 (P^2 - Q^2)`.
+const NP: f32 = -81.0 / 130.0;
+/// The same for `Q`: `2 Q^2 (Q^2 - P^2)`.
+const NQ: f32 = 8.0 / 65.0;
+
+/// `B^T d` of F(4, 3): six inputs to six points.
+#[inline(always)]
+pub(super) fn input6<I: Isa>(isa: I, d: [I::V; 6]) -> [I::V; 6] {
+    let c = |x: f32| isa.splat(x);
+    let even_p = isa.fma(c(-Q2), d[2], d[4]);
+    let odd_p = isa.fma(c(-Q2), d[1], d[3]);
+    let even_q = isa.fma(c(-P2), d[2], d[4]);
+    let odd_q = isa.fma(c(-P2), d[1], d[3]);
+    [
+        isa.fma(c(-SUM2), d[2], isa.add(d[0], d[4])),
+        isa.fma(c(P), odd_p, even_p),
+        isa.fma(c(-P), odd_p, even_p),
+        isa.fma(c(Q), odd_q, even_q),
+        isa.fma(c(-Q), odd_q, even_q),
+        isa.fma(c(-SUM2), d[3], isa.add(d[1], d[5])),
+    ]
+}
+
+/// Which two of four planes a point of F(2, 3) combines, and whether they are added (else the second is subtracted).
+pub(super) const INPUT4: [(usize, usize, bool); 4] = [(0, 2, false), (1, 2, true), (2, 1, false), (3, 1, false)];
+
+/// `A^T m` of F(4, 3): six points to four outputs.
+#[inline(always)]
+pub(super) fn output6<I: Isa>(isa: I, m: [I::V; 6]) -> [I::V; 4] {
+    let c = |x: f32| isa.splat(x);
+    let (even_p, odd_p) = (isa.add(m[1], m[2]), isa.sub(m[1], m[2]));
+    let (even_q, odd_q) = (isa.add(m[3], m[4]), isa.sub(m[3], m[4]));
+    [
+        isa.add(isa.add(m[0], even_p), even_q),
+        isa.fma(c(Q), odd_q, isa.mul(c(P), odd_p)),
+        isa.fma(c(Q2), even_q, isa.mul(c(P2), even_p)),
+        isa.fma(c(Q3), odd_q, isa.fma(c(P3), odd_p, m[5])),
+    ]
+}
+
+/// `A^T m` of F(2, 3): four points to two outputs.
+#[inline(always)]
+pub(super) fn output4<I: Isa>(isa: I, m: [I::V; 4]) -> [I::V; 2] {
+    [isa.add(isa.add(m[0], m[1]), m[2]), isa.add(isa.sub(m[1], m[2]), m[3])]
+}
+
+/// `A y` of F(4, 3), the adjoint of [`output6`].
+#[inline(always)]
+pub(super) fn spread6<I: Isa>(isa: I, y: [I::V; 4]) -> [I::V; 6] {
+    let c = |x: f32| isa.splat(x);
+    let even_p = isa.fma(c(P2), y[2], y[0]);
+    let odd_p = isa.fma(c(P2), y[3], y[1]);
+    let even_q = isa.fma(c(Q2), y[2], y[0]);
+    let odd_q = isa.fma(c(Q2), y[3], y[1]);
+    [
+        y[0],
+        isa.fma(c(P), odd_p, even_p),
+        isa.fma(c(-P), odd_p, even_p),
+        isa.fma(c(Q), odd_q, even_q),
+        isa.fma(c(-Q), odd_q, even_q),
+        y[3],
+    ]
+}
+
+/// `G g` of F(4, 3): three weights to six points.
+#[inline(always)]
+pub(super) fn weight6<I: Isa>(isa: I, g: [I::V; 3]) -> [I::V; 6] {
+    let c = |x: f32| isa.splat(x);
+    let even_p = isa.mul(c(NP), isa.fma(c(P2), g[2], g[0]));
+    let odd_p = isa.mul(c(NP * P), g[1]);
+    let even_q = isa.mul(c(NQ), isa.fma(c(Q2), g[2], g[0]));
+    let odd_q = isa.mul(c(NQ * Q), g[1]);
+    [
+        g[0],
+        isa.add(even_p, odd_p),
+        isa.sub(even_p, odd_p),
+        isa.add(even_q, odd_q),
+        isa.sub(even_q, odd_q),
+        g[2],
+    ]
+}
+
+/// `G g` of F(2, 3): three weights to four points.
+#[inline(always)]
+pub(super) fn weight4<I: Isa>(isa: I, g: [I::V; 3]) -> [I::V; 4] {
+    let half = isa.splat(0.5);
+    let even = isa.mul(half, isa.add(g[0], g[2]));
+    let odd = isa.mul(half, g[1]);
+    [g[0], isa.add(even, odd), isa.sub(even, odd), g[2]]
+}
+
+/// `G^T u` of F(4, 3), the adjoint of [`weight6`].
+#[inline(always)]
+pub(super) fn fold6<I: Isa>(isa: I, u: [I::V; 6]) -> [I::V; 3] {
+    let c = |x: f32| isa.splat(x);
+    let (even_p, odd_p) = (isa.mul(c(NP), isa.add(u[1], u[2])), isa.sub(u[1], u[2]));
+    let (even_q, odd_q) = (isa.mul(c(NQ), isa.add(u[3], u[4])), isa.sub(u[3], u[4]));
+    [
+        isa.add(u[0], isa.add(even_p, even_q)),
+        isa.fma(c(NQ * Q), odd_q, isa.mul(c(NP * P), odd_p)),
+        isa.fma(c(Q2), even_q, isa.fma(c(P2), even_p, u[5])),
+    ]
+}
+
+/// `G^T u` of F(2, 3), the adjoint of [`weight4`].
+#[inline(always)]
+pub(super) fn fold4<I: Isa>(isa: I, u: [I::V; 4]) -> [I::V; 3] {
+    let half = isa.splat(0.5);
+    let even = isa.mul(half, isa.add(u[1], u[2]));
+    [isa.add(u[0], even), isa.mul(half, isa.sub(u[1], u[2])), isa.add(even, u[3])]
+}

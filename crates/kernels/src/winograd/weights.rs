@@ -1,0 +1,204 @@
+//! Weights to points, `U = G g G^T`, and the gradient of points back to weights.
+
+use super::tiles::{Lanes, POINTS};
+use super::transforms::{fold4, fold6, weight4, weight6};
+use crate::isa::{Isa, Kernel};
+use crate::layout::LANES;
+use crate::team::Shared;
+
+/// Taps of a kernel.
+pub(super) const TAPS: usize = 27;
+
+/// Which way a layer's weights are to work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the layer's input to its output.
+    Forward,
+    /// From the gradient of its output to that of its input: flipped and transposed.
+    Backward,
+}
+
+/// Canonical weights `[O][I][3][3][3]`.
+#[derive(Clone, Copy)]
+pub(super) struct Canonical {
+    pub(super) o: usize,
+    pub(super) i: usize,
+}
+
+/// Lanes from one point to the next in transformed weights `[point][out block][in block * 16][16]`, or, for gradients,
+/// `[point][in block][out block][16][16]`: a line of padding keeps the points on different sets of the cache.
+pub(super) fn weight_stride(in_blocks: usize, out_blocks: usize) -> usize {
+    in_blocks * out_blocks * LANES + 1
+}
+
+/// Transforms one block of 16 x 16 channels.
+pub(super) struct TransformWeights<'a> {
+    pub(super) canonical: Canonical,
+    pub(super) direction: Direction,
+    pub(super) weights: &'a [f32],
+    /// Block that the sums run over, and block of results.
+    pub(super) block: (usize, usize),
+    pub(super) in_blocks: usize,
+    pub(super) out_blocks: usize,
+    pub(super) u: Shared<'a>,
+}
+
+impl Kernel for TransformWeights<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) {
+        let stride = weight_stride(self.in_blocks, self.out_blocks);
+        let (ib, ob) = self.block;
+        for k in 0..LANES {
+            let g = self.taps(ib * LANES + k, ob * LANES);
+            let at = (ob * self.in_blocks + ib) * LANES + k;
+            transform(isa, &g, |t, v| {
+                // SAFETY: block (ib, ob) of every point belongs to this task alone.
+                let to = unsafe { self.u.slice((t * stride + at) * LANES, LANES) };
+                if let Some(to) = to.first_chunk_mut() {
+                    isa.store(v, to);
+                }
+            });
+        }
+    }
+}
+
+impl TransformWeights<'_> {
+    /// The taps from channel `from` to the sixteen from `to` on.
+    #[inline(always)]
+    fn taps(&self, from: usize, to: usize) -> [Lanes; TAPS] {
+        let Canonical { o, i } = self.canonical;
+        let mut g = [[0.0; LANES]; TAPS];
+        let (n_from, n_to) = match self.direction {
+            Direction::Forward => (i, o),
+            Direction::Backward => (o, i),
+        };
+        if from >= n_from {
+            return g;
+        }
+        for lane in 0..LANES.min(n_to.saturating_sub(to)) {
+            let kernel = match self.direction {
+                Direction::Forward => (to + lane) * i + from,
+                Direction::Backward => from * i + to + lane,
+            };
+            let Some(kernel) = self.weights[kernel * TAPS..].first_chunk::<TAPS>() else { return g };
+            for tap in 0..TAPS {
+                g[tap][lane] = match self.direction {
+                    Direction::Forward => kernel[tap],
+                    Direction::Backward => kernel[TAPS - 1 - tap],
+                };
+            }
+        }
+        g
+    }
+}
+
+#[inline(always)]
+fn transform<I: Isa>(isa: I, g: &[Lanes; TAPS], mut put: impl FnMut(usize, I::V)) {
+    let zero = isa.splat(0.0);
+    let mut planes = [[zero; 9]; 4];
+    for tap in 0..9 {
+        let mut column = [zero; 3];
+        for z in 0..3 {
+            column[z] = isa.load(&g[z * 9 + tap]);
+        }
+        let column = weight4(isa, column);
+        for z in 0..4 {
+            planes[z][tap] = column[z];
+        }
+    }
+    for z in 0..4 {
+        let mut rows = [[zero; 3]; 6];
+        for x in 0..3 {
+            let column = weight6(isa, [planes[z][x], planes[z][3 + x], planes[z][6 + x]]);
+            for y in 0..6 {
+                rows[y][x] = column[y];
+            }
+        }
+        for y in 0..6 {
+            let row = weight6(isa, rows[y]);
+            for x in 0..6 {
+                put((z * 6 + y) * 6 + x, row[x]);
+            }
+        }
+    }
+}
+
+/// Sums the parts of one block of 16 x 16 channels, folds them to taps and writes them in canonical order.
+pub(super) struct FoldWeights<'a> {
+    pub(super) canonical: Canonical,
+    /// Parts `[part][point][...]`, each [`weight_stride`] (for the blocks that they hold) a point.
+    pub(super) parts: &'a [Lanes],
+    pub(super) n_parts: usize,
+    pub(super) stride: usize,
+    /// Where the block begins in a point.
+    pub(super) at: usize,
+    /// Input block and output block.
+    pub(super) block: (usize, usize),
+    pub(super) d_weights: Shared<'a>,
+}
+
+impl Kernel for FoldWeights<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) {
+        let Canonical { o, i } = self.canonical;
+        let (ib, ob) = self.block;
+        let mut lanes = [[0.0; LANES]; TAPS];
+        for k in 0..LANES.min(i.saturating_sub(ib * LANES)) {
+            self.fold(isa, k, &mut lanes);
+            for lane in 0..LANES.min(o.saturating_sub(ob * LANES)) {
+                let kernel = (ob * LANES + lane) * i + ib * LANES + k;
+                // SAFETY: the kernels of block (ib, ob) belong to this task alone.
+                let to = unsafe { self.d_weights.slice(kernel * TAPS, TAPS) };
+                for (to, tap) in to.iter_mut().zip(&lanes) {
+                    *to = tap[lane];
+                }
+            }
+        }
+    }
+}
+
+impl FoldWeights<'_> {
+    #[inline(always)]
+    fn fold<I: Isa>(&self, isa: I, k: usize, taps: &mut [Lanes; TAPS]) {
+        let zero = isa.splat(0.0);
+        let mut planes = [[zero; 4]; 9];
+        for z in 0..4 {
+            let mut rows = [[zero; 6]; 3];
+            for y in 0..6 {
+                let mut points = [zero; 6];
+                for x in 0..6 {
+                    points[x] = self.sum(isa, (z * 6 + y) * 6 + x, k);
+                }
+                let row = fold6(isa, points);
+                for x in 0..3 {
+                    rows[x][y] = row[x];
+                }
+            }
+            for x in 0..3 {
+                let column = fold6(isa, rows[x]);
+                for y in 0..3 {
+                    planes[y * 3 + x][z] = column[y];
+                }
+            }
+        }
+        for tap in 0..9 {
+            let column = fold4(isa, planes[tap]);
+            for z in 0..3 {
+                isa.store(column[z], &mut taps[z * 9 + tap]);
+            }
+        }
+    }
+
+    /// Row `k` of point `t`, all parts in order.
+    #[inline(always)]
+    fn sum<I: Isa>(&self, isa: I, t: usize, k: usize) -> I::V {
+        let at = |part: usize| &self.parts[(part * POINTS + t) * self.stride + self.at + k];
+        let mut sum = isa.load(at(0));
+        for part in 1..self.n_parts {
+            sum = isa.add(sum, isa.load(at(part)));
+        }
+        sum
+    }
+}
