@@ -112,14 +112,13 @@ impl<'a, I: Isa> Channels<'a, I> {
         };
         let lines = [line(0), line(1), line(2), line(3), line(4), line(5)];
         let mut rest = slot;
-        let mut to = [const { &mut [] as &mut [Lanes] }; 6];
-        for row in &mut to {
-            let (head, tail) = rest.split_at_mut(columns);
+        let to = [(); 6].map(|()| {
+            let (head, tail) = std::mem::take(&mut rest).split_at_mut(columns);
+            rest = tail;
             head[..begin].fill([0.0; LANES]);
             head[end..].fill([0.0; LANES]);
-            *row = &mut head[begin..end];
-            rest = tail;
-        }
+            &mut head[begin..end]
+        });
         let inside = [inside(0), inside(1), inside(2), inside(3), inside(4), inside(5)];
         match (inside == [true; 6], self.plain) {
             (true, true) => self.lines::<false, true>(isa, lines, inside, to, n),
@@ -233,7 +232,13 @@ impl OutputGradient<'_> {
             for y in work.start[1]..work.start[1] + work.size[1] {
                 for z in work.start[0]..work.start[0] + work.size[0] {
                     for plane in 0..2 {
-                        self.plane(isa, b, (2 * z + plane, y), &work, &mut planes[plane * 6 * columns..][..6 * columns]);
+                        self.plane(
+                            isa,
+                            b,
+                            (2 * z + plane, y),
+                            &work,
+                            &mut planes[plane * 6 * columns..][..6 * columns],
+                        );
                     }
                     for point in 0..4 {
                         for i in 0..6 {
@@ -271,13 +276,12 @@ impl OutputGradient<'_> {
         };
         let lines = [line(0), line(1), line(2), line(3)];
         let mut rest = to;
-        let mut to = [const { &mut [] as &mut [Lanes] }; 6];
-        for row in &mut to {
-            let (head, tail) = rest.split_at_mut(columns);
-            head[n..].fill([0.0; LANES]);
-            *row = &mut head[..n];
+        let to = [(); 6].map(|()| {
+            let (head, tail) = std::mem::take(&mut rest).split_at_mut(columns);
             rest = tail;
-        }
+            head[n..].fill([0.0; LANES]);
+            &mut head[..n]
+        });
         for x in 0..n {
             let mut d = [isa.splat(0.0); 4];
             for i in 0..4 {
@@ -295,13 +299,7 @@ impl OutputGradient<'_> {
 
 /// One point along z of one row: plane `p`, `p + q`, `p - q` or `q`, spread along x.
 #[inline(always)]
-fn spread_x<I: Isa, const POINT: usize>(
-    isa: I,
-    p: &[[Lanes; 4]],
-    q: &[[Lanes; 4]],
-    to: [&mut [Lanes]; 6],
-    n: usize,
-) {
+fn spread_x<I: Isa, const POINT: usize>(isa: I, p: &[[Lanes; 4]], q: &[[Lanes; 4]], to: [&mut [Lanes]; 6], n: usize) {
     let (p, q) = (&p[..n], &q[..n]);
     for r in 0..n {
         let mut d = [isa.splat(0.0); 4];

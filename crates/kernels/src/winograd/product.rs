@@ -143,7 +143,7 @@ fn outer<I: Isa, const K: usize, const KT: usize, const OB: usize>(
     isa: I,
     v: &[Lanes],
     m: [&[Lanes]; OB],
-    mut du: [&mut [Lanes]; OB],
+    du: [&mut [Lanes]; OB],
     fresh: bool,
 ) {
     let mut sum = [[isa.splat(0.0); OB]; KT];

@@ -87,14 +87,7 @@ pub(super) fn weight6<I: Isa>(isa: I, g: [I::V; 3]) -> [I::V; 6] {
     let odd_p = isa.mul(c(NP * P), g[1]);
     let even_q = isa.mul(c(NQ), isa.fma(c(Q2), g[2], g[0]));
     let odd_q = isa.mul(c(NQ * Q), g[1]);
-    [
-        g[0],
-        isa.add(even_p, odd_p),
-        isa.sub(even_p, odd_p),
-        isa.add(even_q, odd_q),
-        isa.sub(even_q, odd_q),
-        g[2],
-    ]
+    [g[0], isa.add(even_p, odd_p), isa.sub(even_p, odd_p), isa.add(even_q, odd_q), isa.sub(even_q, odd_q), g[2]]
 }
 
 /// `G g` of F(2, 3): three weights to four points.
