@@ -1,27 +1,108 @@
-//! The sections `[training]` and `[loss]`.
+//! The sections `[split]`, `[network]` and `[training]`.
 
 use serde::{Deserialize, Serialize};
+use unet::optim::OptimSpec;
+use unet::schedule::Decline;
+
+/// How cases are divided where no split file is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]
+pub enum SplitRule {
+    /// The report's: 80 % for training and 20 % for validation, then 15 % of the training part set aside for tests.
+    Report,
+    /// One of several equal parts is for validation, the others for training.
+    Folds {
+        /// Number of parts.
+        count: usize,
+        /// Which part is for validation, from 0.
+        fold: usize,
+    },
+}
+
+/// The net.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// Input channels.
+    pub inputs: usize,
+    /// What comes out.
+    pub outputs: Outputs,
+    /// Channels of each level, from full resolution down.
+    pub widths: Vec<usize>,
+    /// What follows each convolution.
+    pub norm: Norm,
+    /// Slope of the activation below 0: 0 is `ReLU`, 0.01 the usual `LeakyReLU`.
+    pub negative_slope: f64,
+    /// How the contracting path halves the resolution.
+    pub down: Down,
+    /// How the expanding path doubles it.
+    pub up: Up,
+    /// Probability that a channel value is left out at the lowest level while training.
+    pub dropout: f64,
+    /// Weight of the loss of each head, from full resolution down, later divided by their sum; `[1.0]` is no deep supervision.
+    pub deep_supervision: Vec<f64>,
+}
+
+/// What the outputs of the net are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outputs {
+    /// WT, TC, ET, each with a sigmoid.
+    Regions,
+    /// Background and the three tissues, one softmax.
+    Classes,
+}
+
+/// A normalisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Norm {
+    /// None.
+    None,
+    /// Instance norm with scale and shift.
+    Instance,
+}
+
+/// A way to halve the resolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Down {
+    /// Maximum of 2x2x2 voxels.
+    MaxPool,
+    /// The first convolution of the level has stride 2.
+    Strided,
+}
+
+/// A way to double the resolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Up {
+    /// Each voxel repeated, then a convolution.
+    Nearest,
+    /// Transposed convolution, 2x2x2 with stride 2.
+    Transposed,
+}
 
 /// How long and in which way a net is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Training {
-    /// Seed of weights, patches and augmentation.
+    /// Seed of the weights, the patches and their augmentation.
     pub seed: u64,
-    /// Largest L2 norm of the whole gradient; 0 = no clipping.
+    /// Largest L2 norm of the whole gradient; 0 is no clipping.
     pub gradient_clip: f64,
-    /// Decay of the exponential moving average of the weights; 0 = none.
-    ///
-    /// At update t (from 0) the decay is the smaller of this and `(1 + t) / (10 + t)`, so that the first weights are soon forgotten.
+    /// Decay of the exponential moving average of the weights, lower at first (see [`unet::ema`]); 0 is none.
     pub ema_decay: f64,
     /// Steps between checkpoints.
     pub checkpoint_every: u64,
     /// Steps between validations.
     pub validate_every: u64,
+    /// First steps over which the learning rate rises linearly.
+    pub warm_up: u64,
+    /// How the learning rate falls from there.
+    pub decline: Decline,
     /// What turns gradients into new weights.
-    pub optimiser: Optimiser,
-    /// How the learning rate moves.
-    pub schedule: Schedule,
+    pub optimiser: OptimSpec,
     /// Sizes of patches and batches; stages follow one another.
     pub stage: Vec<Stage>,
 }
@@ -34,10 +115,10 @@ impl Training {
 
     /// The stage that a step falls into; `None` past the end.
     pub fn stage_at(&self, step: u64) -> Option<&Stage> {
-        let mut first = 0;
+        let mut end = 0;
         self.stage.iter().find(|stage| {
-            first += stage.steps;
-            step < first
+            end += stage.steps;
+            step < end
         })
     }
 }
@@ -52,84 +133,4 @@ pub struct Stage {
     pub patch: [usize; 3],
     /// Patches per step.
     pub batch: usize,
-}
-
-/// An optimiser and its coefficients.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase", deny_unknown_fields)]
-pub enum Optimiser {
-    /// Adam (2015); weight decay, if any, is part of the gradient.
-    Adam {
-        /// Learning rate before the schedule.
-        learning_rate: f64,
-        /// Decay of the first moment.
-        beta1: f64,
-        /// Decay of the second moment.
-        beta2: f64,
-        /// Added to the root of the second moment.
-        epsilon: f64,
-        /// Weight decay.
-        weight_decay: f64,
-    },
-    /// `AdamW` (2019): weight decay apart from the gradient.
-    AdamW {
-        /// Learning rate before the schedule.
-        learning_rate: f64,
-        /// Decay of the first moment.
-        beta1: f64,
-        /// Decay of the second moment.
-        beta2: f64,
-        /// Added to the root of the second moment.
-        epsilon: f64,
-        /// Weight decay.
-        weight_decay: f64,
-    },
-    /// Gradient descent with Nesterov's momentum.
-    Sgd {
-        /// Learning rate before the schedule.
-        learning_rate: f64,
-        /// Momentum.
-        momentum: f64,
-        /// Weight decay.
-        weight_decay: f64,
-    },
-}
-
-/// The factor of the learning rate from step to step. Every kind first rises linearly over the `warm_up` steps.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase", deny_unknown_fields)]
-pub enum Schedule {
-    /// Stays at 1.
-    Constant {
-        /// Steps.
-        warm_up: u64,
-    },
-    /// `(1 - progress)^exponent`.
-    Polynomial {
-        /// Steps.
-        warm_up: u64,
-        /// Exponent.
-        exponent: f64,
-    },
-    /// Half a cosine from 1 to 0.
-    Cosine {
-        /// Steps.
-        warm_up: u64,
-    },
-}
-
-/// Weights of the parts of the loss; those of weight 0 are not computed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Loss {
-    /// Soft Dice of each sample.
-    pub dice: f64,
-    /// Soft Dice over the whole batch.
-    pub batch_dice: f64,
-    /// Cross-entropy: categorical for classes, binary for regions.
-    pub cross_entropy: f64,
-    /// Added to numerator and denominator of Dice.
-    pub smooth: f64,
-    /// Weight of each head from full resolution down, divided by their sum; `[1.0]` = no deep supervision.
-    pub heads: Vec<f64>,
 }
