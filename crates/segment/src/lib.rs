@@ -1,11 +1,13 @@
 //! From study to labels, from data set to model.
 
 pub mod phantom;
+pub mod picture;
 pub mod augment;
 pub mod prefetch;
 pub mod random;
 pub mod recipe;
 pub mod sample;
+pub mod tensorboard;
 pub mod dataset;
 pub mod decode;
 pub mod error;
@@ -13,3 +15,6 @@ pub mod labels;
 pub mod prepare;
 pub mod split;
 pub mod study;
+pub mod inspect;
+pub mod report;
+mod source;

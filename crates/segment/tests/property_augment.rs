@@ -1,4 +1,7 @@
 //! Augmentation and prefetch against their definitions.
+#![expect(clippy::unwrap_used, clippy::float_cmp, reason = "a test; copies are compared bit for bit")]
+#![expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "small numbers")]
+#![expect(clippy::naive_bytecount, reason = "one dependency less")]
 
 use proptest::prelude::*;
 use segment::augment::apply::apply;

@@ -1,4 +1,5 @@
 //! The two recipes of the repository, and what a wrong one is told.
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::path::Path;
 
