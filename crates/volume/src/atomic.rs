@@ -26,7 +26,7 @@ pub fn write_atomically(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Re
         Some(_) | None => Path::new("."),
     };
     let prefix = format!(".{}.", name.to_string_lossy());
-    for stale in partial_files(folder, &prefix)? {
+    for stale in partial_files(folder, &prefix).unwrap_or_default() {
         remove_unless_locked(&stale);
     }
     let partial = tempfile::Builder::new()
@@ -43,7 +43,7 @@ pub fn write_atomically(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Re
     sync_folder(folder)
 }
 
-/// Files of this folder that an earlier write to the same name began.
+/// Files of this folder that an earlier write to the same name began. A folder may be writable but not readable.
 fn partial_files(folder: &Path, prefix: &str) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {

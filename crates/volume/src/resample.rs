@@ -5,9 +5,10 @@ use rayon::prelude::*;
 use crate::affine::apply;
 use crate::{Grid, Volume};
 
-/// Positions are rounded to this fraction of a voxel, so that grids which agree but for the last digits of their
-/// affines give the voxels themselves, bit for bit, and ties do not depend on rounding.
-const FRACTION: f64 = 1_048_576.0; // 2^20
+/// Adding and subtracting this rounds a position to 2^-20 of a voxel (1.5 * 2^32 has its last bit there; `f64::round`
+/// is a slow library call on plain x86-64). So grids that agree but for the last digits of their affines give the
+/// voxels themselves, bit for bit, and ties do not depend on rounding. Positions beyond 2^31 lie outside in any case.
+const ROUNDING: f64 = 6_442_450_944.0;
 
 /// Values between voxel centres by trilinear interpolation, in f64, rounded to f32 once.
 ///
@@ -69,11 +70,12 @@ fn sampled<T: Copy + Send + Sync>(
     let is_inside = |position: &[f64; 3]| {
         (0..3).all(|axis| position[axis] >= -0.5 && position[axis] <= src_shape[axis] as f64 - 0.5)
     };
+    let step = to_src.map(|row| row[0]);
     let mut result = Volume::filled(*grid, fill);
     result.voxels_mut().par_chunks_mut(nx).enumerate().for_each(|(row, voxels)| {
-        let (y, z) = ((row % ny) as f64, (row / ny) as f64);
+        let first = apply(&to_src, [0.0, (row % ny) as f64, (row / ny) as f64]);
         for (x, voxel) in voxels.iter_mut().enumerate() {
-            let position = apply(&to_src, [x as f64, y, z]).map(|along| (along * FRACTION).round() / FRACTION);
+            let position = std::array::from_fn(|axis| first[axis] + step[axis] * x as f64 + ROUNDING - ROUNDING);
             if is_inside(&position) {
                 *voxel = value(position);
             }

@@ -69,7 +69,7 @@ pub enum NiftiError {
     },
     /// The file ends before the last voxel.
     #[error(
-        "the file is truncated: its header declares {expected} bytes, {found} are there; copy or download it again"
+        "the file is truncated: its header declares {expected} bytes, at most {found} are there; copy or download it again"
     )]
     Truncated {
         /// Bytes up to the last voxel, inflated.

@@ -125,7 +125,7 @@ impl<R: Read> Stream<R> {
         Ok(filled)
     }
 
-    /// Read to the end: whether anything followed. For a gzip stream this checks the checksum.
+    /// Read to the end: whether anything followed. For a gzip stream this checks that its checksum is there and right.
     fn finish(&mut self, buffer: &mut [u8], limits: &Limits) -> Result<Rest, NiftiError> {
         let voxels_end = self.position;
         loop {
@@ -134,10 +134,6 @@ impl<R: Read> Stream<R> {
                 Ok(0) => return Ok(Rest::Bytes),
                 Ok(count) => self.position += count as u64,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    // The checksum at the end of the gzip stream is missing.
-                    return Err(NiftiError::Gzip { cause: error });
-                }
                 Err(cause) => return Err(NiftiError::Gzip { cause }),
             }
             if self.position > limits.max_file_bytes {
@@ -194,7 +190,7 @@ fn read_header<R: Read>(stream: &mut Stream<R>) -> Result<Header, NiftiError> {
     let mut bytes = vec![0; 348];
     let found = stream.fill(&mut bytes)?;
     if found == 0 {
-        return Err(NiftiError::Empty);
+        return Err(NiftiError::HeaderTruncated { expected: 348, found: 0 });
     }
     let (version, order) = Header::announced(&bytes[..found])?;
     let expected = version.layout().len;
