@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use volume::{Limits, Volume, VoxelIndex, nifti};
 
 use crate::error::SegmentError;
-use crate::study::{SourceFile, parse, read_bytes};
+use crate::source::{SourceFile, parse, read_bytes};
 
 /// What one voxel is; the discriminants are the codes used inside (`u8` arrays included).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ use crate::labels::{LabelMap, Tissue};
 use crate::study::{GridDifference, Sequence, Study, grid_difference};
 
 /// Spacings closer to 1 mm than this are not resampled; below it lies the rounding of headers.
-const SPACING_TOLERANCE: f64 = 1e-3;
+pub(crate) const SPACING_TOLERANCE: f64 = 1e-3;
 
 /// The report's in-plane size.
 const REPORT_SIDE: usize = 128;

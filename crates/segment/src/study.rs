@@ -1,19 +1,16 @@
 //! The four scans of one visit, read from disk and checked.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
-use volume::nifti::{self, NiftiError};
-use volume::{Grid, Limits, Mm, Volume};
+use volume::{Grid, Limits, Mm, Volume, nifti};
 
-use crate::dataset::{FoundCase, ScanFile};
+use crate::dataset::FoundCase;
 use crate::error::{Axis, ScanName, SegmentError};
 use crate::labels::voxel_at;
+use crate::source::ReadFiles;
+pub use crate::source::{Digest, NotADigest, SourceFile};
 
 /// A kind of MR contrast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -60,66 +57,6 @@ impl fmt::Display for Sequence {
     }
 }
 
-/// The SHA-256 of a file's bytes; written as 64 hexadecimal digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub struct Digest(pub [u8; 32]);
-
-impl Digest {
-    /// The digest of `bytes`.
-    pub fn of(bytes: &[u8]) -> Self {
-        Self(Sha256::digest(bytes).into())
-    }
-}
-
-impl fmt::Display for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl From<Digest> for String {
-    fn from(digest: Digest) -> Self {
-        digest.to_string()
-    }
-}
-
-/// A text that is not 64 hexadecimal digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a SHA-256 is written as 64 hexadecimal digits")]
-pub struct NotADigest;
-
-impl TryFrom<String> for Digest {
-    type Error = NotADigest;
-
-    fn try_from(text: String) -> Result<Self, NotADigest> {
-        let mut bytes = [0; 32];
-        if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(NotADigest);
-        }
-        for (i, byte) in bytes.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(&text[2 * i..2 * i + 2], 16).map_err(|_| NotADigest)?;
-        }
-        Ok(Self(bytes))
-    }
-}
-
-/// A file that a study was read from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SourceFile {
-    /// Where it lay.
-    pub path: PathBuf,
-    /// The hash of its bytes as they lay there (compressed, if they were).
-    pub sha256: Digest,
-}
-
-impl SourceFile {
-    /// The file at `path` whose content is `bytes`.
-    pub fn of(path: &Path, bytes: &[u8]) -> Self {
-        Self { path: path.into(), sha256: Digest::of(bytes) }
-    }
-}
-
 /// The four scans of one visit: on one grid, every voxel finite.
 #[derive(Clone, Debug)]
 pub struct Study {
@@ -127,6 +64,7 @@ pub struct Study {
     scans: [Volume<f32>; 4],
     geometry: nifti::Geometry,
     sources: [SourceFile; 4],
+    oddities: Vec<(Sequence, nifti::Warning)>,
 }
 
 /// Two scans are on one grid when no corner of their boxes lies further apart than this along any axis.
@@ -148,7 +86,7 @@ impl Study {
         geometry: nifti::Geometry,
         sources: [SourceFile; 4],
     ) -> Result<Self, SegmentError> {
-        let study = Self { name, scans, geometry, sources };
+        let study = Self { name, scans, geometry, sources, oddities: vec![] };
         let [first, others @ ..] = Sequence::ALL;
         for other in others {
             study.check_same_grid(first, other)?;
@@ -179,25 +117,32 @@ impl Study {
     /// ([`SegmentError::Unusable`]), a file cannot be read, the scans are not on one grid, one is not finite, has no
     /// positive voxel, is a mask, or is given for two sequences.
     pub fn read(found: &FoundCase, limits: &Limits) -> Result<Self, SegmentError> {
-        let files = found.complete_scans()?;
-        let mut paths: Vec<&Path> = files.iter().map(|file| file.path.as_path()).collect();
-        paths.sort_unstable();
-        paths.dedup();
-        let images: Vec<ReadFile> =
-            paths.par_iter().map(|path| ReadFile::read(path, limits)).collect::<Result<_, _>>()?;
-        let mut images: BTreeMap<&Path, ReadFile> = paths.into_iter().zip(images).collect();
-        let geometry = images[files[0].path.as_path()].geometry.clone();
-        let sources = files.map(|file| images[file.path.as_path()].source.clone());
+        let scans = found.complete_scans()?;
+        Self::from_files(found, &mut ReadFiles::of(scans.into_iter(), limits))
+    }
+
+    /// The study of files that are in memory.
+    pub(crate) fn from_files(found: &FoundCase, files: &mut ReadFiles) -> Result<Self, SegmentError> {
+        let places = found.complete_scans()?;
         for (first, second) in pairs() {
-            if files[first.index()] == files[second.index()] {
-                return Err(twice(&sources, first, second));
+            if places[first.index()] == places[second.index()] {
+                let scans = [first, second].map(|s| ScanName::new(s, &places[s.index()].path));
+                return Err(SegmentError::SameScanTwice { scans: Box::new(scans) });
             }
         }
-        let [a, b, c, d] = files.map(|file| match images.get_mut(file.path.as_path()) {
-            Some(image) => image.take(file),
-            None => Err(SegmentError::NoCase { path: file.path.clone() }),
-        });
-        let study = Self::new(found.name.clone(), [a?, b?, c?, d?], geometry, sources)?;
+        let mut oddities = Vec::new();
+        let mut take = |sequence: Sequence| {
+            let (scan, file) = files.take(places[sequence.index()])?;
+            oddities.extend(file.oddities.iter().map(|&oddity| (sequence, oddity)));
+            Ok::<_, SegmentError>((scan, file.source.clone(), file.geometry.clone()))
+        };
+        let (t1n, t1n_file, geometry) = take(Sequence::T1n)?;
+        let (t1c, t1c_file, _) = take(Sequence::T1c)?;
+        let (t2w, t2w_file, _) = take(Sequence::T2w)?;
+        let (t2f, t2f_file, _) = take(Sequence::T2f)?;
+        let sources = [t1n_file, t1c_file, t2w_file, t2f_file];
+        let mut study = Self::new(found.name.clone(), [t1n, t1c, t2w, t2f], geometry, sources)?;
+        study.oddities = oddities;
         study.check_content()?;
         Ok(study)
     }
@@ -230,6 +175,16 @@ impl Study {
     /// The files, in the order of [`Sequence::ALL`].
     pub fn sources(&self) -> &[SourceFile; 4] {
         &self.sources
+    }
+
+    /// The file of a sequence.
+    pub fn source(&self, sequence: Sequence) -> &SourceFile {
+        &self.sources[sequence.index()]
+    }
+
+    /// What is odd, but readable, in the files' headers.
+    pub fn oddities(&self) -> &[(Sequence, nifti::Warning)] {
+        &self.oddities
     }
 
     fn scan_name(&self, sequence: Sequence) -> ScanName {
@@ -275,7 +230,8 @@ impl Study {
         }
         for (first, second) in pairs() {
             if self.scan(first).voxels() == self.scan(second).voxels() {
-                return Err(twice(&self.sources, first, second));
+                let scans = [self.scan_name(first), self.scan_name(second)];
+                return Err(SegmentError::SameScanTwice { scans: Box::new(scans) });
             }
         }
         Ok(())
@@ -332,61 +288,4 @@ fn pairs() -> impl Iterator<Item = (Sequence, Sequence)> {
     Sequence::ALL
         .into_iter()
         .flat_map(|first| Sequence::ALL.into_iter().filter(move |&second| first < second).map(move |s| (first, s)))
-}
-
-fn twice(sources: &[SourceFile; 4], first: Sequence, second: Sequence) -> SegmentError {
-    let name = |sequence: Sequence| ScanName::new(sequence, &sources[sequence.index()].path);
-    SegmentError::SameScanTwice { scans: Box::new([name(first), name(second)]) }
-}
-
-/// One file in memory, its volumes waiting to be taken.
-struct ReadFile {
-    volumes: Vec<Option<Volume<f32>>>,
-    geometry: nifti::Geometry,
-    source: SourceFile,
-}
-
-impl ReadFile {
-    fn read(path: &Path, limits: &Limits) -> Result<Self, SegmentError> {
-        let bytes = read_bytes(path, limits)?;
-        let image = parse(path, &bytes, limits)?;
-        let source = SourceFile::of(path, &bytes);
-        Ok(Self { volumes: image.volumes.into_iter().map(Some).collect(), geometry: image.geometry, source })
-    }
-
-    fn take(&mut self, file: &ScanFile) -> Result<Volume<f32>, SegmentError> {
-        let n_volumes = self.volumes.len();
-        let index = match file.volume {
-            Some(index) => index,
-            None if n_volumes == 1 => 0,
-            None => return Err(SegmentError::SeveralVolumes { path: file.path.clone(), n_volumes }),
-        };
-        let taken = self.volumes.get_mut(index).and_then(Option::take);
-        taken.ok_or_else(|| SegmentError::VolumeMissing { path: file.path.clone(), index, n_volumes })
-    }
-}
-
-/// The bytes of a file, not read if it is larger than the limits allow.
-///
-/// # Errors
-/// [`SegmentError::Io`] or [`SegmentError::TooLarge`].
-pub(crate) fn read_bytes(path: &Path, limits: &Limits) -> Result<Vec<u8>, SegmentError> {
-    let io = |source| SegmentError::Io { path: path.into(), source };
-    let about = fs::metadata(path).map_err(io)?;
-    if !about.is_file() {
-        return Err(unreadable(path, NiftiError::NotAFile));
-    }
-    if about.len() > limits.max_file_bytes {
-        return Err(SegmentError::TooLarge { path: path.into(), bytes: about.len(), limit: limits.max_file_bytes });
-    }
-    fs::read(path).map_err(io)
-}
-
-/// Parses a `NIfTI` file's bytes, naming the file in the error.
-pub(crate) fn parse(path: &Path, bytes: &[u8], limits: &Limits) -> Result<nifti::Image, SegmentError> {
-    nifti::parse(bytes, limits).map_err(|fault| unreadable(path, fault))
-}
-
-fn unreadable(path: &Path, fault: NiftiError) -> SegmentError {
-    SegmentError::Unreadable { path: path.into(), fault: Box::new(fault) }
 }
