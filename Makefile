@@ -9,6 +9,8 @@ CARGO_FLAGS := --release --locked --workspace
 GLIOSCOPE := target/release/glioscope
 DEMO := target/demo
 VENV := target/golden-venv
+# Real scans, which the repository does not hold: the tests named real_* and golden/nifti.py read them.
+REAL := $(or $(GLIOSCOPE_REAL),../shared/data)
 
 .PHONY: help build run test check bench golden size
 
@@ -50,9 +52,17 @@ bench: build ## Time the network: one line of JSON a pass, appended to target/be
 	done
 
 golden: $(VENV)/installed ## Make the golden values again, with the pinned public tools of golden/requirements.txt
-	@for script in golden/*.py; do echo "$$script"; $(VENV)/bin/python "$$script"; done
+	@for script in $(filter-out golden/nifti.py,$(wildcard golden/*.py)); do echo "$$script"; $(VENV)/bin/python "$$script"; done
+	@if [ -d "$(REAL)/nifti_odd" ]; then \
+		echo golden/nifti.py; \
+		$(VENV)/bin/python golden/nifti.py "$(REAL)/nifti_odd" > target/nifti_odd.json; \
+		mv target/nifti_odd.json crates/volume/tests/golden/; \
+	else \
+		echo "SKIPPED: golden/nifti.py needs $(REAL)/nifti_odd" >&2; \
+	fi
 	git status --short -- golden crates
 
+# PyTorch is large: this downloads some gigabytes, once.
 $(VENV)/installed: golden/requirements.txt
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --requirement golden/requirements.txt
