@@ -100,10 +100,8 @@ fn definitions_in_python(text: &str) -> Vec<(usize, String)> {
 
 /// The first part of `name` that says nothing, if any.
 fn nothing_said_by(name: &str) -> Option<String> {
-    let mut parts = parts_of(name);
-    let in_data_set: Vec<bool> = parts.windows(2).map(|pair| pair[0] == "data" && pair[1].starts_with("set")).collect();
-    let mut in_data_set = in_data_set.into_iter();
-    parts.retain(|_| !in_data_set.next().unwrap_or(false)); // a data set is a word of the field
+    // A data set is a word of the field, in whatever case it is written.
+    let parts = parts_of(&name.replace("data_set", "dataset").replace("DataSet", "Dataset"));
     let in_front = parts.first().filter(|first| parts.len() > 1 && SAY_NOTHING_IN_FRONT.contains(&first.as_str()));
     let banned =
         |part: &&String| SAY_NOTHING.contains(&part.as_str()) || OTHERS_WORDS.iter().any(|(word, _)| word == part);
