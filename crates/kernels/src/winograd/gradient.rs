@@ -6,6 +6,7 @@ use super::product::correlate;
 use super::tiles::{Cut, Lanes, POINTS, Patch, Points, PointsMut, Tiling, aligned, part};
 use super::weights::{Canonical, FoldWeights, TAPS, weight_stride};
 use crate::cpu::Cpu;
+use crate::gather::Write;
 use crate::isa::{Isa, Kernel};
 use crate::layout::{LANES, Source, blocks};
 use crate::team::{Shared, run_tasks};
@@ -195,7 +196,7 @@ impl Kernel for Slab<'_> {
         let (m, rest) = rest.split_at_mut(self.piece.m);
         let (ring, planes) = rest.split_at_mut(self.piece.ring);
         let (ring, planes) = (ring.as_chunks_mut().0, planes.as_chunks_mut().0);
-        let mut fresh = true;
+        let mut write = Write::Overwrite;
         for unit in part(self.cut.units(tiling.tiles), self.slab.1, self.slab.0) {
             let unit = self.cut.unit(tiling.tiles, unit);
             let (begin, end) = (unit.start[0], unit.start[0] + unit.size[0]);
@@ -214,9 +215,9 @@ impl Kernel for Slab<'_> {
                     let v = &v[vl.at(t, 0, 0)..][..vl.stride() - 1];
                     let m = &m[ml.at(t, 0, 0)..][..ml.stride() - 1];
                     let du = &mut self.sums[t * stride..][..stride - 1];
-                    correlate(isa, (patch.rows(), patch.len()), v, m, (du, fresh));
+                    correlate(isa, (patch.rows(), patch.len()), v, m, (du, write));
                 }
-                fresh = false;
+                write = Write::Add;
             }
         }
     }
@@ -235,7 +236,7 @@ impl Kernel for Correlate<'_> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
-        correlate(isa, (self.rows, self.n), self.v, self.m, (self.du, true));
+        correlate(isa, (self.rows, self.n), self.v, self.m, (self.du, Write::Overwrite));
     }
 }
 

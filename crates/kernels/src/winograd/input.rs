@@ -23,6 +23,26 @@ pub(super) fn ring_len(patch: &Patch, blocks: usize) -> usize {
     blocks * patch.size[1] * ring_part(patch) * LANES
 }
 
+/// The places from `begin` to `end` of six rows of `columns`; the others become zero.
+#[inline(always)]
+fn six_rows(rows: &mut [Lanes], columns: usize, begin: usize, end: usize) -> [&mut [Lanes]; 6] {
+    let (a, rest) = open_row(rows, columns, begin, end);
+    let (b, rest) = open_row(rest, columns, begin, end);
+    let (c, rest) = open_row(rest, columns, begin, end);
+    let (d, rest) = open_row(rest, columns, begin, end);
+    let (e, rest) = open_row(rest, columns, begin, end);
+    let (f, _) = open_row(rest, columns, begin, end);
+    [a, b, c, d, e, f]
+}
+
+#[inline(always)]
+fn open_row(rows: &mut [Lanes], columns: usize, begin: usize, end: usize) -> (&mut [Lanes], &mut [Lanes]) {
+    let (row, rest) = rows.split_at_mut(columns);
+    row[..begin].fill([0.0; LANES]);
+    row[end..].fill([0.0; LANES]);
+    (&mut row[begin..end], rest)
+}
+
 /// The input of a convolution.
 #[derive(Clone, Copy)]
 pub(super) struct Input<'a> {
@@ -111,14 +131,7 @@ impl<'a, I: Isa> Channels<'a, I> {
             &self.values[((plane - 1) * height + row) * width + first + begin - 1..][..n]
         };
         let lines = [line(0), line(1), line(2), line(3), line(4), line(5)];
-        let mut rest = slot;
-        let to = [(); 6].map(|()| {
-            let (head, tail) = std::mem::take(&mut rest).split_at_mut(columns);
-            rest = tail;
-            head[..begin].fill([0.0; LANES]);
-            head[end..].fill([0.0; LANES]);
-            &mut head[begin..end]
-        });
+        let to = six_rows(slot, columns, begin, end);
         let inside = [inside(0), inside(1), inside(2), inside(3), inside(4), inside(5)];
         match (inside == [true; 6], self.plain) {
             (true, true) => self.lines::<false, true>(isa, lines, inside, to, n),
@@ -244,7 +257,8 @@ impl OutputGradient<'_> {
                         for i in 0..6 {
                             // SAFETY: the caller's promise.
                             let to = unsafe { to.six((point * 6 + i) * 6, b, [z, y, work.start[2]], n) };
-                            let [p, q] = [0, 1].map(|k| planes[(k * 6 + i) * columns..][..columns].as_chunks().0);
+                            let p = planes[i * columns..][..columns].as_chunks().0;
+                            let q = planes[(6 + i) * columns..][..columns].as_chunks().0;
                             match point {
                                 0 => spread_x::<I, 0>(isa, p, q, to, n),
                                 1 => spread_x::<I, 1>(isa, p, q, to, n),
@@ -275,13 +289,7 @@ impl OutputGradient<'_> {
             &self.values[((b * depth + z) * height + row) * width + first..][..n]
         };
         let lines = [line(0), line(1), line(2), line(3)];
-        let mut rest = to;
-        let to = [(); 6].map(|()| {
-            let (head, tail) = std::mem::take(&mut rest).split_at_mut(columns);
-            rest = tail;
-            head[n..].fill([0.0; LANES]);
-            &mut head[..n]
-        });
+        let to = six_rows(to, columns, 0, n);
         for x in 0..n {
             let mut d = [isa.splat(0.0); 4];
             for i in 0..4 {

@@ -58,8 +58,8 @@ impl Output<'_> {
             let mut planes = [[zero; 6]; 2];
             for i in 0..6 {
                 let mut m = [zero; 4];
-                for (k, m) in m.iter_mut().enumerate() {
-                    *m = isa.load(&points[((k * 6 + i) * 6 + j) * stride]);
+                for k in 0..4 {
+                    m[k] = isa.load(&points[((k * 6 + i) * 6 + j) * stride]);
                 }
                 let m = output4(isa, m);
                 planes[0][i] = m[0];
@@ -74,25 +74,29 @@ impl Output<'_> {
         }
         let [depth, height, width] = self.tiling.shape;
         let n = (width - 4 * at[2]).min(4);
-        for k in 0..2.min(depth - 2 * at[0]) {
-            for i in 0..4.min(height - 4 * at[1]) {
+        for k in 0..2 {
+            for i in 0..4 {
                 let (z, y) = (2 * at[0] + k, 4 * at[1] + i);
-                let start = ((b * depth + z) * height + y) * width + 4 * at[2];
-                // SAFETY: outputs of this tile, the caller's alone.
-                let to = unsafe { self.dst.slice(start * LANES, n * LANES) }.as_chunks_mut().0;
-                self.row(isa, output6(isa, rows[k][i]), to);
+                if z < depth && y < height {
+                    let start = ((b * depth + z) * height + y) * width + 4 * at[2];
+                    // SAFETY: outputs of this tile, the caller's alone.
+                    let to = unsafe { self.dst.slice(start * LANES, n * LANES) }.as_chunks_mut().0;
+                    self.row(isa, output6(isa, rows[k][i]), to);
+                }
             }
         }
     }
 
     #[inline(always)]
     fn row<I: Isa>(&self, isa: I, y: [I::V; 4], to: &mut [Lanes]) {
-        for (y, to) in y.into_iter().zip(to) {
-            let y = match self.write {
-                Write::Overwrite => y,
-                Write::Add => isa.add(isa.load(to), y),
-            };
-            isa.store(y, to);
+        for x in 0..4 {
+            if x < to.len() {
+                let y = match self.write {
+                    Write::Overwrite => y[x],
+                    Write::Add => isa.add(isa.load(&to[x]), y[x]),
+                };
+                isa.store(y, &mut to[x]);
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The matrix products at one point: forward `M = V U`, and for the weight gradient `U += V^T M`.
 
 use super::tiles::Lanes;
+use crate::gather::Write;
 use crate::isa::Isa;
 use crate::layout::LANES;
 
@@ -11,21 +12,24 @@ use crate::layout::LANES;
 #[inline(always)]
 pub(super) fn multiply<I: Isa>(isa: I, rows: usize, v: &[Lanes], u: &[Lanes], m: &mut [Lanes]) {
     let k = v.len() / rows * LANES;
-    let mut u = u.chunks_exact(k);
-    let mut m = m.chunks_exact_mut(rows);
+    let out_blocks = m.len() / rows;
+    let mut ob = 0;
     if I::REGISTERS >= 32 {
-        while u.len() >= 2 {
-            if let (Some(u0), Some(u1), Some(m0), Some(m1)) = (u.next(), u.next(), m.next(), m.next()) {
-                panel::<I, 12, 2>(isa, rows, v, [u0, u1], [m0, m1]);
-            }
+        while ob + 2 <= out_blocks {
+            let (u0, u1) = u[ob * k..][..2 * k].split_at(k);
+            let (m0, m1) = m[ob * rows..][..2 * rows].split_at_mut(rows);
+            panel::<I, 12, 2>(isa, rows, v, [u0, u1], [m0, m1]);
+            ob += 2;
         }
     }
-    for (u, m) in u.zip(m) {
+    while ob < out_blocks {
+        let (u, m) = (&u[ob * k..][..k], &mut m[ob * rows..][..rows]);
         if I::REGISTERS >= 32 {
             panel::<I, 24, 1>(isa, rows, v, [u], [m]);
         } else {
             panel::<I, 6, 1>(isa, rows, v, [u], [m]);
         }
+        ob += 1;
     }
 }
 
@@ -70,8 +74,8 @@ fn tile<I: Isa, const XT: usize, const OB: usize>(
     m: &mut [&mut [Lanes]; OB],
 ) {
     let mut sum = [[isa.splat(0.0); OB]; XT];
-    for (b, v) in v.chunks_exact(rows).enumerate() {
-        let Some(v) = v[r..].first_chunk::<XT>() else { unreachable!("a tile lies within the rows") };
+    for b in 0..v.len() / rows {
+        let Some(v) = v[b * rows + r..].first_chunk::<XT>() else { unreachable!("a tile lies within the rows") };
         let mut w = [const { &[[0.0; LANES]; LANES] }; OB];
         for o in 0..OB {
             let Some(block) = u[o][b * LANES..].first_chunk() else { unreachable!("weights for each input block") };
@@ -98,7 +102,7 @@ fn tile<I: Isa, const XT: usize, const OB: usize>(
     }
 }
 
-/// `du[ib][ob][k] = sum over r < n of v[ib][r][k] * m[ob][r]`, added to what is there unless `fresh`.
+/// `du[ib][ob][k] = sum over r < n of v[ib][r][k] * m[ob][r]`, over what was there or added to it.
 ///
 /// `v`: `[in_blocks][rows][16]`; `m`: `[out_blocks][rows][16]`; `du`: `[in_blocks][out_blocks][16][16]`.
 #[inline(always)]
@@ -107,32 +111,34 @@ pub(super) fn correlate<I: Isa>(
     (rows, n): (usize, usize),
     v: &[Lanes],
     m: &[Lanes],
-    (du, fresh): (&mut [Lanes], bool),
+    (du, write): (&mut [Lanes], Write),
 ) {
-    let out_blocks = m.len() / rows;
-    for (v, du) in v.chunks_exact(rows).zip(du.chunks_exact_mut(out_blocks * LANES)) {
-        let v = &v[..n];
-        let mut m = m.chunks_exact(rows);
-        let mut du = du.chunks_exact_mut(LANES);
+    let (in_blocks, out_blocks) = (v.len() / rows, m.len() / rows);
+    for ib in 0..in_blocks {
+        let v = &v[ib * rows..][..n];
+        let du = &mut du[ib * out_blocks * LANES..][..out_blocks * LANES];
+        let mut ob = 0;
         if I::REGISTERS >= 32 {
-            while m.len() >= 2 {
-                if let (Some(m0), Some(m1), Some(d0), Some(d1)) = (m.next(), m.next(), du.next(), du.next()) {
-                    let m = [&m0[..n], &m1[..n]];
-                    outer::<I, 0, 8, 2>(isa, v, m, [&mut d0[..8], &mut d1[..8]], fresh);
-                    outer::<I, 8, 8, 2>(isa, v, m, [&mut d0[8..], &mut d1[8..]], fresh);
-                }
+            while ob + 2 <= out_blocks {
+                let m = [&m[ob * rows..][..n], &m[(ob + 1) * rows..][..n]];
+                let (d0, d1) = du[ob * LANES..][..2 * LANES].split_at_mut(LANES);
+                outer::<I, 0, 8, 2>(isa, v, m, [&mut d0[..8], &mut d1[..8]], write);
+                outer::<I, 8, 8, 2>(isa, v, m, [&mut d0[8..], &mut d1[8..]], write);
+                ob += 2;
             }
         }
-        for (m, du) in m.zip(du) {
-            let m = [&m[..n]];
+        while ob < out_blocks {
+            let m = [&m[ob * rows..][..n]];
+            let du = &mut du[ob * LANES..][..LANES];
             if I::REGISTERS >= 32 {
-                outer::<I, 0, 16, 1>(isa, v, m, [du], fresh);
+                outer::<I, 0, 16, 1>(isa, v, m, [du], write);
             } else {
-                outer::<I, 0, 4, 1>(isa, v, m, [&mut du[..4]], fresh);
-                outer::<I, 4, 4, 1>(isa, v, m, [&mut du[4..8]], fresh);
-                outer::<I, 8, 4, 1>(isa, v, m, [&mut du[8..12]], fresh);
-                outer::<I, 12, 4, 1>(isa, v, m, [&mut du[12..]], fresh);
+                outer::<I, 0, 4, 1>(isa, v, m, [&mut du[..4]], write);
+                outer::<I, 4, 4, 1>(isa, v, m, [&mut du[4..8]], write);
+                outer::<I, 8, 4, 1>(isa, v, m, [&mut du[8..12]], write);
+                outer::<I, 12, 4, 1>(isa, v, m, [&mut du[12..]], write);
             }
+            ob += 1;
         }
     }
 }
@@ -144,10 +150,10 @@ fn outer<I: Isa, const K: usize, const KT: usize, const OB: usize>(
     v: &[Lanes],
     m: [&[Lanes]; OB],
     du: [&mut [Lanes]; OB],
-    fresh: bool,
+    write: Write,
 ) {
     let mut sum = [[isa.splat(0.0); OB]; KT];
-    if !fresh {
+    if write == Write::Add {
         for o in 0..OB {
             for k in 0..KT {
                 sum[k][o] = isa.load(&du[o][k]);

@@ -156,12 +156,11 @@ impl PointsMut<'_> {
     /// No other task touches these tiles in this block.
     #[inline(always)]
     pub(super) unsafe fn six(&self, t: usize, b: usize, at: Shape, n: usize) -> [&mut [Lanes]; 6] {
-        let row = self.patch.row(at);
-        [0, 1, 2, 3, 4, 5].map(|j| {
-            let start = self.layout.at(t + j, b, row);
-            // SAFETY: the caller's promise.
-            unsafe { self.values.slice(start * LANES, n * LANES) }.as_chunks_mut().0
-        })
+        let start = self.layout.at(t, b, self.patch.row(at));
+        let stride = self.layout.stride();
+        // SAFETY: the caller's promise.
+        let point = |j: usize| unsafe { self.values.slice((start + j * stride) * LANES, n * LANES) }.as_chunks_mut().0;
+        [point(0), point(1), point(2), point(3), point(4), point(5)]
     }
 }
 
