@@ -46,6 +46,11 @@ impl Ema {
         &self.weights
     }
 
+    /// What each update keeps once it is warm.
+    pub fn decay(&self) -> f64 {
+        self.decay
+    }
+
     /// Updates so far.
     pub fn n_updates(&self) -> u64 {
         self.n_updates

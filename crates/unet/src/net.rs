@@ -148,7 +148,7 @@ impl Net {
                     Layer::Conv3 { weight, bias, .. } | Layer::UpTransposed { weight, bias, .. },
                     State::Conv { conv, bias: padded },
                 ) => {
-                    conv.load(&weights[weight.clone()], train);
+                    conv.load(self.cpu, &weights[weight.clone()], train);
                     padded[..bias.len()].copy_from_slice(&weights[bias.clone()]);
                 }
                 (Layer::Head { weight, bias, .. }, State::Head { weight: padded, bias: own, .. }) => {
@@ -358,7 +358,7 @@ impl Net {
         self.memory.slots[back.slot] = d_to;
     }
 
-    fn conv_backward(&mut self, index: usize, conv: &Conv, grads: &mut [f32]) {
+    fn conv_backward(&mut self, index: usize, conv: &mut Conv, grads: &mut [f32]) {
         let layer = self.program.layers[index].clone_cheap();
         let (Some(to), from) = (layer.to, layer.from[0]) else { return };
         let (Layer::Conv3 { weight, bias, .. } | Layer::UpTransposed { weight, bias, .. }) =

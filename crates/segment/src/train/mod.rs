@@ -1,0 +1,320 @@
+//! The training loop: patches in, a model out, resumable to the same numbers.
+
+mod cases;
+mod checkpoint;
+mod log;
+mod step;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use kernels::Cpu;
+use unet::ema::Ema;
+use unet::optim::Optimiser;
+use unet::schedule::Schedule;
+use unet::{Net, Purpose, weights};
+use volume::write_atomically;
+
+use crate::artefact::{Artefact, ArtefactError, Card, Provenance, ScoreLine};
+use crate::infer::{InferError, Model, infer};
+use crate::labels::{LabelScheme, Region};
+use crate::prefetch::{Feed, Prefetch, PrefetchStopped};
+use crate::recipe::Recipe;
+use crate::recipe::training::Outputs;
+use crate::sample::{CaseFault, Sources};
+use crate::study::Sequence;
+
+pub use cases::{CasesError, Held, TrainingCases};
+pub use checkpoint::CheckpointError;
+pub use log::LogError;
+use checkpoint::Checkpoint;
+use log::Log;
+use step::Step;
+
+/// Whether to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Yes.
+    Continue,
+    /// No: finish cleanly.
+    Stop,
+}
+
+/// What a training tells while it runs.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A step was taken.
+    Step {
+        /// Steps taken.
+        done: u64,
+        /// Steps in all.
+        steps: u64,
+        /// Loss of the step.
+        loss: f64,
+        /// Soft Dice of each output of the finest head.
+        dice: Vec<f64>,
+        /// Time that the rest will take at the pace so far.
+        left: Duration,
+    },
+    /// The averaged weights were judged on the validation cases.
+    Validated {
+        /// Steps taken.
+        done: u64,
+        /// Mean Dice of WT, TC, ET.
+        dice: [f64; 3],
+    },
+}
+
+/// Why a training ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// The folder of the run cannot be used.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// File or folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// There is a run already.
+    #[error("{} holds a run already: continue it with --resume, or give another folder", path.display())]
+    Exists {
+        /// Its folder.
+        path: PathBuf,
+    },
+    /// The run to resume had another recipe.
+    #[error("{}: the run was started with another recipe; resume it with its own ({}/recipe.toml)", path.display(), path.display())]
+    OtherRecipe {
+        /// Its folder.
+        path: PathBuf,
+    },
+    /// Of the network.
+    #[error(transparent)]
+    Unet(#[from] unet::UnetError),
+    /// Of the cases.
+    #[error(transparent)]
+    Case(#[from] CaseFault),
+    /// Of the checkpoint.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// Of the log.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// Of the model file.
+    #[error(transparent)]
+    Artefact(#[from] ArtefactError),
+    /// Of a validation.
+    #[error(transparent)]
+    Infer(#[from] InferError),
+    /// Of the patches.
+    #[error(transparent)]
+    Prefetch(#[from] PrefetchStopped),
+    /// The loss or its gradient is not a number any more.
+    #[error(
+        "step {step}: the {what} is not finite (loss {loss}, learning rate {lr:.2e}, the last losses {last:?}; patches: {patches}). \
+         The last checkpoint is sound; lower the learning rate or clip the gradient"
+    )]
+    NotFinite {
+        /// The step.
+        step: u64,
+        /// Loss or gradient.
+        what: &'static str,
+        /// Its value.
+        loss: f64,
+        /// Of the step.
+        lr: f64,
+        /// Losses of the steps before.
+        last: Vec<f64>,
+        /// Cases and places of the step's patches.
+        patches: String,
+    },
+}
+
+/// How a training is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// In a folder without a run.
+    New,
+    /// From the folder's last checkpoint.
+    Resume,
+}
+
+/// All that changes from step to step.
+struct State {
+    done: u64,
+    weights: Vec<f32>,
+    optimiser: Optimiser,
+    ema: Ema,
+    last: Vec<f64>,
+}
+
+/// Trains in the folder `out` and leaves there `recipe.toml`, `checkpoint.safetensors`, `model.safetensors`, `metrics.jsonl` and
+/// TensorBoard's events. Runs on the current rayon pool, with one thread beside it for the patches.
+///
+/// # Errors
+/// As [`TrainError`] says. What was written before stays whole.
+pub fn train(
+    cpu: Cpu,
+    recipe: &Recipe,
+    cases: TrainingCases,
+    (out, start): (&Path, Start),
+    tell: &mut dyn FnMut(Event) -> Flow,
+) -> Result<(), TrainError> {
+    open_run(recipe, out, start)?;
+    let spec = recipe.network.spec();
+    let mut state = State::new(recipe, &spec)?;
+    if start == Start::Resume {
+        Checkpoint::read(out)?.restore(&mut state)?;
+    }
+    let TrainingCases { train, held } = cases;
+    let names: Vec<String> = train.iter().map(|c| c.name.clone()).collect();
+    let phantoms = cases::phantoms(recipe);
+    let n_phantoms = phantoms.len();
+    let feed = Feed::new(Sources::new(train, phantoms, recipe.augmentation.paste.margin)?, recipe);
+    let card = |done: u64, scores: Vec<ScoreLine>| Card {
+        version: 1,
+        name: "default".to_owned(),
+        channels: Sequence::ALL,
+        outputs: output_names(recipe.network.outputs),
+        label_scheme: LabelScheme::Brats2023,
+        recipe: recipe.clone(),
+        provenance: Provenance {
+            steps: done,
+            trained_on: names.clone(),
+            phantoms: n_phantoms,
+            validated_on: held.iter().map(|h| h.name.clone()).collect(),
+            program: format!("glioscope {}", env!("CARGO_PKG_VERSION")),
+        },
+        scores,
+    };
+    let mut log = Log::open(out, state.done)?;
+    let schedule = Schedule {
+        peak: recipe.training.optimiser.lr(),
+        n_steps: recipe.training.steps(),
+        warm_up: recipe.training.warm_up,
+        decline: recipe.training.decline,
+    };
+    let mut prefetch = Prefetch::start(feed, state.done, 1, 4);
+    let mut stepper: Option<Step> = None;
+    let (began, first, n_steps) = (Instant::now(), state.done, recipe.training.steps());
+    while state.done < n_steps {
+        let Some(stage) = recipe.training.stage_at(state.done) else { break };
+        if stepper.as_ref().is_none_or(|s| !s.fits(stage.patch)) {
+            drop(stepper.take());
+            stepper = Some(Step::new(Net::new(&spec, stage.patch, Purpose::Train, cpu)?, recipe, stage.batch));
+        }
+        let Some(step) = stepper.as_mut() else { break };
+        let mut samples = Vec::with_capacity(stage.batch);
+        for _ in 0..stage.batch {
+            samples.extend(prefetch.next_sample()?);
+        }
+        let lr = schedule.lr(state.done);
+        let loss = step.take(&mut state, &samples, lr)?;
+        for sample in samples {
+            prefetch.recycle(sample.patch);
+        }
+        state.done += 1;
+        let done = state.done;
+        let elapsed = began.elapsed();
+        log.step(done, &loss, lr, elapsed, prefetch.waited())?;
+        let pace = elapsed.div_f64((done - first) as f64);
+        let left = pace.mul_f64((n_steps - done) as f64);
+        let flow = tell(Event::Step { done, steps: n_steps, loss: loss.total, dice: loss.dice.clone(), left });
+        let last = done == n_steps || flow == Flow::Stop;
+        let due = |every: u64| every > 0 && done.is_multiple_of(every);
+        if due(recipe.training.validate_every) && !last && !held.is_empty() {
+            let dice = validate(cpu, recipe, &state, &held)?;
+            log.validated(done, dice)?;
+            Artefact::write(&out.join("model.safetensors"), &card(done, score_lines(dice, held.len())), state.ema.weights())?;
+            tell(Event::Validated { done, dice });
+        }
+        if due(recipe.training.checkpoint_every) || last {
+            Checkpoint::write(out, &state)?;
+        }
+        if last {
+            break;
+        }
+    }
+    drop(stepper);
+    let scores = if state.done == n_steps && !held.is_empty() {
+        let dice = validate(cpu, recipe, &state, &held)?;
+        log.validated(state.done, dice)?;
+        tell(Event::Validated { done: state.done, dice });
+        score_lines(dice, held.len())
+    } else {
+        Vec::new()
+    };
+    Artefact::write(&out.join("model.safetensors"), &card(state.done, scores), state.ema.weights())?;
+    Ok(())
+}
+
+fn output_names(outputs: Outputs) -> Vec<String> {
+    let names: &[&str] = match outputs {
+        Outputs::Regions => &["WT", "TC", "ET"],
+        Outputs::Classes => &["background", "NCR", "ED", "ET"],
+    };
+    names.iter().map(|&n| n.to_owned()).collect()
+}
+
+/// Makes the folder and writes the recipe, or checks that it is the run's own.
+fn open_run(recipe: &Recipe, out: &Path, start: Start) -> Result<(), TrainError> {
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |source| TrainError::Io { path, source }
+    };
+    let file = out.join("recipe.toml");
+    match start {
+        Start::Resume => {
+            let text = std::fs::read_to_string(&file).map_err(io(&file))?;
+            let own = Recipe::parse(&text, &file).ok();
+            if own.as_ref() != Some(recipe) {
+                return Err(TrainError::OtherRecipe { path: out.to_owned() });
+            }
+        }
+        Start::New => {
+            if file.exists() {
+                return Err(TrainError::Exists { path: out.to_owned() });
+            }
+            std::fs::create_dir_all(out).map_err(io(out))?;
+            let text = recipe.to_toml().map_err(|e| TrainError::Io { path: file.clone(), source: std::io::Error::other(e) })?;
+            write_atomically(&file, |w| w.write_all(text.as_bytes())).map_err(io(&file))?;
+        }
+    }
+    Ok(())
+}
+
+impl State {
+    fn new(recipe: &Recipe, spec: &unet::NetSpec) -> Result<Self, TrainError> {
+        let weights = weights::initial(spec, recipe.training.seed)?;
+        let decays: Vec<_> = Net::params(spec)?.into_iter().filter(unet::ParamSpec::decays).map(|p| p.range).collect();
+        let optimiser = Optimiser::new(recipe.training.optimiser, weights.len(), &decays);
+        let ema = Ema::new(recipe.training.ema_decay, &weights);
+        Ok(Self { done: 0, weights, optimiser, ema, last: Vec::new() })
+    }
+}
+
+/// Mean Dice of WT, TC, ET of the averaged weights over the validation cases, on the prepared grid; both empty is 1.
+fn validate(cpu: Cpu, recipe: &Recipe, state: &State, held: &[Held]) -> Result<[f64; 3], TrainError> {
+    let model = Model { network: recipe.network.clone(), weights: state.ema.weights().to_vec() };
+    let mut mean = [0.0; 3];
+    for case in held {
+        let codes = infer(cpu, &model, &recipe.inference, &case.case, &mut |_| Flow::Continue)?;
+        for (sum, region) in mean.iter_mut().zip(Region::ALL) {
+            let counts = metrics::Counts::of(&region.mask(&case.labels), &region.mask(&codes));
+            let dice = metrics::Convention::Brats2020.number(metrics::Measure::Dice, counts.dice());
+            *sum += dice / held.len() as f64;
+        }
+    }
+    Ok(mean)
+}
+
+fn score_lines(dice: [f64; 3], cases: usize) -> Vec<ScoreLine> {
+    let line = |(of, mean): (Region, f64)| ScoreLine {
+        measure: "dice".to_owned(),
+        of: of.to_string(),
+        mean,
+        cases,
+        convention: "brats-2020: both empty 1, one empty 0".to_owned(),
+    };
+    Region::ALL.into_iter().zip(dice).map(line).collect()
+}
