@@ -9,8 +9,8 @@ use crate::dataset::{FoundCase, find};
 use crate::error::{SegmentError, sentence};
 use crate::labels::LabelScheme;
 use crate::report::{RegionAmount, TissueAmount, region_amounts, tissue_amounts};
-use crate::source::{ReadFile, ReadFiles};
-use crate::study::{Digest, GridDifference, Sequence, Study, grid_difference};
+use crate::source::{Digest, ReadFile, ReadFiles};
+use crate::study::{GridDifference, Sequence, Study, grid_difference};
 
 /// What was found of a case, and what its files hold.
 #[derive(Clone, Debug, PartialEq, Serialize)]

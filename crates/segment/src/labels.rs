@@ -201,7 +201,7 @@ pub fn read_labels(
     let image = parse(path, &bytes, limits)?;
     let n_volumes = image.volumes.len();
     match <[Volume<f32>; 1]>::try_from(image.volumes) {
-        Ok([stored]) => Ok((decode_labels(stored, scheme, path)?, image.geometry, file)),
+        Ok([stored]) => Ok((decode_labels(&stored, scheme, path)?, image.geometry, file)),
         Err(_) => Err(SegmentError::SeveralVolumes { path: path.into(), n_volumes }),
     }
 }
@@ -210,7 +210,7 @@ pub fn read_labels(
 ///
 /// # Errors
 /// As [`read_labels`]; `path` is only named in them.
-pub fn decode_labels(stored: Volume<f32>, scheme: LabelScheme, path: &Path) -> Result<LabelMap, SegmentError> {
+pub fn decode_labels(stored: &Volume<f32>, scheme: LabelScheme, path: &Path) -> Result<LabelMap, SegmentError> {
     let shape = stored.grid().shape();
     let mut seen = [false; 256];
     for (at, &value) in stored.voxels().iter().enumerate() {

@@ -9,8 +9,7 @@ use volume::{Grid, Limits, Mm, Volume, nifti};
 use crate::dataset::FoundCase;
 use crate::error::{Axis, ScanName, SegmentError};
 use crate::labels::voxel_at;
-use crate::source::ReadFiles;
-pub use crate::source::{Digest, NotADigest, SourceFile};
+use crate::source::{ReadFiles, SourceFile};
 
 /// A kind of MR contrast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -75,7 +75,7 @@ fn other_spacings_are_as_independent_of_the_order() {
 #[test]
 fn a_prepared_brain_has_mean_zero_and_air_that_is_exactly_zero() {
     let head = head(5, [40, 48, 36], [1.0; 3]);
-    let (tensor, preparation) = prepare(&study(head.scans.clone()), Preparing::Brain).unwrap();
+    let (tensor, preparation) = prepare(&study(head.scans), Preparing::Brain).unwrap();
     let n_voxels: usize = tensor.shape.iter().product();
     assert_eq!(tensor.values.len(), 4 * n_voxels);
     let inside: Vec<bool> = (0..n_voxels).map(|i| (0..4).any(|c| tensor.values[c * n_voxels + i] != 0.0)).collect();
@@ -112,7 +112,7 @@ fn the_report_s_way_has_its_sizes_and_its_range() {
 #[test]
 fn codes_that_do_not_fit_are_refused() {
     let head = head(6, [40, 48, 36], [1.0; 3]);
-    let (_, preparation) = prepare(&study(head.scans.clone()), Preparing::Brain).unwrap();
+    let (_, preparation) = prepare(&study(head.scans), Preparing::Brain).unwrap();
     let n_voxels = preparation.grid().len();
     assert!(preparation.restore(&vec![0; n_voxels - 1]).is_err());
     assert!(preparation.restore(&vec![4; n_voxels]).is_err());
@@ -132,7 +132,7 @@ proptest! {
         let mut state = seed;
         let mut next = || {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) as u16
+            u16::try_from(state >> 48).unwrap()
         };
         let grid = *material::head(1, shape, [1.0; 3]).scans[0].grid();
         let order = Orientation::all()[order];
@@ -144,7 +144,7 @@ proptest! {
         };
         let scans = [scan(), scan(), scan(), scan()];
         let tissues = brain.iter().map(|&inside| {
-            if inside { Tissue::from_code((next() % 4) as u8).unwrap() } else { Tissue::Background }
+            if inside { Tissue::from_code(u8::try_from(next() % 4).unwrap()).unwrap() } else { Tissue::Background }
         }).collect();
         let labels = order.from_ras(&Volume::new(grid, tissues).unwrap());
         let (tensor, preparation) = prepare(&study(scans), Preparing::Brain).unwrap();

@@ -1,6 +1,6 @@
 //! Real cases: one tensor for every storage order, exact labels, and packed intensities that prepare nearly alike.
 
-#![expect(clippy::unwrap_used, reason = "a test's material fails loudly")]
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test's material fails, and is missed, loudly")]
 
 use std::path::PathBuf;
 
@@ -33,7 +33,7 @@ fn stored(scans: &[Volume<f32>; 4], labels: &LabelMap, order: Orientation) -> (S
 }
 
 fn bits_differ(a: &[f32], b: &[f32]) -> Option<usize> {
-    assert_eq!(a.len(), b.len());
+    assert_eq!(a.len(), b.len(), "as many values");
     a.iter().zip(b).position(|(a, b)| a.to_bits() != b.to_bits())
 }
 
