@@ -5,7 +5,7 @@
 //! so edges are smooth. Sulci are the zero lines of a noise on the brain's surface, carried inwards along its normal:
 //! sheets that meander and fork as the real ones do, with grey matter of even thickness on both sides.
 
-use super::noise::{Dice, Field, P3, covered, dot, ellipsoid, length, lerp, ramp, smooth_max, smooth_min, tube};
+use super::noise::{Dice, Field, P3, covered, dot, ellipsoid, length, lerp, plus, ramp, smooth_max, smooth_min, tube};
 
 /// Shares of the tissues in one voxel (they sum to 1) and what the tumour has to know about the place.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,8 +37,9 @@ pub(super) struct Place {
 pub(super) struct Head {
     size: P3,
     taper: f32,
-    warp: [Field; 3],
-    detail: [Field; 3],
+    warp: Field,
+    detail: Field,
+    lean: Field,
     folds: [Field; 2],
     creases: [Field; 2],
     fold_depth: Field,
@@ -64,8 +65,9 @@ impl Head {
         Self {
             size: [dice.between(0.91, 1.0), dice.between(0.92, 1.01), dice.between(0.91, 0.99)],
             taper: dice.between(0.0004, 0.0016),
-            warp: [dice.field(), dice.field(), dice.field()],
-            detail: [dice.field(), dice.field(), dice.field()],
+            warp: dice.field(),
+            detail: dice.field(),
+            lean: dice.field(),
             folds: [dice.field(), dice.field()],
             creases: [dice.field(), dice.field()],
             fold_depth: dice.field(),
@@ -87,13 +89,13 @@ impl Head {
     /// Distance to the border of the stripped brain at `p`, positive inside.
     pub(super) fn hull(&self, p: P3) -> f32 {
         let shape = Shape::at(self.individual(p));
-        let whole = smooth_max(smooth_max(shape.cerebrum, shape.cerebellum, 9.0), shape.stem, 7.0);
-        whole + self.margin + 2.2 * self.strip.at(p, 17.0)
+        let whole = smooth_max(smooth_max(shape.cerebrum, shape.cerebellum, 9.0), shape.stem, 7.0) + self.margin;
+        if whole < -12.0 { whole } else { whole + 2.2 * self.strip.at(p, 17.0) }
     }
 
     /// Takes the person's size and asymmetry out of a point.
     fn individual(&self, p: P3) -> P3 {
-        let shift: P3 = std::array::from_fn(|axis| 7.0 * self.warp[axis].at(p, 70.0));
+        let shift = self.warp.vector(p, 70.0).map(|v| 7.0 * v);
         let y = p[1] + shift[1];
         [
             (p[0] + 0.7 * shift[0]) / self.size[0] * (1.0 + self.taper * (y + 18.0)),
@@ -107,7 +109,7 @@ impl Head {
     pub(super) fn place(&self, p: P3, hull: f32) -> Place {
         let wide = self.individual(p);
         let shape = Shape::at(wide);
-        let q: P3 = std::array::from_fn(|axis| wide[axis] + 3.0 * self.detail[axis].at(p, 24.0));
+        let q = plus(wide, self.detail.vector(p, 24.0), 3.0);
         let midline = Midline::at(q, self.sulcus);
         let ventricle = self.ventricles_at(q);
         let sylvian = sylvian(q, self.sulcus);
@@ -123,10 +125,14 @@ impl Head {
             self.cerebrum(wide, outer, &midline, &mut place)
         };
         self.mix(q, pial, cortex, &mut place);
-        place.blood = self.blood(p, q, hull, pial, &place);
-        place.void = covered(0.7 - hull + 4.0 * self.shrink.at(p, 9.0), 1.6) * ramp(4.0, 1.0, hull);
-        let seam = (4.0 + 12.0 * self.choroid.at(q, 16.0)).clamp(1.0, 8.0);
-        place.cap = self.caps * ramp(-seam, -0.5, ventricle) * place.white;
+        place.blood = self.blood([p, q], hull, pial, ventricle);
+        if hull < 4.0 {
+            place.void = covered(0.7 - hull + 4.0 * self.shrink.at(p, 9.0), 1.6) * ramp(4.0, 1.0, hull);
+        }
+        if ventricle > -8.0 {
+            let seam = (4.0 + 12.0 * self.choroid.at(q, 16.0)).clamp(1.0, 8.0);
+            place.cap = self.caps * ramp(-seam, -0.5, ventricle) * place.white;
+        }
         place
     }
 
@@ -149,18 +155,21 @@ impl Head {
         });
         let steep = length(slope).max(0.3);
         let normal = slope.map(|v| v / steep);
-        let foot: P3 = std::array::from_fn(|axis| p[axis] - normal[axis] * depth * 0.85);
+        // Sulci lean and curve on their way inwards.
+        let lean = 6.0 * ramp(1.0, 15.0, depth);
+        let foot = plus(plus(p, normal, -0.85 * depth), self.lean.vector(p, 17.0), lean);
         let reach = 23.0 + 17.0 * self.fold_depth.at(foot, 31.0);
         // The medial wall has shallow sulci that do not reach the nuclei.
         let medial = ramp(0.1, 0.8, normal[0] * p[0].signum());
         let reach = reach * lerp(1.0, 0.45, medial);
-        let wide = 0.1 + self.sulcus * (0.3 + 1.0 * ramp(8.0, 0.0, depth)) + 0.9 * self.shrink.at(foot, 26.0) - 0.5 * medial;
+        let wide =
+            0.1 + self.sulcus * (0.3 + 1.0 * ramp(8.0, 0.0, depth)) + 0.9 * self.shrink.at(foot, 26.0) - 0.5 * medial;
         let fold = sheet(self.folds[side], foot, normal, 15.0);
         let deep = (depth - reach.max(3.0)).max(0.0);
         let fold = (fold * fold + deep * deep).sqrt() - wide.max(0.1);
         let crease = sheet(self.creases[side], foot, normal, 11.0);
         let deep = (depth - 0.6 * reach.max(4.0)).max(0.0);
-        let crease = (crease * crease + deep * deep).sqrt() - 0.7 * wide.max(0.1);
+        let crease = (crease * crease + deep * deep).sqrt() - 0.7 * wide.max(0.1) + 6.0 * medial;
         // Deep in the middle there are no sulci: the noise's sheets fade where the callosum and the nuclei lie.
         let fade = 8.0 * ramp(-4.0, 6.0, midline.middle) * ramp(40.0, 22.0, p[0].abs());
         let pial = smooth_min(outer, fold.min(crease) + fade, 0.8);
@@ -224,10 +233,12 @@ impl Head {
     }
 
     /// How much contrast-taking blood is here: sinus, falx, dura, sulcal vessels, choroid plexus.
-    fn blood(&self, p: P3, q: P3, hull: f32, pial: f32, place: &Place) -> f32 {
+    ///
+    /// The first point is where the voxel's tissue came from, the second the same in the average head.
+    fn blood(&self, [p, q]: [P3; 2], hull: f32, pial: f32, ventricle: f32) -> f32 {
         let x = q[0].abs();
         let mut blood = 0.0_f32;
-        if place.ventricle > -0.5 && q[2] > -25.0 {
+        if ventricle > -0.5 && q[2] > -25.0 {
             let plexus = tube([x, q[1], q[2]], ([8.0, -5.0, 13.0], 0.8), ([24.0, -42.0, 6.0], 2.2));
             blood = 0.8 * covered(plexus + 2.5 * self.choroid.at(p, 5.0), 1.5);
         } else if pial < 1.5 {
@@ -277,8 +288,7 @@ impl Shape {
         let midbrain = tube([x, y, z], ([0.0, -20.0, -8.0], 16.0), ([0.0, -26.0, -34.0], 12.0));
         let medulla = tube([x, y, z], ([0.0, -28.0, -40.0], 11.0), ([0.0, -38.0, -66.0], 7.5));
         Self {
-            cerebrum: smooth_max(top, temporal, 8.0)
-                - 4.5 * ramp(8.0, 0.0, x) * ramp(0.0, 30.0, z.max(y.abs() - 40.0)),
+            cerebrum: smooth_max(top, temporal, 8.0) - 4.5 * ramp(8.0, 0.0, x) * ramp(0.0, 30.0, z.max(y.abs() - 40.0)),
             cerebellum: smooth_max(lobe, vermis, 6.0),
             stem: smooth_max(smooth_max(pons, midbrain, 3.0), medulla, 4.0),
         }

@@ -29,8 +29,7 @@ pub(super) struct Contrast {
 /// Means were measured on the real cases' medians: T1 grey/white 0.8, T2 fluid about 2.5 times grey, FLAIR oedema about 1.5.
 pub(super) fn draw(dice: &mut Dice) -> [Contrast; 4] {
     let mut near = |mean: f32, spread: f32| mean * dice.between(1.0 - spread, 1.0 + spread);
-    let haemorrhage = near(1.0, 1.0); // 0..2; the upper fifth brightens T1
-    let bleed = (haemorrhage - 1.6).max(0.0);
+    let bleed = (near(1.0, 1.0) - 1.6).max(0.0); // old blood in one core of five brightens T1
     let protein = near(1.0, 0.9); // what suppresses or keeps the fluid of the necrosis in FLAIR
     let t1n = Contrast {
         csf: near(0.30, 0.2),

@@ -5,9 +5,12 @@
 
 mod anatomy;
 mod contrast;
+mod files;
 mod noise;
 mod scanner;
 mod tumour;
+
+pub use files::{PhantomError, write_phantom};
 
 use anatomy::Head;
 use noise::Dice;
@@ -69,7 +72,6 @@ struct Scene {
     tumour: Tumour,
     contrasts: [contrast::Contrast; 4],
     texture: [noise::Field; 2],
-    edge: f32,
 }
 
 /// The head without a scanner's faults.
@@ -89,7 +91,7 @@ impl Scene {
         let texture = [dice.field(), dice.field()];
         let tumour = Tumour::draw(&mut Dice::new(seed, purpose::TUMOUR), &head, voxel);
         let contrasts = contrast::draw(&mut Dice::new(seed, purpose::CONTRAST));
-        Self { head, tumour, contrasts, texture, edge: voxel.max(1.2) }
+        Self { head, tumour, contrasts, texture }
     }
 
     fn render(&self, frame: Frame) -> Truth {

@@ -38,7 +38,6 @@ impl Dice {
 
     /// A seed for a field of lattice noise.
     pub(super) fn field(&mut self) -> Field {
-        #[expect(clippy::cast_possible_truncation, reason = "the upper half of the word is the seed")]
         Field((self.word() >> 32) as u32)
     }
 }
@@ -69,30 +68,52 @@ pub(super) fn normal(word: u64) -> f32 {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Field(u32);
 
+/// Multipliers that spread the lattice index of each axis over 32 bits.
+const PRIMES: [u32; 3] = [0x8DA6_B343, 0xD816_3841, 0xCB1A_B31F];
+
 impl Field {
     /// The value at `p`, whose lattice has the given wavelength in mm.
     pub(super) fn at(self, p: P3, wavelength: f32) -> f32 {
-        let (corner, [x, y, z]) = cell(p, wavelength);
-        let [u, v, w] = [fade(x), fade(y), fade(z)];
-        let dot = |i: i32, j: i32, k: i32, p: P3| self.corner(corner, [i, j, k], p).0;
-        let row = |j: i32, k: i32, y: f32, z: f32| lerp(dot(0, j, k, [x, y, z]), dot(1, j, k, [x - 1.0, y, z]), u);
-        let plane = |k: i32, z: f32| lerp(row(0, k, y, z), row(1, k, y - 1.0, z), v);
-        lerp(plane(0, z), plane(1, z - 1.0), w)
+        let cell = Cell::of(p, wavelength);
+        let [u, v, w] = cell.at.map(fade);
+        // Plain arrays: the compiler makes vectors of them, while a closure per corner stays a call.
+        let hash: [u32; 8] = std::array::from_fn(|n| cell.hash(self.0, n));
+        let corner: [f32; 8] = std::array::from_fn(|n| dot(direction(hash[n]), cell.from(n)));
+        let row: [f32; 4] = std::array::from_fn(|n| lerp(corner[2 * n], corner[2 * n + 1], u));
+        lerp(lerp(row[0], row[1], v), lerp(row[2], row[3], v), w)
+    }
+
+    /// Three values at once, which have nothing to do with each other: a vector to shift points by.
+    pub(super) fn vector(self, p: P3, wavelength: f32) -> P3 {
+        let cell = Cell::of(p, wavelength);
+        let blend = cell.at.map(fade);
+        let mut sum = [0.0; 3];
+        for n in 0..8 {
+            let from = cell.from(n);
+            let weight: [f32; 3] =
+                std::array::from_fn(|axis| if n >> axis & 1 == 1 { blend[axis] } else { 1.0 - blend[axis] });
+            let weight = weight[0] * weight[1] * weight[2];
+            let mut hash = cell.hash(self.0, n);
+            for sum in &mut sum {
+                *sum += weight * dot(direction(hash), from);
+                hash = (hash ^ (hash >> 13)).wrapping_mul(0x9E37_79B1);
+            }
+        }
+        sum
     }
 
     /// Value and gradient (per wavelength) at `p`.
     pub(super) fn with_gradient(self, p: P3, wavelength: f32) -> (f32, P3) {
-        let (corner, at) = cell(p, wavelength);
-        let [x, y, z] = at;
-        let (blend, slope) = ([fade(x), fade(y), fade(z)], [fade_slope(x), fade_slope(y), fade_slope(z)]);
+        let cell = Cell::of(p, wavelength);
+        let (blend, slope) = (cell.at.map(fade), cell.at.map(fade_slope));
         let mut value = 0.0;
         let mut gradient = [0.0; 3];
         for n in 0..8 {
-            let step = [n & 1, (n >> 1) & 1, n >> 2];
-            let from = [x - step[0] as f32, y - step[1] as f32, z - step[2] as f32];
-            let (dot, direction) = self.corner(corner, step, from);
-            let weight: [f32; 3] = std::array::from_fn(|a| if step[a] == 1 { blend[a] } else { 1.0 - blend[a] });
-            let change: [f32; 3] = std::array::from_fn(|a| if step[a] == 1 { slope[a] } else { -slope[a] });
+            let upper = |axis: usize| n >> axis & 1 == 1;
+            let direction = direction(cell.hash(self.0, n));
+            let dot = dot(direction, cell.from(n));
+            let weight: [f32; 3] = std::array::from_fn(|a| if upper(a) { blend[a] } else { 1.0 - blend[a] });
+            let change: [f32; 3] = std::array::from_fn(|a| if upper(a) { slope[a] } else { -slope[a] });
             let all = weight[0] * weight[1] * weight[2];
             value += all * dot;
             gradient[0] += all * direction[0] + change[0] * weight[1] * weight[2] * dot;
@@ -101,29 +122,52 @@ impl Field {
         }
         (value, gradient)
     }
+}
 
-    /// The lattice corner's gradient, and its product with the way from there.
+/// The lattice cell around a point. Corner `n` of 8 is the upper one along axis `a` where bit `a` of `n` is set.
+struct Cell {
+    /// The point inside the cell, 0..1.
+    at: P3,
+    /// Parts of the hash of the lower and the upper corner along each axis.
+    parts: [[u32; 2]; 3],
+}
+
+impl Cell {
     #[inline]
-    fn corner(self, cell: [i32; 3], step: [i32; 3], from: P3) -> (f32, P3) {
-        #[expect(clippy::cast_sign_loss, reason = "a hash takes the bits of a signed index")]
-        let part = |axis: usize, prime: u32| (cell[axis].wrapping_add(step[axis]) as u32).wrapping_mul(prime);
-        let mut h = self.0 ^ part(0, 0x8DA6_B343) ^ part(1, 0xD816_3841) ^ part(2, 0xCB1A_B31F);
-        h = (h ^ (h >> 15)).wrapping_mul(0x2C1B_3C6D);
-        h = (h ^ (h >> 12)).wrapping_mul(0x297A_2D39);
-        h ^= h >> 15;
-        let component = |shift: u32| ((h >> shift) & 0x3FF) as f32 * (2.0 / 1023.0) - 1.0;
-        let g = [component(0), component(10), component(20)];
-        (g[0] * from[0] + g[1] * from[1] + g[2] * from[2], g)
+    fn of(p: P3, wavelength: f32) -> Self {
+        let mut cell = Self { at: [0.0; 3], parts: [[0; 2]; 3] };
+        for axis in 0..3 {
+            let q = p[axis] / wavelength;
+            // Truncation and a step down instead of `floor`, which is a call where SSE 4.1 is not a given.
+            #[expect(clippy::cast_possible_truncation, reason = "a head is some hundred mm wide")]
+            let whole = q as i32;
+            let low = whole - i32::from(q < whole as f32);
+            cell.at[axis] = q - low as f32;
+            let part = low.cast_unsigned().wrapping_mul(PRIMES[axis]);
+            cell.parts[axis] = [part, part.wrapping_add(PRIMES[axis])];
+        }
+        cell
+    }
+
+    /// The way from corner `n` to the point.
+    #[inline]
+    fn from(&self, n: usize) -> P3 {
+        std::array::from_fn(|axis| if n >> axis & 1 == 1 { self.at[axis] - 1.0 } else { self.at[axis] })
+    }
+
+    #[inline]
+    fn hash(&self, seed: u32, n: usize) -> u32 {
+        let h = seed ^ self.parts[0][n & 1] ^ self.parts[1][n >> 1 & 1] ^ self.parts[2][n >> 2 & 1];
+        let h = (h ^ (h >> 15)).wrapping_mul(0x2C1B_3C6D);
+        let h = (h ^ (h >> 12)).wrapping_mul(0x297A_2D39);
+        h ^ (h >> 15)
     }
 }
 
+/// The gradient that a hash stands for: three components of 10 bits, -1 to 1.
 #[inline]
-fn cell(p: P3, wavelength: f32) -> ([i32; 3], P3) {
-    let q = p.map(|v| v / wavelength);
-    let floor = q.map(f32::floor);
-    #[expect(clippy::cast_possible_truncation, reason = "a head is some hundred mm wide")]
-    let corner = floor.map(|v| v as i32);
-    (corner, [q[0] - floor[0], q[1] - floor[1], q[2] - floor[2]])
+fn direction(hash: u32) -> P3 {
+    [0, 10, 20].map(|shift| ((hash >> shift) & 0x3FF) as f32 * (2.0 / 1023.0) - 1.0)
 }
 
 #[inline]
@@ -170,6 +214,12 @@ pub(super) fn smooth_max(a: f32, b: f32, radius: f32) -> f32 {
 #[inline]
 pub(super) fn minus(a: P3, b: P3) -> P3 {
     [a[0] - b[0], a[1] - b[1], a[2] - b[2]]
+}
+
+/// `a + share * b`.
+#[inline]
+pub(super) fn plus(a: P3, b: P3, share: f32) -> P3 {
+    [a[0] + b[0] * share, a[1] + b[1] * share, a[2] + b[2] * share]
 }
 
 #[inline]

@@ -1,0 +1,251 @@
+//! Pictures for people: the overview of a segmented case, the slices of an inspected one, a comparison with a reference.
+//!
+//! Each function returns the bytes of a PNG (8-bit RGB). The patient's right side is on the left of the picture, every
+//! pane carries its letters, and every picture says that it is for research use only. Equal input gives equal bytes.
+
+mod canvas;
+mod font;
+mod pane;
+mod sheet;
+
+use crate::labels::{LabelMap, Tissue};
+use crate::study::Sequence;
+use pane::{Plane, View, Window};
+use sheet::{Row, Sheet};
+use thiserror::Error;
+use volume::{Bounds, Grid, Ml, Mm3, Orientation, Volume};
+
+/// Why a picture could not be made.
+#[derive(Debug, Error)]
+pub enum PictureError {
+    /// No scan was given.
+    #[error("no scan to draw")]
+    NoScan,
+    /// A scan or a label map has another number of voxels along an axis than the first scan.
+    #[error("grids differ: {first:?} and {second:?} voxels (R, A, S)")]
+    ShapesDiffer {
+        /// Voxels of the first scan along Right, Anterior, Superior.
+        first: [usize; 3],
+        /// Voxels of the other volume.
+        second: [usize; 3],
+    },
+    /// The picture could not be encoded.
+    #[error("the picture could not be encoded")]
+    Encoding(#[from] png::EncodingError),
+}
+
+/// What a picture shows.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// The case's name, written on top.
+    pub name: &'a str,
+    /// The scans by sequence, in the order of [`Sequence::ALL`], in any storage order, on one grid; a missing sequence
+    /// leaves its panes empty.
+    pub scans: [Option<&'a Volume<f32>>; 4],
+    /// The tumour on the same grid, if there is a mask.
+    pub labels: Option<&'a LabelMap>,
+}
+
+/// Three planes (rows: axial, coronal, sagittal) of every sequence (columns) where the tumour's cross-section is
+/// largest, with the mask over them and the volume of each tissue; without a tumour, through the middle of the brain.
+///
+/// # Errors
+/// [`PictureError::NoScan`], [`PictureError::ShapesDiffer`].
+pub fn overview(subject: &Subject<'_>) -> Result<Vec<u8>, PictureError> {
+    let scene = Scene::new(subject)?;
+    let rows = Plane::ALL.map(|plane| {
+        let view = scene.view(plane, PANE);
+        Row { head: scene.place(&view), view }
+    });
+    let mut sheet = Sheet::new(subject.name, "", &Sequence::ALL.map(title), &rows);
+    for (column, scan) in scene.windowed().into_iter().enumerate() {
+        for row in 0..rows.len() {
+            sheet.pane([column, row], scan, scene.labels.as_ref());
+        }
+    }
+    sheet.rulers(scene.scale(PANE));
+    Ok(sheet.finish(&scene.legend())?)
+}
+
+/// The axial slice of the four sequences side by side, as the report's figure shows it: above with the mask, below
+/// without; one row if there is no mask. The slice is the tumour's largest, else the middle of the brain.
+///
+/// # Errors
+/// [`PictureError::NoScan`], [`PictureError::ShapesDiffer`].
+pub fn inspection(subject: &Subject<'_>) -> Result<Vec<u8>, PictureError> {
+    let scene = Scene::new(subject)?;
+    let view = scene.view(Plane::Axial, PANE);
+    let mut rows = vec![Row { head: scene.place(&view), view }];
+    if scene.labels.is_some() {
+        rows.push(Row { head: "without the mask".into(), view });
+    }
+    let mut sheet = Sheet::new(subject.name, "", &Sequence::ALL.map(title), &rows);
+    for (column, scan) in scene.windowed().into_iter().enumerate() {
+        sheet.pane([column, 0], scan, scene.labels.as_ref());
+        if rows.len() > 1 {
+            sheet.pane([column, 1], scan, None);
+        }
+    }
+    sheet.rulers(scene.scale(PANE));
+    Ok(sheet.finish(&scene.legend())?)
+}
+
+/// A prediction beside its reference on one axial slice: rows T1c and T2f; columns the scan, the reference, the
+/// prediction. The slice is the largest of the reference, or of the prediction if the reference is empty.
+///
+/// `note` is written beside the name, for instance the case's scores; the subject's labels are the reference.
+///
+/// # Errors
+/// [`PictureError::NoScan`] if neither T1c nor T2f is there, [`PictureError::ShapesDiffer`].
+pub fn comparison(subject: &Subject<'_>, prediction: &LabelMap, note: &str) -> Result<Vec<u8>, PictureError> {
+    let shown = [Sequence::T1c, Sequence::T2f];
+    let scans = Sequence::ALL.map(|one| subject.scans[one.index()].filter(|_| shown.contains(&one)));
+    let scene = Scene::new(&Subject { scans, ..*subject })?;
+    let predicted = upright_codes(prediction);
+    scene.check(&predicted)?;
+    let view = if scene.labels.as_ref().is_some_and(|labels| labels.voxels().iter().any(|code| *code != 0)) {
+        scene.view(Plane::Axial, SMALL_PANE)
+    } else {
+        scene.view_of(Plane::Axial, SMALL_PANE, Some(&predicted))
+    };
+    let rows = shown.map(|sequence| Row { head: format!("{}  {}", title(sequence), scene.place(&view)), view });
+    let mut sheet = Sheet::new(subject.name, note, &["scan", "reference", "prediction"], &rows);
+    let windowed = scene.windowed();
+    for (row, sequence) in shown.into_iter().enumerate() {
+        for (column, labels) in [None, scene.labels.as_ref(), Some(&predicted)].into_iter().enumerate() {
+            sheet.pane([column, row], windowed[sequence.index()], labels);
+        }
+    }
+    sheet.rulers(scene.scale(SMALL_PANE));
+    Ok(sheet.finish(&names())?)
+}
+
+/// Pixels along the longest side of the brain.
+const PANE: f64 = 352.0;
+/// The same where many pictures stand on one page.
+const SMALL_PANE: f64 = 290.0;
+
+/// What readers call a sequence.
+fn title(sequence: Sequence) -> &'static str {
+    match sequence {
+        Sequence::T1n => "T1",
+        Sequence::T1c => "T1 + contrast",
+        Sequence::T2w => "T2",
+        Sequence::T2f => "T2 FLAIR",
+    }
+}
+
+/// The tissues with the names of their colours.
+fn names() -> [(u8, String); 3] {
+    [(1, "blue: necrotic core".into()), (2, "green: oedema".into()), (3, "red: enhancing tumour".into())]
+}
+
+fn upright<T: Copy + Send + Sync>(volume: &Volume<T>) -> Volume<T> {
+    Orientation::of(volume.grid().affine()).to_ras(volume)
+}
+
+fn upright_codes(labels: &LabelMap) -> Volume<u8> {
+    upright(labels).map(Tissue::code)
+}
+
+/// A subject in RAS order, and what of it is shown.
+struct Scene {
+    scans: [Option<Volume<f32>>; 4],
+    labels: Option<Volume<u8>>,
+    grid: Grid,
+    bounds: Bounds,
+}
+
+impl Scene {
+    fn new(subject: &Subject<'_>) -> Result<Self, PictureError> {
+        let scans = subject.scans.map(|scan| scan.map(upright));
+        let labels = subject.labels.map(upright_codes);
+        let grid = *scans.iter().flatten().next().ok_or(PictureError::NoScan)?.grid();
+        let brain = scans.iter().flatten().find_map(|scan| Bounds::of(scan, |value| value != 0.0));
+        let whole = Bounds::whole(grid.shape());
+        let mut scene = Self { scans, labels, grid, bounds: brain.unwrap_or(whole) };
+        for scan in scene.scans.iter().flatten() {
+            scene.check(scan)?;
+        }
+        if let Some(labels) = &scene.labels {
+            scene.check(labels)?;
+            if let (Some(_), Some(tumour)) = (brain, Bounds::of(labels, |code| code != 0)) {
+                let Bounds { start, end } = scene.bounds;
+                scene.bounds = Bounds {
+                    start: std::array::from_fn(|axis| start[axis].min(tumour.start[axis])),
+                    end: std::array::from_fn(|axis| end[axis].max(tumour.end[axis])),
+                };
+            }
+        }
+        scene.bounds = scene.bounds.grown(2, grid.shape());
+        Ok(scene)
+    }
+
+    fn check<T>(&self, volume: &Volume<T>) -> Result<(), PictureError> {
+        let [first, second] = [self.grid.shape(), volume.grid().shape()];
+        if first == second { Ok(()) } else { Err(PictureError::ShapesDiffer { first, second }) }
+    }
+
+    /// The scans with the window of each.
+    fn windowed(&self) -> [Option<(&Volume<f32>, Window)>; 4] {
+        std::array::from_fn(|n| self.scans[n].as_ref().map(|scan| (scan, Window::of(scan))))
+    }
+
+    /// Pixels per mm when the longest side of the brain takes `pane` pixels.
+    fn scale(&self, pane: f64) -> f64 {
+        let (shape, spacing) = (self.bounds.shape(), self.grid.spacing());
+        let longest = (0..3).map(|axis| shape[axis] as f64 * spacing[axis]).fold(0.0, f64::max);
+        pane / longest
+    }
+
+    fn view(&self, plane: Plane, pane: f64) -> View {
+        self.view_of(plane, pane, self.labels.as_ref())
+    }
+
+    /// The slice with the largest cross-section of the tumour in `labels`, else the middle one.
+    fn view_of(&self, plane: Plane, pane: f64, labels: Option<&Volume<u8>>) -> View {
+        let axis = plane.through();
+        let shape = self.grid.shape();
+        let stride: usize = shape[..axis].iter().product();
+        let mut areas = vec![0_u32; shape[axis]];
+        for (n, code) in labels.into_iter().flat_map(|labels| labels.voxels().iter().enumerate()) {
+            areas[n / stride % shape[axis]] += u32::from(*code != 0);
+        }
+        let mut slice = usize::midpoint(self.bounds.start[axis], self.bounds.end[axis] - 1);
+        let mut largest = 0;
+        for (n, area) in areas.into_iter().enumerate() {
+            if area > largest {
+                (slice, largest) = (n, area);
+            }
+        }
+        View::new(plane, slice, self.bounds, self.grid.spacing(), self.scale(pane))
+    }
+
+    /// Name and position of a slice in words, counted from 1 towards Right, Anterior, Superior.
+    ///
+    /// Not in mm: the origin of challenge files is a corner of the array, so that a right-sided lesion would be said to
+    /// lie to the left.
+    fn place(&self, view: &View) -> String {
+        format!("{}, slice {} of {}", view.plane.name(), view.slice + 1, self.grid.shape()[view.plane.through()])
+    }
+
+    /// The tissues with their volumes; nothing if there is no mask.
+    fn legend(&self) -> Vec<(u8, String)> {
+        let Some(labels) = &self.labels else { return Vec::new() };
+        let mut counts = [0_u64; 256];
+        for code in labels.voxels() {
+            counts[usize::from(*code)] += 1;
+        }
+        if counts[1..].iter().all(|count| *count == 0) {
+            return vec![(0, "no tumour in the mask".into())];
+        }
+        let mut legend = Vec::from(names());
+        for (code, text) in &mut legend {
+            let Ml(ml) = Mm3(counts[usize::from(*code)] as f64 * self.grid.voxel_volume().0).to_ml();
+            // As everywhere: one decimal, two below 1 ml.
+            let decimals = if ml < 1.0 { 2 } else { 1 };
+            *text = format!("{text} {ml:.decimals$} ml");
+        }
+        legend
+    }
+}
