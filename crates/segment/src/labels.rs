@@ -161,11 +161,11 @@ impl LabelScheme {
 
     /// The scheme that a challenge's case name implies, if it implies one.
     ///
-    /// `Brats17..20`, `BraTS2021`: [`Self::Brats2020`]. `BraTS-GLI-`, `-SSA-`, `-MET-`, `-GoAT-` and `-MEN-`
+    /// `Brats17..20`, `BraTS2021` and Glioscope's own `phantom_`: [`Self::Brats2020`]. `BraTS-GLI-`, `-SSA-`, `-MET-`, `-GoAT-` and `-MEN-`
     /// (not `-MEN-RT-`): [`Self::Brats2023`]. Paediatric sets changed their numbers between years: no guess.
     pub fn of_case_name(name: &str) -> Option<Self> {
         let name = name.to_ascii_lowercase();
-        let classic = ["brats17_", "brats18_", "brats19_", "brats20_", "brats2021_"];
+        let classic = ["brats17_", "brats18_", "brats19_", "brats20_", "brats2021_", "phantom_"];
         let later = ["brats-gli-", "brats-ssa-", "brats-met-", "brats-goat-", "brats-men-"];
         if classic.iter().any(|prefix| name.starts_with(prefix)) {
             Some(Self::Brats2020)
@@ -281,6 +281,7 @@ mod tests {
         check("Brats18_2013_21_1", Some(LabelScheme::Brats2020));
         check("BraTS20_Training_001", Some(LabelScheme::Brats2020));
         check("BraTS2021_00002", Some(LabelScheme::Brats2020));
+        check("phantom_0007", Some(LabelScheme::Brats2020));
         check("BraTS-SSA-00047-000", Some(LabelScheme::Brats2023));
         check("BraTS-GLI-00001-000", Some(LabelScheme::Brats2023));
         check("BraTS-PED-00001-000", None);

@@ -227,11 +227,13 @@ fn nothing_at_all() {
 }
 
 #[test]
-fn own_output_is_neither_a_case_nor_a_reference() {
+fn own_output_and_hidden_folders_are_neither_cases_nor_references() {
     let (folder, head, _) = whole();
     fs::create_dir(folder.path().join("out")).unwrap();
     write_mask(&folder.path().join("out/labels.nii.gz"), &encode_labels(&head.labels, LabelScheme::Brats2020));
     write_mask(&folder.path().join("labels.nii.gz"), &encode_labels(&head.labels, LabelScheme::Brats2020));
+    fs::create_dir(folder.path().join(".phantom_0001.unfinished")).unwrap();
+    write_scan(&folder.path().join(".phantom_0001.unfinished/phantom_0001_t1.nii.gz"), &head.scans[0]);
     let cases = find(&[folder.path().into()]).unwrap();
     assert_eq!((cases.len(), cases[0].seg.as_ref()), (1, None));
 }

@@ -5,9 +5,10 @@
 use std::path::PathBuf;
 
 use segment::dataset::{FoundCase, find, find_one};
+use segment::inspect::inspect;
 use segment::labels::{LabelMap, LabelScheme, Region};
 use segment::prepare::{Preparing, prepare};
-use segment::report::region_amounts;
+use segment::report::{of_study, region_amounts};
 use segment::split::Split;
 use segment::study::{Sequence, Study};
 use volume::{Bounds, Limits, Orientation, Volume, crop};
@@ -124,6 +125,25 @@ fn the_real_cases_are_found_and_read_for_what_they_are() {
         eprintln!("{}: WT {:.1} ml, TC {:.1} ml, ET {:.1} ml", case.name, wt.ml, tc.ml, et.ml);
         assert!(wt.ml >= tc.ml && tc.ml >= et.ml && (1.0..400.0).contains(&wt.ml), "{}", case.name);
     }
+}
+
+#[test]
+fn a_real_case_raises_no_warning_of_its_scans() {
+    let Some(folder) = real() else { return };
+    for case in find(&[folder.join("brats")]).unwrap() {
+        let warnings = of_study(&Study::read(&case, &Limits::default()).unwrap());
+        assert!(warnings.is_empty(), "{}: {warnings:?}", case.name);
+    }
+}
+
+#[test]
+fn inspect_shows_the_real_cases_whole() {
+    let Some(folder) = real() else { return };
+    let summaries = inspect(&[folder.join("brats")], None, &Limits::default()).unwrap();
+    let orders: Vec<&str> =
+        summaries.iter().map(|case| case.scans[0].content.as_ref().unwrap().orientation.as_str()).collect();
+    assert_eq!(orders, ["RAS", "LPS", "LPS", "LPS"]);
+    assert!(summaries.iter().all(|case| case.is_usable && case.problems.is_empty() && case.mask.is_some()));
 }
 
 #[test]

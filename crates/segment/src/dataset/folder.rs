@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 use super::{FoundCase, Problem, Role, ScanFile, msd, naming};
 use crate::labels::LabelScheme;
@@ -14,7 +14,9 @@ use crate::study::Sequence;
 /// Adds the cases below a folder.
 pub(super) fn find_in_folder(root: &Path, cases: &mut Vec<FoundCase>) {
     let mut folders: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
-    for entry in WalkDir::new(root).follow_links(true).sort_by_file_name() {
+    // Hidden folders are unfinished or belong to other programs.
+    let is_open = |entry: &DirEntry| entry.depth() == 0 || !entry.file_name().as_encoded_bytes().starts_with(b".");
+    for entry in WalkDir::new(root).follow_links(true).sort_by_file_name().into_iter().filter_entry(is_open) {
         match entry {
             Ok(entry) if entry.file_type().is_file() => {
                 let folder = entry.path().parent().unwrap_or(root).to_path_buf();

@@ -302,4 +302,26 @@ mod tests {
         assert_eq!(json, r#"{"kind":"no_enhancing","sentence":"no enhancing tumour was found"}"#);
         assert_eq!(serde_json::from_str::<Said>(&json).unwrap(), said);
     }
+
+    #[test]
+    fn a_report_says_what_it_is_and_names_no_file() {
+        let labels = labels();
+        let scan = |shift: f32| labels.map(move |tissue| shift + 10.0 * f32::from(tissue.code()));
+        let study = Study::in_memory("case".to_owned(), [scan(-1.0), scan(1.0), scan(2.0), scan(3.0)]).unwrap();
+        let model = ModelUsed { name: "net".to_owned(), sha256: Digest::of(b"weights") };
+        let seconds = vec![StageTime { stage: Stage::Read, seconds: 0.5 }];
+        let report = Report::new(&study, &labels, LabelScheme::Brats2023, model, seconds);
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("report.json");
+        report.write(&file).unwrap();
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(serde_json::from_str::<Report>(&text).unwrap(), report);
+        assert!(text.contains(NOTICE) && text.contains("\"label_scheme\": \"brats2023\"") && !text.contains("path"));
+        let kinds: Vec<&Warning> = report.warnings.iter().map(|said| &said.warning).collect();
+        assert!(kinds.contains(&&Warning::Resampled { spacing_mm: [1.0, 1.0, 2.0] }), "{kinds:?}");
+        assert!(
+            kinds.iter().any(|w| matches!(w, Warning::NegativeValues { sequence: Sequence::T1n, .. })),
+            "{kinds:?}"
+        );
+    }
 }
