@@ -255,6 +255,11 @@ fn a_data_set_twice_and_two_cases_of_one_name() {
     let cases = find(&[folder.path().into(), other.path().into()]).unwrap();
     assert_eq!((cases[0].problems.len(), cases[1].problems.len()), (0, 1));
     assert!(matches!(cases[1].problems[0], Problem::SameName { .. }));
+    assert!(Study::read(&cases[0], &Limits::default()).is_ok());
+    says(
+        &Study::read(&cases[1], &Limits::default()).unwrap_err(),
+        &["BraTS2021_00042", "was found before", "keep one"],
+    );
 }
 
 #[test]

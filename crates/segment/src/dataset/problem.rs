@@ -137,15 +137,15 @@ impl Problem {
         }
     }
 
-    /// Whether the scans cannot be read because of it.
+    /// Whether the scans may not be read because of it; a case of a taken name would count twice in a training.
     pub(super) fn concerns_scans(&self) -> bool {
         match self {
             Self::Doubled { role, .. } | Self::NoSuchFile { role, .. } => *role != Role::Seg,
-            Self::SameName { .. } => false,
             Self::Missing { .. }
             | Self::SharesFolder { .. }
             | Self::Dicom { .. }
             | Self::Unreadable { .. }
+            | Self::SameName { .. }
             | Self::NotNamed { .. } => true,
         }
     }
