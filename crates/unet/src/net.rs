@@ -79,11 +79,10 @@ impl Net {
         let memory = Memory::new(&program, purpose, len);
         let states: Vec<State> =
             program.layers.iter().map(|l| state(&program, l, shape, spec.outputs, purpose)).collect();
-        let train = purpose == Purpose::Train;
         let (mut scratch, mut partial, mut sums) = (256, 0, 0);
         for (layer, state) in program.layers.iter().zip(&states) {
             if let State::Conv { conv, .. } = state {
-                let (s, p) = conv.needs(rayon::current_num_threads(), train);
+                let (s, p) = conv.needs(rayon::current_num_threads(), purpose);
                 (scratch, partial) = (scratch.max(s), partial.max(p));
             }
             if let Layer::Head { from, .. } = layer {
@@ -141,14 +140,13 @@ impl Net {
     /// If the length is another.
     pub fn load(&mut self, weights: &[f32]) {
         assert_eq!(weights.len(), self.program.n_params(), "load: weights");
-        let train = self.purpose == Purpose::Train;
         for (layer, state) in self.program.layers.iter().zip(&mut self.states) {
             match (layer, state) {
                 (
                     Layer::Conv3 { weight, bias, .. } | Layer::UpTransposed { weight, bias, .. },
                     State::Conv { conv, bias: padded },
                 ) => {
-                    conv.load(self.cpu, &weights[weight.clone()], train);
+                    conv.load(self.cpu, &weights[weight.clone()], self.purpose);
                     padded[..bias.len()].copy_from_slice(&weights[bias.clone()]);
                 }
                 (Layer::Head { weight, bias, .. }, State::Head { weight: padded, bias: own, .. }) => {
@@ -310,7 +308,8 @@ impl Net {
         let mut state = std::mem::replace(&mut self.states[index], State::Plain);
         match &mut state {
             State::Head { weight, d_logits, d_weight, .. } => {
-                let Layer::Head { weight: w, bias: b, .. } = self.program.layers[index].clone() else { unreachable!() };
+                let Layer::Head { weight: w, bias: b, .. } = &self.program.layers[index] else { unreachable!() };
+                let (w, b) = (w.clone(), b.clone());
                 let place = self.memory.grads[from].clone();
                 let mut slot = std::mem::take(&mut self.memory.slots[place.slot]);
                 let mut sums = std::mem::take(&mut self.sums);
@@ -362,10 +361,11 @@ impl Net {
         let layer = self.program.layers[index].clone_cheap();
         let (Some(to), from) = (layer.to, layer.from[0]) else { return };
         let (Layer::Conv3 { weight, bias, .. } | Layer::UpTransposed { weight, bias, .. }) =
-            self.program.layers[index].clone()
+            &self.program.layers[index]
         else {
             return;
         };
+        let (weight, bias) = (weight.clone(), bias.clone());
         let back = self.memory.grads[to].clone();
         let mut d_slot = std::mem::take(&mut self.memory.slots[back.slot]);
         let d_dst = &mut d_slot[back.range];
@@ -454,8 +454,8 @@ fn state(program: &Program, layer: &Layer, shape: Shape, outputs: usize, purpose
     let train = purpose == Purpose::Train;
     match layer {
         Layer::Conv3 { from, to, stride, bias, .. } => {
-            let i = from.iter().map(|&t| channels(t)).sum();
-            let conv = Conv::conv3(at(from[0]), *stride, (i, channels(*to)));
+            let inputs: Vec<usize> = from.iter().map(|&t| channels(t)).collect();
+            let conv = Conv::conv3(at(from[0]), *stride, (&inputs, channels(*to)));
             let bias = vec![0.0; if bias.is_empty() { 0 } else { conv.bias_len() }];
             State::Conv { conv, bias }
         }

@@ -1,8 +1,9 @@
 //! The convolutions of a network for one shape: which kernel each pass takes, and its packed weights.
 
+use crate::memory::Purpose;
 use kernels::{
-    Canonical, Cpu, Direction, Gather, LANES, Shape, Source, Winograd, Write, blocks, convolve, convolve_scratch, pack_weights, packed_len,
-    partial_len, weight_gradient, weight_gradient_scratch,
+    Canonical, Cpu, Direction, Gather, LANES, Shape, Source, Winograd, Write, blocks, convolve, convolve_scratch,
+    pack_weights, packed_len, partial_len, weight_gradient, weight_gradient_scratch,
 };
 
 /// One convolution of any kind.
@@ -18,6 +19,37 @@ pub(crate) struct Conv {
     packed: Vec<f32>,
     packed_back: Vec<f32>,
     winograd: Option<Plans>,
+    gaps: Option<Gaps>,
+}
+
+/// Every source begins a block of its own. Where one that is not the last ends inside a block, the weights are spread out:
+/// zeros for the channels that are not there.
+#[derive(Debug)]
+struct Gaps {
+    channels: Vec<usize>,
+    /// Weights, or their gradient, `[O][channels and gaps][27]`.
+    spread: Vec<f32>,
+}
+
+impl Gaps {
+    /// Inputs with the gaps counted.
+    fn width(channels: &[usize]) -> usize {
+        let (last, rest) = channels.split_last().map_or((0, channels), |(last, rest)| (*last, rest));
+        last + rest.iter().map(|&c| blocks(c) * LANES).sum::<usize>()
+    }
+
+    /// Calls `meet(canonical, spread, length)` for each run of weights that stay together.
+    fn runs(channels: &[usize], o: usize, mut meet: impl FnMut(usize, usize, usize)) {
+        let (mut from, width) = (0, Self::width(channels));
+        for oi in 0..o {
+            let mut to = oi * width * 27;
+            for &c in channels {
+                meet(from, to, c * 27);
+                from += c * 27;
+                to += blocks(c) * LANES * 27;
+            }
+        }
+    }
 }
 
 /// Minimal filtering instead of the gathers, forward and back.
@@ -42,13 +74,17 @@ pub(crate) struct Buffers<'a> {
 }
 
 impl Conv {
-    /// 3x3x3 on an input of `shape`.
-    pub(crate) fn conv3(shape: Shape, stride: usize, (i, o): (usize, usize)) -> Self {
+    /// 3x3x3 on an input of `shape`, of sources with so many `channels` each.
+    pub(crate) fn conv3(shape: Shape, stride: usize, (channels, o): (&[usize], usize)) -> Self {
+        let i = Gaps::width(channels);
         let (forward, backward) = (vec![Gather::conv3(shape, stride)], Gather::conv3_back(shape, stride));
         let mut conv = Self::new(forward, backward, Canonical::OutIn, (27, i, o));
         if stride == 1 && winograd_pays(shape, (i, o)) {
             let plan = |i, o| Winograd::new(shape, blocks(i), blocks(o));
             conv.winograd = Some(Plans { forward: plan(i, o), backward: plan(o, i), d_weights: Vec::new() });
+        }
+        if i > channels.iter().sum() {
+            conv.gaps = Some(Gaps { channels: channels.to_vec(), spread: vec![0.0; o * i * 27] });
         }
         conv
     }
@@ -64,19 +100,20 @@ impl Conv {
         order: Canonical,
         (n_weights, i, o): (usize, usize, usize),
     ) -> Self {
-        Self { forward, backward, order, n_weights, i, o, packed: Vec::new(), packed_back: Vec::new(), winograd: None }
+        let (packed, packed_back) = (Vec::new(), Vec::new());
+        Self { forward, backward, order, n_weights, i, o, packed, packed_back, winograd: None, gaps: None }
     }
 
     /// Scratch for `threads` threads, and partial sums.
-    pub(crate) fn needs(&self, threads: usize, train: bool) -> (usize, usize) {
+    pub(crate) fn needs(&self, threads: usize, purpose: Purpose) -> (usize, usize) {
         if let Some(plans) = &self.winograd {
             let back = [plans.backward.scratch_len(threads), plans.forward.gradient_scratch_len(threads)];
-            let train = if train { back.into_iter().max().unwrap_or(0) } else { 0 };
+            let train = if purpose == Purpose::Train { back.into_iter().max().unwrap_or(0) } else { 0 };
             return (plans.forward.scratch_len(threads).max(train), 0);
         }
         let mut scratch = self.forward.iter().map(|g| convolve_scratch(g, blocks(self.i))).max().unwrap_or(0);
         let mut partial = 0;
-        if train {
+        if purpose == Purpose::Train {
             let back = self.backward.iter().map(|g| convolve_scratch(g, blocks(self.o))).max().unwrap_or(0);
             let grad = self.forward.iter().map(weight_gradient_scratch).max().unwrap_or(0);
             scratch = scratch.max(back).max(grad);
@@ -86,12 +123,21 @@ impl Conv {
     }
 
     /// Takes new weights, canonical.
-    pub(crate) fn load(&mut self, cpu: Cpu, weights: &[f32], train: bool) {
+    pub(crate) fn load(&mut self, cpu: Cpu, weights: &[f32], purpose: Purpose) {
+        let Some(mut gaps) = self.gaps.take() else { return self.load_spread(cpu, weights, purpose) };
+        let spread = &mut gaps.spread;
+        spread.fill(0.0);
+        Gaps::runs(&gaps.channels, self.o, |from, to, n| spread[to..to + n].copy_from_slice(&weights[from..from + n]));
+        self.load_spread(cpu, spread, purpose);
+        self.gaps = Some(gaps);
+    }
+
+    fn load_spread(&mut self, cpu: Cpu, weights: &[f32], purpose: Purpose) {
         if let Some(plans) = &mut self.winograd {
             let channels = (self.o, self.i);
             self.packed.resize(plans.forward.weights_len(), 0.0);
             plans.forward.transform_weights(cpu, Direction::Forward, channels, weights, &mut self.packed);
-            if train {
+            if purpose == Purpose::Train {
                 self.packed_back.resize(plans.backward.weights_len(), 0.0);
                 plans.backward.transform_weights(cpu, Direction::Backward, channels, weights, &mut self.packed_back);
                 plans.d_weights.resize(weights.len(), 0.0);
@@ -100,7 +146,7 @@ impl Conv {
         }
         self.packed.resize(packed_len(self.n_weights, self.i, self.o), 0.0);
         pack_weights(self.order, self.n_weights, (self.i, self.o), weights, &mut self.packed);
-        if train {
+        if purpose == Purpose::Train {
             let other = if self.order == Canonical::OutIn { Canonical::InOut } else { Canonical::OutIn };
             self.packed_back.resize(packed_len(self.n_weights, self.o, self.i), 0.0);
             pack_weights(other, self.n_weights, (self.o, self.i), weights, &mut self.packed_back);
@@ -134,6 +180,23 @@ impl Conv {
 
     /// Adds the gradient of the weights, canonical.
     pub(crate) fn weights(
+        &mut self,
+        cpu: Cpu,
+        pair: (&[Source<'_>], &[f32]),
+        d_weights: &mut [f32],
+        buffers: &mut Buffers<'_>,
+    ) {
+        let Some(mut gaps) = self.gaps.take() else { return self.add_weights(cpu, pair, d_weights, buffers) };
+        let spread = &mut gaps.spread;
+        spread.fill(0.0);
+        self.add_weights(cpu, pair, spread, buffers);
+        Gaps::runs(&gaps.channels, self.o, |from, to, n| {
+            d_weights[from..from + n].iter_mut().zip(&spread[to..to + n]).for_each(|(sum, d)| *sum += d);
+        });
+        self.gaps = Some(gaps);
+    }
+
+    fn add_weights(
         &mut self,
         cpu: Cpu,
         (sources, d_dst): (&[Source<'_>], &[f32]),
