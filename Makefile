@@ -23,7 +23,7 @@ build: ## Build the program: target/release/glioscope
 run: build ## Make a phantom patient, find its tumour, print the volumes, name the picture
 	@rm -rf $(DEMO)
 	$(GLIOSCOPE) phantom --out $(DEMO)/cases --seed 1
-	$(GLIOSCOPE) segment $(DEMO)/cases/* --out $(DEMO)/result
+	$(GLIOSCOPE) segment $(DEMO)/cases/phantom_0001 --out $(DEMO)/result
 	@echo "The picture: $(DEMO)/result/overview.png"
 
 check: ## Format, lints, tidy (the rules of the house), licences and sources of dependencies
@@ -46,10 +46,16 @@ test: check ## Everything that must hold: check, then all tests
 		exit $$status; \
 	fi
 
-bench: build ## Time the network: one line of JSON a pass, appended to target/bench.jsonl
-	@for pass in forward train; do \
-		$(GLIOSCOPE) bench net --name n32 --patch 128 --pass $$pass --json | tee -a target/bench.jsonl; \
-	done
+bench: build ## Time peak, convolution and network: one line of JSON each, appended to target/bench.jsonl
+	@bench() { \
+		line=$$($(GLIOSCOPE) bench "$$@" --json | tr -s '\n ' ' '); \
+		echo "{\"commit\": \"$$(git describe --always --dirty)\",$${line#\{}" | tee -a target/bench.jsonl; \
+	}; \
+	bench peak; \
+	bench conv; \
+	bench net --name n32 --patch 128 --pass forward; \
+	bench net --name n32 --patch 96 --pass train; \
+	bench net --name default --patch 96 --pass train
 
 golden: $(VENV)/installed ## Make the golden values again, with the pinned public tools of golden/requirements.txt
 	@for script in $(filter-out golden/nifti.py,$(wildcard golden/*.py)); do echo "$$script"; $(VENV)/bin/python "$$script"; done
