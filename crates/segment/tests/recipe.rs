@@ -1,8 +1,10 @@
 //! The two recipes of the repository, and what a wrong one is told.
-#![expect(clippy::unwrap_used, reason = "a test")]
+#![expect(clippy::unwrap_used, clippy::float_cmp, reason = "a test; a shared zoom is the same bits")]
 
 use std::path::Path;
 
+use segment::augment::draw::{Augmentation, ChannelChange, Geometry};
+use segment::random::Rng;
 use segment::recipe::training::{Down, Norm, Outputs, SplitRule, Up};
 use segment::recipe::{DEFAULT, ORIGINAL, Recipe, RecipeError};
 use unet::optim::OptimSpec;
@@ -43,6 +45,23 @@ fn the_original_recipe_is_the_report() {
     let (turn, zoom) = (&recipe.augmentation.rotation, &recipe.augmentation.zoom);
     assert_eq!((turn.probability, turn.in_plane, turn.tilt), (1.0, [0.0, 90.0], [0.0, 0.0]));
     assert_eq!((zoom.probability, zoom.range, zoom.anisotropy), (1.0, [1.0, 1.1], 0.0));
+}
+
+#[test]
+fn the_reports_augmentation_is_a_turn_in_plane_and_a_zoom() {
+    let augmenting = parsed(ORIGINAL).augmentation;
+    let mut rng = Rng::new(1);
+    let drawn: Vec<Augmentation> = (0..500).map(|_| Augmentation::draw(&augmenting, &[0], &mut rng)).collect();
+    for augmentation in &drawn {
+        let Geometry { flips, zoom, rotation } = augmentation.geometry;
+        assert!((0.0..=90.0).contains(&rotation[0]) && rotation[1..] == [0.0; 2], "{rotation:?}");
+        assert!(zoom.iter().all(|z| *z == zoom[0] && (1.0..=1.1).contains(z)), "{zoom:?}");
+        assert_eq!((flips, augmentation.paste), ([false; 3], None));
+        assert!(augmentation.channels.iter().all(|change| *change == ChannelChange::NONE), "an intensity changed");
+    }
+    let angles = drawn.iter().map(|a| a.geometry.rotation[0]);
+    // Mean of a uniform angle, five standard errors.
+    assert!((angles.sum::<f64>() / 500.0 - 45.0).abs() < 5.8, "angles are not uniform");
 }
 
 #[test]
