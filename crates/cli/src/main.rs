@@ -1,32 +1,62 @@
 //! The command line of Glioscope.
 
-use std::path::PathBuf;
+mod args;
+mod commands;
+mod interrupt;
+mod machine;
+mod show;
 
-use segment::train::{Event, Flow, Start, TrainingCases, train};
+use std::process::ExitCode;
 
-fn main() -> anyhow::Result<()> {
-    let args: Vec<String> = std::env::args().collect();
-    // glioscope train RECIPE OUT SPLIT new|resume DATA...
-    let recipe = segment::recipe::Recipe::read(&PathBuf::from(&args[2]))?;
-    let out = PathBuf::from(&args[3]);
-    let split = segment::split::Split::read(&PathBuf::from(&args[4]))?;
-    let start = if args[5] == "resume" { Start::Resume } else { Start::New };
-    let folders: Vec<PathBuf> = args[6..].iter().map(PathBuf::from).collect();
-    let found = segment::dataset::find(&folders)?;
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build()?;
-    pool.install(|| -> anyhow::Result<()> {
-        let cases = TrainingCases::read(&found, &split, recipe.preparing.method, None)?;
-        eprintln!("{} training cases, {} held", cases.train.len(), cases.held.len());
-        train(kernels::Cpu::detect(), &recipe, cases, (&out, start), &mut |event| {
-            match event {
-                Event::Step { done, loss, dice, left, .. } if done % 20 == 0 => {
-                    eprintln!("{done} loss {loss:.4} dice {dice:.3?} left {left:?}");
-                }
-                Event::Step { .. } => {}
-                Event::Validated { done, dice } => eprintln!("{done} validation {dice:.4?}"),
-            }
-            Flow::Continue
-        })?;
-        Ok(())
+use clap::Parser;
+
+use args::{Args, Command};
+use commands::{bench, evaluate, inspect, model, phantom, recipe, segment, train};
+use interrupt::Interrupt;
+use machine::Machine;
+use show::Show;
+
+fn main() -> ExitCode {
+    let args = Args::parse(); // ends with exit code 2 where the usage is wrong
+    let show = Show::new(args.command.is_for_machines(), args.everywhere.quiet);
+    match run(args, show) {
+        Ok(outcome) => outcome.exit_code(),
+        Err(error) => show.error(&error),
+    }
+}
+
+/// How a command ended that did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// Everything was done.
+    Done,
+    /// Some of it could not be done, and was named.
+    Partly,
+    /// Ctrl-C or SIGTERM.
+    Stopped,
+}
+
+impl Outcome {
+    fn exit_code(self) -> ExitCode {
+        match self {
+            Self::Done => ExitCode::SUCCESS,
+            Self::Partly => ExitCode::from(1),
+            Self::Stopped => ExitCode::from(interrupt::EXIT),
+        }
+    }
+}
+
+fn run(args: Args, show: Show) -> anyhow::Result<Outcome> {
+    let machine = Machine::of(&args.everywhere)?;
+    let interrupt = Interrupt::listen(show)?;
+    machine.run(|cpu| match args.command {
+        Command::Inspect(inspect) => inspect::run(&inspect, show, &interrupt),
+        Command::Phantom(phantom) => phantom::run(&phantom, show, &interrupt),
+        Command::Train(train) => train::run(cpu, &train, show, &interrupt),
+        Command::Segment(segment) => segment::run(cpu, &segment, show, &interrupt),
+        Command::Evaluate(evaluate) => evaluate::run(&evaluate, show, &interrupt),
+        Command::Bench(bench) => bench::run(cpu, &bench, show, &interrupt),
+        Command::Model(model) => model::run(&model, show),
+        Command::Recipe(recipe) => recipe::run(&recipe, show),
     })
 }

@@ -22,3 +22,7 @@ pub mod artefact;
 pub mod infer;
 mod plan;
 pub mod train;
+pub mod staging;
+mod memory;
+pub mod deliver;
+pub mod evaluate;

@@ -1,0 +1,336 @@
+//! What may be typed. What it means is found where it is used: a path is opened by the command that reads it.
+
+use std::path::PathBuf;
+
+use ::segment::labels::LabelScheme;
+use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
+use kernels::IsaName;
+
+/// Finds brain tumours in MRI. Research use only, not a medical device.
+#[derive(Debug, Parser)]
+#[command(name = "glioscope", version, max_term_width = 110, after_help = EXIT_CODES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) everywhere: Everywhere,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 the work failed, 2 wrong usage, 130 stopped by Ctrl-C or SIGTERM.\n\
+                          A second Ctrl-C ends at once. However a command ends, nothing half-written takes a \
+                          result's name.";
+
+/// What every command knows.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct Everywhere {
+    /// Threads to compute with [default: one for each core]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+    /// Use no more than this instruction set [default: the best that the machine has]
+    #[arg(long, global = true, value_name = "ISA")]
+    pub(crate) isa: Option<Isa>,
+    /// Say nothing on stderr but errors
+    #[arg(long, global = true)]
+    pub(crate) quiet: bool,
+}
+
+/// An instruction set by its name.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Isa {
+    /// Plain Rust
+    Scalar,
+    /// AVX2 and FMA
+    Avx2,
+    /// AVX-512F
+    Avx512,
+}
+
+impl From<Isa> for IsaName {
+    fn from(isa: Isa) -> Self {
+        match isa {
+            Isa::Scalar => Self::Scalar,
+            Isa::Avx2 => Self::Avx2,
+            Isa::Avx512 => Self::Avx512,
+        }
+    }
+}
+
+/// What the numbers in a mask mean, by its name.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Scheme {
+    /// 1 necrotic core, 2 oedema, 4 enhancing (BraTS 2017 to 2022)
+    Brats2020,
+    /// 1 necrotic core, 2 oedema, 3 enhancing (BraTS 2023 and later)
+    Brats2023,
+    /// 1 oedema, 2 non-enhancing core, 3 enhancing (Decathlon)
+    Msd,
+}
+
+impl From<Scheme> for LabelScheme {
+    fn from(scheme: Scheme) -> Self {
+        match scheme {
+            Scheme::Brats2020 => Self::Brats2020,
+            Scheme::Brats2023 => Self::Brats2023,
+            Scheme::Msd => Self::Msd,
+        }
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List the cases under PATH: what is there, missing, doubled, on another grid
+    Inspect(Inspect),
+    /// Make heads with tumours and exact labels
+    Phantom(Phantom),
+    /// Train a model
+    Train(Train),
+    /// Find the tumour of a case: labels.nii.gz, report.json, overview.png
+    Segment(Segment),
+    /// Compare predicted masks with those of experts: metrics.json, cases.csv, report_table.csv
+    Evaluate(Evaluate),
+    /// Time the network, a convolution or the machine's peak
+    #[command(subcommand)]
+    Bench(Bench),
+    /// Say what a model is made of
+    #[command(subcommand)]
+    Model(Model),
+    /// Compare recipes
+    #[command(subcommand)]
+    Recipe(Recipe),
+}
+
+impl Command {
+    /// Whether stdout is read by a machine.
+    pub(crate) fn is_for_machines(&self) -> bool {
+        match self {
+            Self::Inspect(inspect) => inspect.json,
+            Self::Phantom(phantom) => phantom.json,
+            Self::Train(train) => train.json,
+            Self::Segment(segment) => segment.json,
+            Self::Evaluate(evaluate) => evaluate.json,
+            Self::Bench(Bench::Net(net)) => net.json,
+            Self::Bench(Bench::Conv(kernel) | Bench::Peak(kernel)) => kernel.json,
+            Self::Model(Model::Info(model)) => model.json,
+            Self::Recipe(Recipe::Diff(diff)) => diff.json,
+        }
+    }
+}
+
+/// Arguments of `inspect`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Inspect {
+    /// Folders, CSV manifests or dataset.json files; folders are searched at any depth
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Draw the one case here: four sequences side by side, with and without the mask
+    #[arg(long, value_name = "FILE.png", conflicts_with = "out")]
+    pub(crate) picture: Option<PathBuf>,
+    /// Draw each case as CASE.png in this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// What masks mean, instead of what their names say
+    #[arg(long)]
+    pub(crate) scheme: Option<Scheme>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `phantom`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Phantom {
+    /// Folder for the cases
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Seed of the first head
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: u64,
+    /// How many heads, of consecutive seeds
+    #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub(crate) count: u64,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `train`.
+#[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "what was typed: each is a flag of its own")]
+pub(crate) struct Train {
+    /// Folders with cases, searched at any depth; several can be given
+    #[arg(long, required = true, num_args = 1.., value_name = "DIR")]
+    pub(crate) data: Vec<PathBuf>,
+    /// A recipe file, or `default` or `original` [default: `default`; with --resume the run's own]
+    #[arg(long, value_name = "RECIPE")]
+    pub(crate) recipe: Option<PathBuf>,
+    /// Folder of the run
+    #[arg(long, value_name = "RUN")]
+    pub(crate) out: PathBuf,
+    /// JSON file that names the cases for training and validation [default: the recipe's rule]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) split: Option<PathBuf>,
+    /// Go on from the last checkpoint
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// What masks mean, instead of what their names say
+    #[arg(long)]
+    pub(crate) scheme: Option<Scheme>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `segment`.
+#[derive(Debug, clap::Args)]
+#[command(group = ArgGroup::new("passes").args(["tiles", "whole"]))]
+#[expect(clippy::struct_excessive_bools, reason = "what was typed: each is a flag of its own")]
+pub(crate) struct Segment {
+    /// Folder of one case: four NIfTI files whose names carry the sequence
+    pub(crate) case: PathBuf,
+    /// Folder for the three results
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// A model file, or `default`
+    #[arg(long, value_name = "MODEL", default_value = "default")]
+    pub(crate) model: PathBuf,
+    /// What the numbers in the mask shall mean [default: as the model says]
+    #[arg(long, value_name = "SCHEME")]
+    pub(crate) labels: Option<Scheme>,
+    /// Show the network the brain in tiles [default: as the model says]
+    #[arg(long)]
+    pub(crate) tiles: bool,
+    /// Show the network the brain in one pass, where memory allows [default: as the model says]
+    #[arg(long)]
+    pub(crate) whole: bool,
+    /// Average over the eight mirrorings of the brain; takes eight times as long
+    #[arg(long)]
+    pub(crate) mirror: bool,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `evaluate`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Evaluate {
+    /// Folder with the masks of experts
+    #[arg(long, value_name = "DIR")]
+    pub(crate) reference: PathBuf,
+    /// Folder with predicted masks: CASE/labels.nii.gz, CASE.nii.gz or CASE-seg.nii.gz
+    #[arg(long, value_name = "DIR")]
+    pub(crate) pred: PathBuf,
+    /// Folder for the three tables
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// What reference masks mean, instead of what their names say
+    #[arg(long)]
+    pub(crate) scheme: Option<Scheme>,
+    /// What predicted masks mean, instead of what their reports or names say
+    #[arg(long, value_name = "SCHEME")]
+    pub(crate) pred_scheme: Option<Scheme>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What to time.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// A network on a patch of noise
+    Net(BenchNet),
+    /// The direct convolution of 32 to 32 channels at 128 x 128 x 128, beside the peak
+    Conv(BenchKernel),
+    /// The machine's peak of fused multiply-adds in f32
+    Peak(BenchKernel),
+}
+
+/// Arguments of `bench net`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BenchNet {
+    /// Which network
+    #[arg(long)]
+    pub(crate) name: NetName,
+    /// Side of the patch in voxels, or D,H,W
+    #[arg(long, value_name = "N", default_value = "128", value_delimiter = ',', num_args = 1..=3)]
+    pub(crate) patch: Vec<usize>,
+    /// Forward alone, or a whole training step (forward, loss, backward, Adam)
+    #[arg(long, default_value = "forward")]
+    pub(crate) pass: PassName,
+    /// How often, after one run that does not count
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) runs: u16,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `bench conv` and `bench peak`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BenchKernel {
+    /// How often, after one run that does not count
+    #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) runs: u16,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A network that can be timed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum NetName {
+    /// Base 32 doubling, five levels, pooling, instance norm: the net that engines are compared by
+    N32,
+    /// That of the default recipe
+    Default,
+    /// That of the report
+    Original,
+}
+
+/// What is timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PassName {
+    /// Forward
+    Forward,
+    /// A training step
+    Train,
+}
+
+/// What to do with a model.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Model {
+    /// Print the card: recipe, cases, scores, licence, hash
+    Info(ModelInfo),
+}
+
+/// Arguments of `model info`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ModelInfo {
+    /// A model file, or `default`
+    #[arg(value_name = "FILE")]
+    pub(crate) model: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What to do with recipes.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Recipe {
+    /// Print the keys on which two recipes differ
+    Diff(RecipeDiff),
+}
+
+/// Arguments of `recipe diff`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RecipeDiff {
+    /// A recipe file, or `default` or `original`
+    #[arg(value_name = "A")]
+    pub(crate) first: PathBuf,
+    /// Another
+    #[arg(value_name = "B")]
+    pub(crate) second: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}

@@ -1,0 +1,213 @@
+//! A network on a patch of noise.
+
+use anyhow::Context;
+use kernels::{Cpu, voxels};
+use segment::recipe::{DEFAULT, ORIGINAL, Recipe};
+use serde::Serialize;
+use std::path::Path;
+use unet::loss::{DiceClasses, DiceOver, LossSpec, LossWorkspace, Targets, loss};
+use unet::optim::{OptimSpec, Optimiser};
+use unet::{Net, NetSpec, Purpose, weights};
+
+use super::{PRECISION, Spread, peak_rss_mib, seconds};
+use crate::Outcome;
+use crate::args::{BenchNet, NetName, PassName};
+use crate::interrupt::Interrupt;
+use crate::show::{Show, Usage};
+
+/// What was measured; one object of JSON.
+#[derive(Debug, Serialize)]
+struct Measured {
+    name: &'static str,
+    pass: &'static str,
+    patch: [usize; 3],
+    parameters: usize,
+    threads: usize,
+    isa: &'static str,
+    precision: &'static str,
+    runs: usize,
+    seconds: Spread,
+    /// Arithmetic of the pass by definition: 2 a product, all 27 taps, borders included.
+    gflop: f64,
+    /// Of the median; Winograd's filtering needs fewer operations than the definition, so this may exceed the peak.
+    gflop_per_second: f64,
+    peak_rss_mib: Option<f64>,
+}
+
+pub(super) fn run(cpu: Cpu, args: &BenchNet, show: Show, interrupt: &Interrupt) -> anyhow::Result<Outcome> {
+    let patch = match args.patch.as_slice() {
+        &[side] => [side; 3],
+        &[d, h, w] => [d, h, w],
+        _ => return Err(Usage("--patch: give one side, or three: D,H,W".to_owned()).into()),
+    };
+    let (name, spec) = spec(args.name)?;
+    let mut bench = Bench::new(cpu, &spec, patch, args.pass).map_err(|error| Usage(format!("--patch: {error}")))?;
+    let bar = show.bar(u64::from(args.runs), "{spinner} {pos}/{len} runs {wide_bar}")?;
+    bench.take(); // does not count: pages are touched for the first time
+    let mut measured = Vec::new();
+    for _ in 0..args.runs {
+        if interrupt.is_asked() {
+            break;
+        }
+        measured.push(seconds(|| bench.take()));
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let runs = measured.len();
+    let Some(seconds) = Spread::of(measured) else { return Ok(Outcome::Stopped) };
+    let gflop = gflop(&spec, patch, args.pass)?;
+    let pass = match args.pass {
+        PassName::Forward => "forward",
+        PassName::Train => "train",
+    };
+    let measured = Measured {
+        name,
+        pass,
+        patch,
+        parameters: bench.weights.len(),
+        threads: rayon::current_num_threads(),
+        isa: cpu.name().as_str(),
+        precision: PRECISION,
+        runs,
+        seconds,
+        gflop,
+        gflop_per_second: gflop / seconds.median,
+        peak_rss_mib: peak_rss_mib(),
+    };
+    if show.is_json() {
+        show.result(&serde_json::to_string(&measured)?)?;
+    } else {
+        let [d, h, w] = patch;
+        show.result(&format!(
+            "{name}, {pass}, {d} x {h} x {w}, {PRECISION}, {}, {} threads: {:.3} s (least {:.3}, most {:.3} of {runs} \
+             runs), {:.1} GFLOP, {:.0} GFLOP/s, peak {:.0} MiB",
+            measured.isa,
+            measured.threads,
+            seconds.median,
+            seconds.min,
+            seconds.max,
+            gflop,
+            measured.gflop_per_second,
+            measured.peak_rss_mib.unwrap_or(f64::NAN),
+        ))?;
+    }
+    Ok(if interrupt.is_asked() { Outcome::Stopped } else { Outcome::Done })
+}
+
+fn spec(name: NetName) -> anyhow::Result<(&'static str, NetSpec)> {
+    let of = |text| Recipe::parse(text, Path::new("a recipe inside the program")).map(|recipe| recipe.network.spec());
+    Ok(match name {
+        NetName::N32 => ("n32", NetSpec::n32()),
+        NetName::Default => ("default", of(DEFAULT)?),
+        NetName::Original => ("original", of(ORIGINAL)?),
+    })
+}
+
+/// Dice and cross-entropy over all outputs: what the default recipe minimises.
+const LOSS: LossSpec = LossSpec {
+    dice: 1.0,
+    cross_entropy: 1.0,
+    dice_over: DiceOver::Sample,
+    dice_classes: DiceClasses::All,
+    smooth: 1e-5,
+};
+
+/// A network with all that a run needs.
+struct Bench {
+    net: Net,
+    pass: PassName,
+    outputs: usize,
+    weights: Vec<f32>,
+    image: Vec<f32>,
+    targets: Vec<u8>,
+    grads: Vec<f32>,
+    optimiser: Optimiser,
+    workspace: LossWorkspace,
+    steps: u64,
+}
+
+impl Bench {
+    fn new(cpu: Cpu, spec: &NetSpec, patch: [usize; 3], pass: PassName) -> Result<Self, unet::UnetError> {
+        let purpose = if pass == PassName::Train { Purpose::Train } else { Purpose::Infer };
+        let mut net = Net::new(spec, patch, purpose, cpu)?;
+        let weights = weights::initial(spec, 1)?;
+        net.load(&weights);
+        let (n, trained) = (voxels(patch), if pass == PassName::Train { weights.len() } else { 0 });
+        let adam = OptimSpec::Adam { lr: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8 };
+        Ok(Self {
+            net,
+            pass,
+            outputs: spec.outputs,
+            image: noise(spec.inputs * n),
+            targets: vec![0; if pass == PassName::Train { spec.outputs * n } else { 0 }],
+            grads: vec![0.0; trained],
+            optimiser: Optimiser::new(adam, trained, &[]),
+            workspace: LossWorkspace::new((1, spec.outputs, n)),
+            weights,
+            steps: 0,
+        })
+    }
+
+    fn take(&mut self) {
+        self.steps += 1;
+        if self.pass == PassName::Forward {
+            self.net.forward(&self.image, None);
+            return;
+        }
+        self.net.load(&self.weights);
+        self.net.forward(&self.image, Some(self.steps));
+        self.grads.fill(0.0);
+        for (_, logits, d_logits) in self.net.heads_mut() {
+            let shape = (1, self.outputs, logits.len() / self.outputs);
+            let targets = Targets::Regions(&self.targets[..logits.len()]);
+            loss(&LOSS, logits, targets, shape, &mut self.workspace, 1.0, d_logits);
+        }
+        self.net.backward(&mut self.grads);
+        self.optimiser.step(&mut self.weights, &self.grads, 1e-3);
+    }
+}
+
+/// Numbers from -1 to 1 that no kernel could profit from.
+fn noise(len: usize) -> Vec<f32> {
+    let mut state = 0x9E37_79B9_u32;
+    let next = |_| {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        f32::from(i16::from_le_bytes([state.to_le_bytes()[1], state.to_le_bytes()[2]])) / 32768.0
+    };
+    (0..len).map(next).collect()
+}
+
+/// Arithmetic of a pass: 2 a product, all taps, borders included. A step is the forward pass, and as much again for the
+/// gradients of weights and of inputs, the image's left out.
+fn gflop(spec: &NetSpec, patch: [usize; 3], pass: PassName) -> anyhow::Result<f64> {
+    let (mut forward, mut of_image) = (0.0, 0.0);
+    for param in Net::params(spec)?.iter().filter(|param| param.decays()) {
+        let level: u32 = param.name.split('.').nth(1).and_then(|level| level.parse().ok()).context("a level")?;
+        let n_voxels = voxels(patch) as f64 / 8_f64.powi(i32::try_from(level)?);
+        // A transposed convolution has one tap for each voxel of its output, one of 3 x 3 x 3 has 27, a head one.
+        let taps = if param.shape[2..] == [3, 3, 3] { 27.0 } else { 1.0 };
+        let flop = 2.0 * taps * (param.shape[0] * param.shape[1]) as f64 * n_voxels;
+        forward += flop;
+        if param.name == "encoder.0.0.weight" {
+            of_image = flop;
+        }
+    }
+    Ok(1e-9 * if pass == PassName::Train { 3.0 * forward - of_image } else { forward })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 962.5 GFLOP at 128 x 128 x 128 and 406 at 96: counted for PyTorch's net of the same description.
+    #[test]
+    fn the_reference_net_has_its_arithmetic() {
+        let of = |side, pass| gflop(&NetSpec::n32(), [side; 3], pass).unwrap();
+        assert!((of(128, PassName::Forward) - 962.5).abs() < 0.05, "{}", of(128, PassName::Forward));
+        assert!((of(96, PassName::Forward) - 406.0).abs() < 0.5);
+        let first = 2e-9 * 27.0 * 4.0 * 32.0 * 128_f64.powi(3);
+        assert!((of(128, PassName::Train) - (3.0 * of(128, PassName::Forward) - first)).abs() < 1e-6);
+    }
+}
