@@ -34,6 +34,11 @@ pub trait Isa: Copy + Send + Sync {
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
     /// `yes` where `x > 0`, else `no`.
     fn select_positive(self, x: Self::V, yes: Self::V, no: Self::V) -> Self::V;
+    /// Asks for a cache line that will be read soon; `from` need not be the line's start.
+    #[inline(always)]
+    fn prefetch(self, from: &[f32; 16]) {
+        let _ = from;
+    }
     /// Runs `kernel` compiled for this instruction set.
     fn run<K: Kernel>(self, kernel: K) -> K::Output;
 }

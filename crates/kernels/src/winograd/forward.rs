@@ -1,10 +1,10 @@
 //! The convolution itself.
 
 use super::Winograd;
-use super::input::{Input, ring_len};
-use super::output::{Output, Products};
+use super::input::{Input, Planes};
+use super::output::{Output, TILE_LINES, Tiles, TilesMut};
 use super::product::multiply;
-use super::tiles::{Cut, Lanes, POINTS, Patch, Points, PointsMut, Tiling, aligned};
+use super::tiles::{Cut, Lanes, POINTS, Patch, Points, PointsMut, STEPS, Tiling, aligned};
 use super::weights::weight_stride;
 use crate::cpu::Cpu;
 use crate::gather::Write;
@@ -17,31 +17,43 @@ const GROUP: usize = 2;
 
 /// How the layer is cut, or `None` if it is worked through in phases.
 pub(super) fn cut(tiling: &Tiling, _in_blocks: usize, _out_blocks: usize) -> Option<Cut> {
-    (tiling.whole().len() > 64).then(|| Cut::new(tiling.tiles, 24, 12, 16))
+    (tiling.whole().len() > 64).then(|| Cut::new(tiling.tiles, 12, 12, 24))
 }
 
 /// Scratch of one thread that works through a unit.
 #[derive(Clone, Copy)]
 struct Piece {
+    planes: usize,
     v: usize,
     m: usize,
-    ring: usize,
+    tiles: usize,
+}
+
+impl Piece {
+    fn len(&self) -> usize {
+        self.planes + self.v + self.m + self.tiles
+    }
 }
 
 impl Winograd {
+    fn group(&self) -> usize {
+        GROUP.min(self.out_blocks)
+    }
+
     fn piece(&self, cut: &Cut) -> Piece {
         let patch = cut.largest();
+        let rows = patch.rows();
         Piece {
-            v: Points { blocks: self.in_blocks, rows: patch.rows() }.len(),
-            m: Points { blocks: GROUP.min(self.out_blocks), rows: patch.rows() }.len(),
-            ring: ring_len(&patch, self.in_blocks),
+            planes: Planes::of_input(&patch).len(self.in_blocks),
+            v: Points { blocks: self.in_blocks, rows }.len(6),
+            m: Points { blocks: self.group(), rows }.len(6),
+            tiles: self.out_blocks * rows * TILE_LINES * LANES,
         }
     }
 
-    /// Points of all input blocks, points of all output blocks.
-    pub(super) fn all_points(&self) -> [Points; 2] {
-        let rows = self.tiling.whole().rows();
-        [self.in_blocks, self.out_blocks].map(|blocks| Points { blocks, rows })
+    /// Points of all tiles, of so many blocks.
+    pub(super) fn all_points(&self, blocks: usize) -> Points {
+        Points { blocks, rows: self.tiling.whole().rows() }
     }
 
     /// One row of tiles through all layers and along x: a task of a phase.
@@ -50,19 +62,22 @@ impl Winograd {
         Patch { start: [0, y, 0], size: [z, 1, x] }
     }
 
+    /// Scratch of one thread in the phases: planes of one layer, or six points of products.
+    fn phase_piece(&self) -> usize {
+        let planes = Planes::of_input(&self.slice(0).layers(0, 1)).len(1);
+        planes.max(self.all_points(self.group()).len(6))
+    }
+
+    /// Values of the products of all tiles.
+    fn all_tiles(&self) -> usize {
+        self.out_blocks * self.tiling.whole().rows() * TILE_LINES * LANES
+    }
+
     /// Scratch that [`Winograd::convolve`] needs on `threads` threads.
     pub fn scratch_len(&self, threads: usize) -> usize {
-        LANES
-            + match &self.forward {
-                Some(cut) => {
-                    let Piece { v, m, ring } = self.piece(cut);
-                    threads * (v + m + ring)
-                }
-                None => {
-                    let [v, m] = self.all_points();
-                    v.len() + m.len() + threads * ring_len(&self.slice(0), 1)
-                }
-            }
+        let of_all = self.all_points(self.in_blocks).len(POINTS) + self.all_tiles();
+        let phases = || of_all + threads * self.phase_piece();
+        LANES + self.forward.map_or_else(phases, |cut| threads * self.piece(&cut).len())
     }
 
     /// `dst (+)= convolution of sources`.
@@ -80,25 +95,22 @@ impl Winograd {
         (dst, write): (&mut [f32], Write),
         scratch: &mut [f32],
     ) {
-        let voxels = self.tiling.voxels();
         self.check_sources(sources);
         assert_eq!(u.len(), self.weights_len(), "winograd: weights");
-        assert_eq!(dst.len(), self.out_blocks * voxels * LANES, "winograd: dst");
+        assert_eq!(dst.len(), self.out_blocks * self.tiling.voxels() * LANES, "winograd: dst");
         assert!(scratch.len() >= self.scratch_len(rayon::current_num_threads()), "winograd: scratch");
         let input = Input { tiling: self.tiling, sources };
         let output = Output { tiling: self.tiling, dst: Shared::new(dst), write };
         let scratch = aligned(scratch);
         let u = u.as_chunks().0;
-        match self.forward {
-            Some(cut) => {
-                let piece = self.piece(&cut);
-                let len = piece.v + piece.m + piece.ring;
-                run_tasks(cut.units(self.tiling.tiles), scratch, len, |task, scratch| {
-                    let unit = cut.unit(self.tiling.tiles, task);
-                    cpu.run(March { plan: self, cut, unit, input, output, u, piece, scratch });
-                });
-            }
-            None => self.phases(cpu, input, output, u, scratch),
+        if let Some(cut) = self.forward {
+            let piece = self.piece(&cut);
+            run_tasks(cut.units(self.tiling.tiles), scratch, piece.len(), |task, scratch| {
+                let unit = cut.unit(self.tiling.tiles, task);
+                cpu.run(March { plan: self, cut, unit, input, output, u, piece, scratch });
+            });
+        } else {
+            self.phases(cpu, input, output, u, scratch);
         }
     }
 
@@ -115,36 +127,60 @@ impl Winograd {
 
     fn phases(&self, cpu: Cpu, input: Input<'_>, output: Output<'_>, u: &[Lanes], scratch: &mut [f32]) {
         let patch = self.tiling.whole();
-        let [v_layout, m_layout] = self.all_points();
-        let (v, rest) = scratch.split_at_mut(v_layout.len());
-        let (m, rings) = rest.split_at_mut(m_layout.len());
-        self.input_points(cpu, input, v, rings);
+        let v_layout = self.all_points(self.in_blocks);
+        let (v, rest) = scratch.split_at_mut(v_layout.len(POINTS));
+        let (tiles, pieces) = rest.split_at_mut(self.all_tiles());
+        self.input_points(cpu, input, v, (pieces, self.phase_piece()));
         let v = v.as_chunks().0;
-        let shared = Shared::new(m);
-        run_tasks(POINTS, rings, LANES, |t, _| {
-            // SAFETY: point `t` of the products belongs to this task alone.
-            let m = unsafe { shared.slice(t * m_layout.stride() * LANES, m_layout.stride() * LANES) }.as_chunks_mut().0;
-            let v = &v[v_layout.at(t, 0, 0)..][..v_layout.stride() - 1];
-            let n = weight_stride(self.in_blocks, self.out_blocks);
-            let u = &u[t * n..][..n - 1];
-            let n = m_layout.stride() - 1;
-            cpu.run(Multiply { rows: patch.rows(), v, u, m: &mut m[..n] });
+        let to = TilesMut { values: Shared::new(tiles), rows: patch.rows() };
+        let groups = self.out_blocks.div_ceil(GROUP);
+        run_tasks(STEPS * groups, pieces, self.phase_piece(), |task, m| {
+            let (step, first) = (task / groups, task % groups * GROUP);
+            let n = GROUP.min(self.out_blocks - first);
+            let v = &v[v_layout.at(6 * step, 0, 0)..][..6 * v_layout.stride()];
+            cpu.run(Multiply { plan: self, step, first, n, v: (v_layout, v), u, m, to });
         });
-        let from = Products { values: m.as_chunks().0, layout: m_layout, patch, first_block: 0 };
-        run_tasks(self.out_blocks * self.tiling.tiles[1], rings, LANES, |task, _| {
-            let (block, y) = (task / self.tiling.tiles[1], task % self.tiling.tiles[1]);
-            cpu.run(Put { output, work: self.slice(y), block, from });
+        let from = Tiles { values: tiles.as_chunks().0.as_chunks().0, rows: patch.rows(), patch };
+        let rows = self.tiling.tiles[1];
+        run_tasks(self.out_blocks * rows, pieces, LANES, |task, _| {
+            cpu.run(Put { output, work: self.slice(task % rows), block: task / rows, from });
         });
     }
 
     /// Points of all tiles of all input blocks.
-    pub(super) fn input_points(&self, cpu: Cpu, input: Input<'_>, v: &mut [f32], rings: &mut [f32]) {
-        let [layout, _] = self.all_points();
-        let to = PointsMut { values: Shared::new(v), layout, patch: self.tiling.whole() };
+    pub(super) fn input_points(&self, cpu: Cpu, input: Input<'_>, v: &mut [f32], (pieces, piece): (&mut [f32], usize)) {
+        let layout = self.all_points(self.in_blocks);
+        let to = PointsMut { values: Shared::new(v), layout, patch: self.tiling.whole(), first: 0 };
         let rows = self.tiling.tiles[1];
-        run_tasks(self.in_blocks * rows, rings, ring_len(&self.slice(0), 1), |task, ring| {
-            cpu.run(Transform { input, work: self.slice(task % rows), block: task / rows, ring, to });
+        run_tasks(self.in_blocks * rows, pieces, piece, |task, planes| {
+            cpu.run(Transform { input, work: self.slice(task % rows), block: task / rows, planes, to });
         });
+    }
+
+    /// `n` output blocks from `first`: products of the six points of `step`, transformed back along x.
+    ///
+    /// # Safety
+    /// No other task touches this step of these blocks in `to`.
+    #[inline(always)]
+    unsafe fn products<I: Isa>(
+        &self,
+        isa: I,
+        (step, first, n): (usize, usize, usize),
+        (v_layout, v): (Points, &[Lanes]),
+        u: &[Lanes],
+        (m, to): (&mut [Lanes], TilesMut<'_>),
+    ) {
+        let stride = weight_stride(self.in_blocks, self.out_blocks);
+        let k = self.in_blocks * LANES;
+        let rows = v_layout.rows;
+        let layout = Points { blocks: n, rows };
+        for j in 0..6 {
+            let v = &v[v_layout.at(j, 0, 0)..][..v_layout.point()];
+            let u = &u[(6 * step + j) * stride + first * k..][..n * k];
+            multiply(isa, rows, v, u, &mut m[layout.at(j, 0, 0)..][..layout.point()]);
+        }
+        // SAFETY: the caller's promise.
+        unsafe { to.along_x(isa, (step, first), layout, m) };
     }
 }
 
@@ -165,45 +201,47 @@ impl Kernel for March<'_> {
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
         let Winograd { in_blocks, out_blocks, .. } = *self.plan;
-        let stride = weight_stride(in_blocks, out_blocks);
-        let per_block = in_blocks * LANES;
-        let (v, rest) = self.scratch.split_at_mut(self.piece.v);
-        let (m, ring) = rest.split_at_mut(self.piece.m);
-        let (m, ring) = (m.as_chunks_mut().0, ring.as_chunks_mut().0);
+        let (planes, rest) = self.scratch.split_at_mut(self.piece.planes);
+        let (v, rest) = rest.split_at_mut(self.piece.v);
+        let (m, tiles) = rest.split_at_mut(self.piece.m);
+        let (planes, m) = (planes.as_chunks_mut().0, m.as_chunks_mut().0);
         let (begin, end) = (self.unit.start[0], self.unit.start[0] + self.unit.size[0]);
+        let planes_layout = Planes::of_input(&self.unit.layers(begin, self.cut.batch[0]));
         for z in (begin..end).step_by(self.cut.batch[0]) {
             let patch = self.unit.layers(z, self.cut.batch[0]);
-            let layout = Points { blocks: in_blocks, rows: patch.rows() };
-            let to = PointsMut { values: Shared::new(v), layout, patch };
-            // SAFETY: the scratch is this task's alone.
-            unsafe { self.input.transform(isa, (patch, z == begin), 0..in_blocks, ring, to) };
-            let v: &[Lanes] = v.as_chunks().0;
-            for first_block in (0..out_blocks).step_by(GROUP) {
-                let n = GROUP.min(out_blocks - first_block);
-                let products = Points { blocks: n, rows: patch.rows() };
-                for t in 0..POINTS {
-                    multiply(
-                        isa,
-                        patch.rows(),
-                        &v[layout.at(t, 0, 0)..][..layout.stride() - 1],
-                        &self.u[t * stride + first_block * per_block..][..n * per_block],
-                        &mut m[products.at(t, 0, 0)..][..products.stride() - 1],
-                    );
+            let rows = patch.rows();
+            let held = if z == begin { 0 } else { 2 };
+            self.input.along_y(isa, (&patch, held), 0..in_blocks, (planes_layout, planes));
+            let layout = Points { blocks: in_blocks, rows };
+            for step in 0..STEPS {
+                if z + patch.size[0] < end {
+                    let next = self.unit.layers(z + patch.size[0], self.cut.batch[0]);
+                    self.input.prefetch(isa, (&next, 2), in_blocks, step);
                 }
-                let from = Products { values: m, layout: products, patch, first_block };
-                // SAFETY: the outputs of a unit's tiles belong to its task.
-                unsafe { self.output.put(isa, &patch, first_block..first_block + n, from) };
+                let to = PointsMut { values: Shared::new(v), layout, patch, first: 0 };
+                // SAFETY: the scratch is this task's alone.
+                unsafe { Input::along_x(isa, (&patch, step), 0..in_blocks, (planes_layout, planes), to) };
+                let v = v.as_chunks().0;
+                for first in (0..out_blocks).step_by(GROUP) {
+                    let n = GROUP.min(out_blocks - first);
+                    let to = TilesMut { values: Shared::new(tiles), rows };
+                    // SAFETY: the scratch is this task's alone.
+                    unsafe { self.plan.products(isa, (step, first, n), (layout, v), self.u, (m, to)) };
+                }
             }
+            let from = Tiles { values: tiles.as_chunks().0.as_chunks().0, rows, patch };
+            // SAFETY: the outputs of a unit's tiles belong to its task.
+            unsafe { self.output.put(isa, &patch, 0..out_blocks, from) };
         }
     }
 }
 
-/// First phase.
+/// First phase: the points of a row of tiles of one block.
 struct Transform<'a> {
     input: Input<'a>,
     work: Patch,
     block: usize,
-    ring: &'a mut [f32],
+    planes: &'a mut [f32],
     to: PointsMut<'a>,
 }
 
@@ -211,34 +249,49 @@ impl Kernel for Transform<'_> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
-        let ring = self.ring.as_chunks_mut().0;
-        // SAFETY: a task of this phase has a block and a row of tiles of its own.
-        unsafe { self.input.transform(isa, (self.work, true), self.block..self.block + 1, ring, self.to) };
+        let planes = self.planes.as_chunks_mut().0;
+        let layout = Planes::of_input(&self.work.layers(0, 1));
+        let blocks = self.block..self.block + 1;
+        for z in 0..self.work.size[0] {
+            let work = self.work.layers(z, 1);
+            let held = if z == 0 { 0 } else { 2 };
+            self.input.along_y(isa, (&work, held), blocks.clone(), (layout, planes));
+            for step in 0..STEPS {
+                // SAFETY: a task of this phase has a block and a row of tiles of its own.
+                unsafe { Input::along_x(isa, (&work, step), blocks.clone(), (layout, planes), self.to.step(step)) };
+            }
+        }
     }
 }
 
-/// Second phase.
+/// Second phase: products of a step and a group of output blocks.
 struct Multiply<'a> {
-    rows: usize,
-    v: &'a [Lanes],
+    plan: &'a Winograd,
+    step: usize,
+    first: usize,
+    n: usize,
+    v: (Points, &'a [Lanes]),
     u: &'a [Lanes],
-    m: &'a mut [Lanes],
+    m: &'a mut [f32],
+    to: TilesMut<'a>,
 }
 
 impl Kernel for Multiply<'_> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
-        multiply(isa, self.rows, self.v, self.u, self.m);
+        let m = self.m.as_chunks_mut().0;
+        // SAFETY: these blocks of this step belong to this task alone.
+        unsafe { self.plan.products(isa, (self.step, self.first, self.n), self.v, self.u, (m, self.to)) };
     }
 }
 
-/// Third phase.
+/// Third phase: the outputs of a row of tiles of one block.
 struct Put<'a> {
     output: Output<'a>,
     work: Patch,
     block: usize,
-    from: Products<'a>,
+    from: Tiles<'a>,
 }
 
 impl Kernel for Put<'_> {

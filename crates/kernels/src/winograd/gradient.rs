@@ -1,9 +1,9 @@
 //! The weight gradient.
 
 use super::Winograd;
-use super::input::{Input, OutputGradient, ring_len, spread_len};
+use super::input::{Input, OutputGradient, Planes};
 use super::product::correlate;
-use super::tiles::{Cut, Lanes, POINTS, Patch, Points, PointsMut, Tiling, aligned, part};
+use super::tiles::{Cut, Lanes, POINTS, Patch, Points, PointsMut, STEPS, Tiling, aligned, part};
 use super::weights::{Canonical, FoldWeights, TAPS, weight_stride};
 use crate::cpu::Cpu;
 use crate::gather::Write;
@@ -20,21 +20,21 @@ const PAIR: usize = 2;
 
 /// How the layer is cut, or `None` if it is worked through in phases.
 pub(super) fn cut(tiling: &Tiling, _in_blocks: usize, _out_blocks: usize) -> Option<Cut> {
-    (tiling.whole().len() > 128).then(|| Cut::new(tiling.tiles, 24, 12, 16))
+    (tiling.whole().len() > 128).then(|| Cut::new(tiling.tiles, 36, 12, 24))
 }
 
 /// Scratch of one thread that sums a slab.
 #[derive(Clone, Copy)]
 struct Piece {
+    in_planes: usize,
+    out_planes: usize,
     v: usize,
     m: usize,
-    ring: usize,
-    planes: usize,
 }
 
 impl Piece {
     fn len(&self) -> usize {
-        self.v + self.m + self.ring + self.planes
+        self.in_planes + self.out_planes + self.v + self.m
     }
 }
 
@@ -42,18 +42,17 @@ impl Winograd {
     fn gradient_piece(&self, cut: &Cut) -> Piece {
         let patch = cut.largest();
         Piece {
-            v: Points { blocks: self.in_blocks, rows: patch.rows() }.len(),
-            m: Points { blocks: self.out_blocks, rows: patch.rows() }.len(),
-            ring: ring_len(&patch, self.in_blocks),
-            planes: spread_len(&patch),
+            in_planes: Planes::of_input(&patch).len(self.in_blocks),
+            out_planes: Planes::of_output(&patch).len(self.out_blocks),
+            v: Points { blocks: self.in_blocks, rows: patch.rows() }.len(6),
+            m: Points { blocks: self.out_blocks, rows: patch.rows() }.len(6),
         }
     }
 
-    /// Scratch of one thread in the phases.
-    fn phase_piece(&self) -> usize {
-        let work = self.slice(0);
-        let sums = POINTS * weight_stride(1, PAIR.min(self.out_blocks)) * LANES;
-        ring_len(&work, 1).max(spread_len(&work)).max(sums)
+    /// Scratch of one thread in the phases: planes of one layer, or the sums of some blocks.
+    fn gradient_phase_piece(&self) -> usize {
+        let planes = Planes::of_input(&self.slice(0).layers(0, 1)).len(1);
+        planes.max(POINTS * weight_stride(1, PAIR.min(self.out_blocks)) * LANES)
     }
 
     /// Values of one slab's partial sums.
@@ -67,14 +66,10 @@ impl Winograd {
 
     /// Scratch that [`Winograd::weight_gradient`] needs on `threads` threads.
     pub fn gradient_scratch_len(&self, threads: usize) -> usize {
-        LANES
-            + match &self.gradient {
-                Some(cut) => self.slabs(cut) * self.partial() + threads * self.gradient_piece(cut).len(),
-                None => {
-                    let [v, m] = self.all_points();
-                    v.len() + m.len() + threads * self.phase_piece()
-                }
-            }
+        let of_all = self.all_points(self.in_blocks).len(POINTS) + self.all_points(self.out_blocks).len(POINTS);
+        let phases = || of_all + threads * self.gradient_phase_piece();
+        let slabs = |cut: Cut| self.slabs(&cut) * self.partial() + threads * self.gradient_piece(&cut).len();
+        LANES + self.gradient.map_or_else(phases, slabs)
     }
 
     /// `d_weights =` the gradient of a layer from `i` to `o` channels, canonical, `[O][I][3][3][3]`.
@@ -102,9 +97,10 @@ impl Winograd {
         let canonical = Canonical { o, i };
         let d_weights = Shared::new(d_weights);
         let scratch = aligned(scratch);
-        match self.gradient {
-            Some(cut) => self.gradient_slabs(cpu, cut, (input, gradient), (canonical, d_weights), scratch),
-            None => self.gradient_phases(cpu, (input, gradient), (canonical, d_weights), scratch),
+        if let Some(cut) = self.gradient {
+            self.gradient_slabs(cpu, cut, (input, gradient), (canonical, d_weights), scratch);
+        } else {
+            self.gradient_phases(cpu, (input, gradient), (canonical, d_weights), scratch);
         }
     }
 
@@ -123,7 +119,7 @@ impl Winograd {
         run_tasks(n_parts, pieces, piece.len(), |slab, scratch| {
             // SAFETY: the partial sums of a slab belong to its task.
             let sums = unsafe { shared.slice(slab * partial, partial) }.as_chunks_mut().0;
-            cpu.run(Slab { plan: self, cut, slab: (slab, n_parts), input, gradient, piece, scratch, sums });
+            cpu.run(Slab { plan: self, cut, part: (slab, n_parts), input, gradient, piece, scratch, sums });
         });
         let stride = weight_stride(self.in_blocks, self.out_blocks);
         let parts = parts.as_chunks().0;
@@ -140,13 +136,13 @@ impl Winograd {
         (canonical, d_weights): (Canonical, Shared<'_>),
         scratch: &mut [f32],
     ) {
-        let [v_layout, m_layout] = self.all_points();
-        let (v, rest) = scratch.split_at_mut(v_layout.len());
-        let (m, pieces) = rest.split_at_mut(m_layout.len());
-        let piece = self.phase_piece();
-        self.input_points(cpu, input, v, pieces);
+        let (v_layout, m_layout) = (self.all_points(self.in_blocks), self.all_points(self.out_blocks));
+        let (v, rest) = scratch.split_at_mut(v_layout.len(POINTS));
+        let (m, pieces) = rest.split_at_mut(m_layout.len(POINTS));
+        let piece = self.gradient_phase_piece();
+        self.input_points(cpu, input, v, (pieces, piece));
         let patch = self.tiling.whole();
-        let to = PointsMut { values: Shared::new(m), layout: m_layout, patch };
+        let to = PointsMut { values: Shared::new(m), layout: m_layout, patch, first: 0 };
         let rows = self.tiling.tiles[1];
         run_tasks(self.out_blocks * rows, pieces, piece, |task, planes| {
             cpu.run(Spread { gradient, work: self.slice(task % rows), block: task / rows, planes, to });
@@ -178,7 +174,7 @@ struct Slab<'a> {
     plan: &'a Winograd,
     cut: Cut,
     /// Which, of how many.
-    slab: (usize, usize),
+    part: (usize, usize),
     input: Input<'a>,
     gradient: OutputGradient<'a>,
     piece: Piece,
@@ -192,30 +188,38 @@ impl Kernel for Slab<'_> {
     fn run<I: Isa>(self, isa: I) {
         let Winograd { in_blocks, out_blocks, tiling, .. } = *self.plan;
         let stride = weight_stride(in_blocks, out_blocks);
-        let (v, rest) = self.scratch.split_at_mut(self.piece.v);
-        let (m, rest) = rest.split_at_mut(self.piece.m);
-        let (ring, planes) = rest.split_at_mut(self.piece.ring);
-        let (ring, planes) = (ring.as_chunks_mut().0, planes.as_chunks_mut().0);
+        let (in_planes, rest) = self.scratch.split_at_mut(self.piece.in_planes);
+        let (out_planes, rest) = rest.split_at_mut(self.piece.out_planes);
+        let (v, m) = rest.split_at_mut(self.piece.v);
+        let (in_planes, out_planes) = (in_planes.as_chunks_mut().0, out_planes.as_chunks_mut().0);
         let mut write = Write::Overwrite;
-        for unit in part(self.cut.units(tiling.tiles), self.slab.1, self.slab.0) {
+        for unit in part(self.cut.units(tiling.tiles), self.part.1, self.part.0) {
             let unit = self.cut.unit(tiling.tiles, unit);
             let (begin, end) = (unit.start[0], unit.start[0] + unit.size[0]);
+            let first = unit.layers(begin, self.cut.batch[0]);
+            let (il, ol) = (Planes::of_input(&first), Planes::of_output(&first));
             for z in (begin..end).step_by(self.cut.batch[0]) {
                 let patch = unit.layers(z, self.cut.batch[0]);
-                let [vl, ml] = [in_blocks, out_blocks].map(|blocks| Points { blocks, rows: patch.rows() });
-                let to_v = PointsMut { values: Shared::new(v), layout: vl, patch };
-                let to_m = PointsMut { values: Shared::new(m), layout: ml, patch };
-                // SAFETY: the scratch is this task's alone.
-                unsafe {
-                    self.input.transform(isa, (patch, z == begin), 0..in_blocks, ring, to_v);
-                    self.gradient.spread(isa, patch, 0..out_blocks, planes, to_m);
-                }
-                let (v, m): (&[Lanes], &[Lanes]) = (v.as_chunks().0, m.as_chunks().0);
-                for t in 0..POINTS {
-                    let v = &v[vl.at(t, 0, 0)..][..vl.stride() - 1];
-                    let m = &m[ml.at(t, 0, 0)..][..ml.stride() - 1];
-                    let du = &mut self.sums[t * stride..][..stride - 1];
-                    correlate(isa, (patch.rows(), patch.len()), v, m, (du, write));
+                let held = if z == begin { 0 } else { 2 };
+                self.input.along_y(isa, (&patch, held), 0..in_blocks, (il, in_planes));
+                self.gradient.along_y(isa, &patch, 0..out_blocks, (ol, out_planes));
+                let rows = patch.rows();
+                let (vl, ml) = (Points { blocks: in_blocks, rows }, Points { blocks: out_blocks, rows });
+                for step in 0..STEPS {
+                    let to_v = PointsMut { values: Shared::new(v), layout: vl, patch, first: 0 };
+                    let to_m = PointsMut { values: Shared::new(m), layout: ml, patch, first: 0 };
+                    // SAFETY: the scratch is this task's alone.
+                    unsafe {
+                        Input::along_x(isa, (&patch, step), 0..in_blocks, (il, in_planes), to_v);
+                        OutputGradient::along_x(isa, (&patch, step), 0..out_blocks, (ol, out_planes), to_m);
+                    }
+                    let (v, m): (&[Lanes], &[Lanes]) = (v.as_chunks().0, m.as_chunks().0);
+                    for j in 0..6 {
+                        let v = &v[vl.at(j, 0, 0)..][..vl.point()];
+                        let m = &m[ml.at(j, 0, 0)..][..ml.point()];
+                        let du = &mut self.sums[(6 * step + j) * stride..][..stride - 1];
+                        correlate(isa, (rows, patch.len()), v, m, (du, write));
+                    }
                 }
                 write = Write::Add;
             }
@@ -254,7 +258,16 @@ impl Kernel for Spread<'_> {
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
         let planes = self.planes.as_chunks_mut().0;
-        // SAFETY: a task of this phase has a block and a row of tiles of its own.
-        unsafe { self.gradient.spread(isa, self.work, self.block..self.block + 1, planes, self.to) };
+        let layout = Planes::of_output(&self.work.layers(0, 1));
+        let blocks = self.block..self.block + 1;
+        for z in 0..self.work.size[0] {
+            let work = self.work.layers(z, 1);
+            self.gradient.along_y(isa, &work, blocks.clone(), (layout, planes));
+            for step in 0..STEPS {
+                let to = self.to.step(step);
+                // SAFETY: a task of this phase has a block and a row of tiles of its own.
+                unsafe { OutputGradient::along_x(isa, (&work, step), blocks.clone(), (layout, planes), to) };
+            }
+        }
     }
 }

@@ -1,26 +1,57 @@
 //! Input tiles to points: `V = B^T d B`, and output gradients to points: `A y A^T`.
 //!
-//! Both go through a buffer of planes that are transformed along y: `[plane][6][columns][16]`. Then pairs of planes are
-//! combined along z while the rows are transformed along x.
+//! Both go through planes whose rows of tiles are transformed along y. At each step, one point along y and z, pairs of
+//! planes are combined along z while their rows are transformed along x.
 
-use super::tiles::{Lanes, Patch, PointsMut, Tiling};
+use super::tiles::{Lanes, Patch, PointsMut, STEPS, Tiling, part};
 use super::transforms::{INPUT4, input6, spread6};
 use crate::gather::find_block;
 use crate::isa::Isa;
 use crate::layout::{LANES, Source};
 use std::ops::Range;
 
-/// Planes of the ring: what a layer of tiles reads.
-const RING: usize = 4;
-
-/// Lanes of ring that a patch needs for each block and row of tiles.
-fn ring_part(patch: &Patch) -> usize {
-    RING * 6 * patch.columns()
+/// Planes of some blocks and rows of tiles, transformed along y: `[block][tile row][plane][6][columns][16]`.
+///
+/// Planes lie in a ring: the input's last two are also the first two of the layer of tiles above.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Planes {
+    depth: usize,
+    columns: usize,
+    height: usize,
 }
 
-/// Values of ring that [`Input::transform`] needs for `blocks` blocks of the patch.
-pub(super) fn ring_len(patch: &Patch, blocks: usize) -> usize {
-    blocks * patch.size[1] * ring_part(patch) * LANES
+impl Planes {
+    /// For the input of the tiles of `patch`: their columns and one on each side.
+    pub(super) fn of_input(patch: &Patch) -> Self {
+        Self { depth: 2 * patch.size[0] + 2, columns: 4 * patch.size[2] + 2, height: patch.size[1] }
+    }
+
+    /// For the outputs of the tiles of `patch`.
+    pub(super) fn of_output(patch: &Patch) -> Self {
+        Self { depth: 2 * patch.size[0], columns: 4 * patch.size[2], height: patch.size[1] }
+    }
+
+    /// Values for so many blocks.
+    pub(super) fn len(&self, blocks: usize) -> usize {
+        blocks * self.height * self.depth * 6 * self.columns * LANES
+    }
+
+    /// Where `plane` of tile row `y` of block `b` begins, in lanes.
+    #[inline(always)]
+    fn at(&self, b: usize, y: usize, plane: usize) -> usize {
+        ((b * self.height + y) * self.depth + plane % self.depth) * 6 * self.columns
+    }
+
+    #[inline(always)]
+    fn plane<'p>(&self, planes: &'p mut [Lanes], (b, y, plane): (usize, usize, usize)) -> &'p mut [Lanes] {
+        &mut planes[self.at(b, y, plane)..][..6 * self.columns]
+    }
+
+    /// Row `i` of the six.
+    #[inline(always)]
+    fn row<'p>(&self, planes: &'p [Lanes], (b, y, plane): (usize, usize, usize), i: usize) -> &'p [Lanes] {
+        &planes[self.at(b, y, plane) + i * self.columns..][..self.columns]
+    }
 }
 
 /// The places from `begin` to `end` of six rows of `columns`; the others become zero.
@@ -51,33 +82,74 @@ pub(super) struct Input<'a> {
 }
 
 impl Input<'_> {
-    /// Transforms `blocks` of the tiles of `work` into `to`.
-    ///
-    /// The ring ([`ring_len`]) holds what the layer of tiles below left there, unless `fresh`.
+    /// Transforms along y the planes of `blocks` that the tiles of `work` read, but for the first `held`.
+    #[inline(always)]
+    pub(super) fn along_y<I: Isa>(
+        &self,
+        isa: I,
+        (work, held): (&Patch, usize),
+        blocks: Range<usize>,
+        (layout, planes): (Planes, &mut [Lanes]),
+    ) {
+        for b in blocks.clone() {
+            let channels = Channels::new(isa, self, b);
+            for y in 0..work.size[1] {
+                for plane in 2 * work.start[0] + held..2 * (work.start[0] + work.size[0]) + 2 {
+                    let to = layout.plane(planes, (b - blocks.start, y, plane));
+                    channels.plane(isa, (plane, work.start[1] + y), work.start[2], (to, layout.columns));
+                }
+            }
+        }
+    }
+
+    /// Asks for what [`Input::along_y`] will read, a part of it at each step.
+    #[inline(always)]
+    pub(super) fn prefetch<I: Isa>(&self, isa: I, (work, held): (&Patch, usize), blocks: usize, step: usize) {
+        let [depth, height, width] = self.tiling.shape;
+        let planes = 2 * work.size[0] + 2 - held;
+        let per_block = planes * 6 * work.size[1];
+        let begin = (4 * work.start[2]).saturating_sub(1);
+        let end = (4 * (work.start[2] + work.size[2]) + 1).min(width);
+        for row in part(blocks * per_block, STEPS, step) {
+            let (b, row) = (row / per_block, row % per_block);
+            let z = 2 * work.start[0] + held + row % planes;
+            let y = 4 * work.start[1] + row / planes % 6 + row / planes / 6 * 4;
+            // The volume's plane and row 0 are plane and row 1 here.
+            if (1..=depth).contains(&z) && (1..=height).contains(&y) {
+                let (source, b) = find_block(self.sources, self.tiling.voxels(), b);
+                let start = ((b * depth + z - 1) * height + y - 1) * width;
+                for line in &source.values.as_chunks().0[start + begin..start + end] {
+                    isa.prefetch(line);
+                }
+            }
+        }
+    }
+
+    /// Combines planes along z and transforms along x, to the six points of `step`.
     ///
     /// # Safety
     /// No other task touches these tiles of these blocks in `to`.
     #[inline(always)]
-    pub(super) unsafe fn transform<I: Isa>(
-        &self,
+    pub(super) unsafe fn along_x<I: Isa>(
         isa: I,
-        (work, fresh): (Patch, bool),
+        (work, step): (&Patch, usize),
         blocks: Range<usize>,
-        ring: &mut [Lanes],
+        (layout, planes): (Planes, &[Lanes]),
         to: PointsMut<'_>,
     ) {
-        let mut parts = ring.chunks_exact_mut(ring_part(&work));
-        for b in blocks {
-            let channels = Channels::new(isa, self, b);
-            for y in work.start[1]..work.start[1] + work.size[1] {
-                let Some(ring) = parts.next() else { unreachable!("the ring has a part for each block and row") };
-                for z in work.start[0]..work.start[0] + work.size[0] {
-                    let first = if fresh && z == work.start[0] { 0 } else { 2 };
-                    for plane in first..RING {
-                        channels.plane(isa, (2 * z + plane, y), &work, ring);
-                    }
+        let (i, (first, second, sum)) = (step / 4, INPUT4[step % 4]);
+        for b in blocks.clone() {
+            for z in work.start[0]..work.start[0] + work.size[0] {
+                for y in 0..work.size[1] {
+                    let first = layout.row(planes, (b - blocks.start, y, 2 * z + first), i);
+                    let second = layout.row(planes, (b - blocks.start, y, 2 * z + second), i);
                     // SAFETY: the caller's promise.
-                    unsafe { combine(isa, [z, y, work.start[2]], &work, b, ring, to) };
+                    let mut to = unsafe { to.six(b, [z, work.start[1] + y, work.start[2]], work.size[2]) };
+                    if sum {
+                        input_row::<I, true>(isa, first, second, &mut to);
+                    } else {
+                        input_row::<I, false>(isa, first, second, &mut to);
+                    }
                 }
             }
         }
@@ -110,18 +182,16 @@ impl<'a, I: Isa> Channels<'a, I> {
         }
     }
 
-    /// Transforms along y the rows of tile row `y` of `plane` (the volume's plane 0 is plane 1 here) into the ring.
+    /// Transforms tile row `y` of `plane` (the volume's plane 0 is plane 1 here) along y, from the tile `x` on.
     #[inline(always)]
-    fn plane(&self, isa: I, (plane, y): (usize, usize), work: &Patch, ring: &mut [Lanes]) {
+    fn plane(&self, isa: I, (plane, y): (usize, usize), x: usize, (to, columns): (&mut [Lanes], usize)) {
         let [depth, height, width] = self.tiling.shape;
-        let columns = work.columns();
-        let slot = &mut ring[plane % RING * 6 * columns..][..6 * columns];
         if plane == 0 || plane > depth {
-            slot.fill([0.0; LANES]);
+            to.fill([0.0; LANES]);
             return;
         }
         // Column c stands for x = 4 * (first tile) + c - 1.
-        let first = 4 * work.start[2];
+        let first = 4 * x;
         let begin = usize::from(first == 0);
         let end = columns.min(width + 1 - first);
         let n = end - begin;
@@ -131,13 +201,13 @@ impl<'a, I: Isa> Channels<'a, I> {
             &self.values[((plane - 1) * height + row) * width + first + begin - 1..][..n]
         };
         let lines = [line(0), line(1), line(2), line(3), line(4), line(5)];
-        let to = six_rows(slot, columns, begin, end);
+        let mut to = six_rows(to, columns, begin, end);
         let inside = [inside(0), inside(1), inside(2), inside(3), inside(4), inside(5)];
         match (inside == [true; 6], self.plain) {
-            (true, true) => self.lines::<false, true>(isa, lines, inside, to, n),
-            (true, false) => self.lines::<false, false>(isa, lines, inside, to, n),
-            (false, true) => self.lines::<true, true>(isa, lines, inside, to, n),
-            (false, false) => self.lines::<true, false>(isa, lines, inside, to, n),
+            (true, true) => self.lines::<false, true>(isa, lines, inside, &mut to, n),
+            (true, false) => self.lines::<false, false>(isa, lines, inside, &mut to, n),
+            (false, true) => self.lines::<true, true>(isa, lines, inside, &mut to, n),
+            (false, false) => self.lines::<true, false>(isa, lines, inside, &mut to, n),
         }
     }
 
@@ -147,7 +217,7 @@ impl<'a, I: Isa> Channels<'a, I> {
         isa: I,
         lines: [&[Lanes]; 6],
         inside: [bool; 6],
-        to: [&mut [Lanes]; 6],
+        to: &mut [&mut [Lanes]; 6],
         n: usize,
     ) {
         for x in 0..n {
@@ -169,29 +239,10 @@ impl<'a, I: Isa> Channels<'a, I> {
     }
 }
 
-/// Combines the four planes of the layer of tiles at `at`, transforms along x and stores the 144 points.
-///
-/// # Safety
-/// As [`Input::transform`].
+/// One row of tiles: the sum (or difference) of two planes, along x.
 #[inline(always)]
-unsafe fn combine<I: Isa>(isa: I, at: [usize; 3], work: &Patch, b: usize, ring: &[Lanes], to: PointsMut<'_>) {
-    let (n, columns) = (work.size[2], work.columns());
-    let row = |plane: usize, i: usize| &ring[((2 * at[0] + plane) % RING * 6 + i) * columns..][..columns];
-    for (point, (first, second, sum)) in INPUT4.into_iter().enumerate() {
-        for i in 0..6 {
-            // SAFETY: the caller's promise.
-            let to = unsafe { to.six((point * 6 + i) * 6, b, at, n) };
-            if sum {
-                along_x::<I, true>(isa, row(first, i), row(second, i), to, n);
-            } else {
-                along_x::<I, false>(isa, row(first, i), row(second, i), to, n);
-            }
-        }
-    }
-}
-
-#[inline(always)]
-fn along_x<I: Isa, const SUM: bool>(isa: I, a: &[Lanes], b: &[Lanes], to: [&mut [Lanes]; 6], n: usize) {
+fn input_row<I: Isa, const SUM: bool>(isa: I, a: &[Lanes], b: &[Lanes], to: &mut [&mut [Lanes]; 6]) {
+    let n = to[0].len();
     let pair = |a: &Lanes, b: &Lanes| {
         let (a, b) = (isa.load(a), isa.load(b));
         if SUM { isa.add(a, b) } else { isa.sub(a, b) }
@@ -220,68 +271,66 @@ pub(super) struct OutputGradient<'a> {
     pub(super) values: &'a [Lanes],
 }
 
-/// Values of scratch that [`OutputGradient::spread`] needs.
-pub(super) fn spread_len(patch: &Patch) -> usize {
-    2 * 6 * 4 * patch.size[2] * LANES
-}
-
 impl OutputGradient<'_> {
-    /// Spreads `blocks` of the tiles of `work` to points, into `to`; outside the volume the gradient is zero.
-    ///
-    /// # Safety
-    /// No other task touches these tiles of these blocks in `to`.
+    /// Spreads along y the planes of `blocks` that the tiles of `work` have; outside the volume the gradient is zero.
     #[inline(always)]
-    pub(super) unsafe fn spread<I: Isa>(
+    pub(super) fn along_y<I: Isa>(
         &self,
         isa: I,
-        work: Patch,
+        work: &Patch,
         blocks: Range<usize>,
-        planes: &mut [Lanes],
+        (layout, planes): (Planes, &mut [Lanes]),
+    ) {
+        for b in blocks.clone() {
+            for y in 0..work.size[1] {
+                for plane in 2 * work.start[0]..2 * (work.start[0] + work.size[0]) {
+                    let to = layout.plane(planes, (b - blocks.start, y, plane));
+                    self.plane(isa, b, (plane, work.start[1] + y), work.start[2], (to, layout.columns));
+                }
+            }
+        }
+    }
+
+    /// Spreads along z and x, to the six points of `step`.
+    ///
+    /// # Safety
+    /// As [`Input::along_x`].
+    #[inline(always)]
+    pub(super) unsafe fn along_x<I: Isa>(
+        isa: I,
+        (work, step): (&Patch, usize),
+        blocks: Range<usize>,
+        (layout, planes): (Planes, &[Lanes]),
         to: PointsMut<'_>,
     ) {
-        let (n, columns) = (work.size[2], 4 * work.size[2]);
-        let planes = &mut planes[..2 * 6 * columns];
-        for b in blocks {
-            for y in work.start[1]..work.start[1] + work.size[1] {
-                for z in work.start[0]..work.start[0] + work.size[0] {
-                    for plane in 0..2 {
-                        self.plane(
-                            isa,
-                            b,
-                            (2 * z + plane, y),
-                            &work,
-                            &mut planes[plane * 6 * columns..][..6 * columns],
-                        );
-                    }
-                    for point in 0..4 {
-                        for i in 0..6 {
-                            // SAFETY: the caller's promise.
-                            let to = unsafe { to.six((point * 6 + i) * 6, b, [z, y, work.start[2]], n) };
-                            let p = planes[i * columns..][..columns].as_chunks().0;
-                            let q = planes[(6 + i) * columns..][..columns].as_chunks().0;
-                            match point {
-                                0 => spread_x::<I, 0>(isa, p, q, to, n),
-                                1 => spread_x::<I, 1>(isa, p, q, to, n),
-                                2 => spread_x::<I, 2>(isa, p, q, to, n),
-                                _ => spread_x::<I, 3>(isa, p, q, to, n),
-                            }
-                        }
+        let i = step / 4;
+        for b in blocks.clone() {
+            for z in work.start[0]..work.start[0] + work.size[0] {
+                for y in 0..work.size[1] {
+                    let p = layout.row(planes, (b - blocks.start, y, 2 * z), i);
+                    let q = layout.row(planes, (b - blocks.start, y, 2 * z + 1), i);
+                    // SAFETY: the caller's promise.
+                    let mut to = unsafe { to.six(b, [z, work.start[1] + y, work.start[2]], work.size[2]) };
+                    match step % 4 {
+                        0 => spread_row::<I, 0>(isa, p, q, &mut to),
+                        1 => spread_row::<I, 1>(isa, p, q, &mut to),
+                        2 => spread_row::<I, 2>(isa, p, q, &mut to),
+                        _ => spread_row::<I, 3>(isa, p, q, &mut to),
                     }
                 }
             }
         }
     }
 
-    /// Spreads along y the four rows of tile row `y` of plane `z`.
+    /// Spreads along y the four rows of tile row `y` of plane `z`, from the tile `x` on.
     #[inline(always)]
-    fn plane<I: Isa>(&self, isa: I, b: usize, (z, y): (usize, usize), work: &Patch, to: &mut [Lanes]) {
+    fn plane<I: Isa>(&self, isa: I, b: usize, (z, y): (usize, usize), x: usize, (to, columns): (&mut [Lanes], usize)) {
         let [depth, height, width] = self.tiling.shape;
-        let columns = 4 * work.size[2];
         if z >= depth {
             to.fill([0.0; LANES]);
             return;
         }
-        let first = 4 * work.start[2];
+        let first = 4 * x;
         let n = columns.min(width - first);
         let rows = (height - 4 * y).min(4);
         let line = |i: usize| {
@@ -305,10 +354,11 @@ impl OutputGradient<'_> {
     }
 }
 
-/// One point along z of one row: plane `p`, `p + q`, `p - q` or `q`, spread along x.
+/// One row of tiles: plane `p`, `p + q`, `p - q` or `q`, spread along x.
 #[inline(always)]
-fn spread_x<I: Isa, const POINT: usize>(isa: I, p: &[[Lanes; 4]], q: &[[Lanes; 4]], to: [&mut [Lanes]; 6], n: usize) {
-    let (p, q) = (&p[..n], &q[..n]);
+fn spread_row<I: Isa, const POINT: usize>(isa: I, p: &[Lanes], q: &[Lanes], to: &mut [&mut [Lanes]; 6]) {
+    let n = to[0].len();
+    let (p, q) = (&p.as_chunks::<4>().0[..n], &q.as_chunks::<4>().0[..n]);
     for r in 0..n {
         let mut d = [isa.splat(0.0); 4];
         for c in 0..4 {

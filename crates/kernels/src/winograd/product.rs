@@ -122,8 +122,8 @@ pub(super) fn correlate<I: Isa>(
             while ob + 2 <= out_blocks {
                 let m = [&m[ob * rows..][..n], &m[(ob + 1) * rows..][..n]];
                 let (d0, d1) = du[ob * LANES..][..2 * LANES].split_at_mut(LANES);
-                outer::<I, 0, 8, 2>(isa, v, m, [&mut d0[..8], &mut d1[..8]], write);
-                outer::<I, 8, 8, 2>(isa, v, m, [&mut d0[8..], &mut d1[8..]], write);
+                outer::<I, 0, 8, 2>(isa, v, m, &mut [&mut d0[..8], &mut d1[..8]], write);
+                outer::<I, 8, 8, 2>(isa, v, m, &mut [&mut d0[8..], &mut d1[8..]], write);
                 ob += 2;
             }
         }
@@ -131,12 +131,12 @@ pub(super) fn correlate<I: Isa>(
             let m = [&m[ob * rows..][..n]];
             let du = &mut du[ob * LANES..][..LANES];
             if I::REGISTERS >= 32 {
-                outer::<I, 0, 16, 1>(isa, v, m, [du], write);
+                outer::<I, 0, 16, 1>(isa, v, m, &mut [du], write);
             } else {
-                outer::<I, 0, 4, 1>(isa, v, m, [&mut du[..4]], write);
-                outer::<I, 4, 4, 1>(isa, v, m, [&mut du[4..8]], write);
-                outer::<I, 8, 4, 1>(isa, v, m, [&mut du[8..12]], write);
-                outer::<I, 12, 4, 1>(isa, v, m, [&mut du[12..]], write);
+                outer::<I, 0, 4, 1>(isa, v, m, &mut [&mut du[..4]], write);
+                outer::<I, 4, 4, 1>(isa, v, m, &mut [&mut du[4..8]], write);
+                outer::<I, 8, 4, 1>(isa, v, m, &mut [&mut du[8..12]], write);
+                outer::<I, 12, 4, 1>(isa, v, m, &mut [&mut du[12..]], write);
             }
             ob += 1;
         }
@@ -149,7 +149,7 @@ fn outer<I: Isa, const K: usize, const KT: usize, const OB: usize>(
     isa: I,
     v: &[Lanes],
     m: [&[Lanes]; OB],
-    du: [&mut [Lanes]; OB],
+    du: &mut [&mut [Lanes]; OB],
     write: Write,
 ) {
     let mut sum = [[isa.splat(0.0); OB]; KT];

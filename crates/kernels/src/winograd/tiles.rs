@@ -7,8 +7,10 @@ use std::ops::Range;
 
 /// Outputs of a tile: F(2) along z, F(4) along y and x.
 const TILE: Shape = [2, 4, 4];
-/// Interpolation points of a tile: 4 x 6 x 6, that of x fastest.
-pub(super) const POINTS: usize = 144;
+/// Interpolation points of a tile along y and z, that along z fastest.
+pub(super) const STEPS: usize = 24;
+/// Interpolation points of a tile: at each step six along x.
+pub(super) const POINTS: usize = 6 * STEPS;
 /// Rows of a batch are padded to a multiple of this: the height of the smallest kernel tile.
 const ROW_STEP: usize = 4;
 /// Sixteen lanes.
@@ -59,12 +61,7 @@ impl Patch {
         ((z - self.start[0]) * self.size[1] + y - self.start[1]) * self.size[2] + x - self.start[2]
     }
 
-    /// Columns of the input that its tiles read: four a tile, and two.
-    pub(super) fn columns(&self) -> usize {
-        4 * self.size[2] + 2
-    }
-
-    /// The layers of it, each a patch, from `z` on at most `n` layers.
+    /// At most `n` layers of it, from `z` on.
     pub(super) fn layers(&self, z: usize, n: usize) -> Self {
         let [start, size] = [self.start, self.size];
         let n = n.min(start[0] + size[0] - z);
@@ -123,14 +120,19 @@ pub(super) struct Points {
 }
 
 impl Points {
-    /// Lanes from one point to the next.
-    pub(super) fn stride(&self) -> usize {
-        self.blocks * self.rows + 1
+    /// Lanes of a point.
+    pub(super) fn point(&self) -> usize {
+        self.blocks * self.rows
     }
 
-    /// Values of all.
-    pub(super) fn len(&self) -> usize {
-        POINTS * self.stride() * LANES
+    /// Lanes from one point to the next.
+    pub(super) fn stride(&self) -> usize {
+        self.point() + 1
+    }
+
+    /// Values of `n` points.
+    pub(super) fn len(&self, n: usize) -> usize {
+        n * self.stride() * LANES
     }
 
     /// Point `t` of block `b` from row `r` on, in lanes.
@@ -147,20 +149,45 @@ pub(super) struct PointsMut<'a> {
     pub(super) layout: Points,
     /// The tiles that the rows stand for.
     pub(super) patch: Patch,
+    /// The point that lies first, of the six that a step makes.
+    pub(super) first: usize,
 }
 
 impl PointsMut<'_> {
-    /// `n` rows, from that of the tile `at`, of six consecutive points from `t`.
+    /// `n` rows of block `b`, from that of the tile `at`, of the six points.
     ///
     /// # Safety
     /// No other task touches these tiles in this block.
+    #[expect(clippy::mut_from_ref, reason = "disjointness is the caller's promise")]
     #[inline(always)]
-    pub(super) unsafe fn six(&self, t: usize, b: usize, at: Shape, n: usize) -> [&mut [Lanes]; 6] {
-        let start = self.layout.at(t, b, self.patch.row(at));
-        let stride = self.layout.stride();
+    pub(super) unsafe fn six(&self, b: usize, at: Shape, n: usize) -> [&mut [Lanes]; 6] {
+        let row = self.patch.row(at);
         // SAFETY: the caller's promise.
-        let point = |j: usize| unsafe { self.values.slice((start + j * stride) * LANES, n * LANES) }.as_chunks_mut().0;
-        [point(0), point(1), point(2), point(3), point(4), point(5)]
+        unsafe {
+            [
+                self.point(0, b, row, n),
+                self.point(1, b, row, n),
+                self.point(2, b, row, n),
+                self.point(3, b, row, n),
+                self.point(4, b, row, n),
+                self.point(5, b, row, n),
+            ]
+        }
+    }
+
+    /// # Safety
+    /// As [`PointsMut::six`].
+    #[expect(clippy::mut_from_ref, reason = "disjointness is the caller's promise")]
+    #[inline(always)]
+    unsafe fn point(&self, j: usize, b: usize, row: usize, n: usize) -> &mut [Lanes] {
+        let start = self.layout.at(self.first + j, b, row);
+        // SAFETY: the caller's promise.
+        unsafe { self.values.slice(start * LANES, n * LANES) }.as_chunks_mut().0
+    }
+
+    /// The same tiles, at the points of `step`.
+    pub(super) fn step(self, step: usize) -> Self {
+        Self { first: 6 * step, ..self }
     }
 }
 

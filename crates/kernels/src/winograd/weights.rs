@@ -118,7 +118,7 @@ fn transform<I: Isa>(isa: I, g: &[Lanes; TAPS], mut put: impl FnMut(usize, I::V)
         for y in 0..6 {
             let row = weight6(isa, rows[y]);
             for x in 0..6 {
-                put((z * 6 + y) * 6 + x, row[x]);
+                put((y * 4 + z) * 6 + x, row[x]);
             }
         }
     }
@@ -169,7 +169,7 @@ impl FoldWeights<'_> {
             for y in 0..6 {
                 let mut points = [zero; 6];
                 for x in 0..6 {
-                    points[x] = self.sum(isa, (z * 6 + y) * 6 + x, k);
+                    points[x] = self.sum(isa, (y * 4 + z) * 6 + x, k);
                 }
                 let row = fold6(isa, points);
                 for x in 0..3 {
