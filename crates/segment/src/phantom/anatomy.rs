@@ -339,7 +339,7 @@ fn sylvian(p: P3, sulcus: f32) -> f32 {
     sheet.min(insula)
 }
 
-/// Distances to the deep grey nuclei and to the pallidum.
+/// Distances to the deep grey nuclei, and to what lies between them and white matter in brightness.
 fn nuclei(p: P3, ventricle: f32) -> (f32, f32) {
     let q = [p[0].abs(), p[1], p[2]];
     if q[0] > 36.0 || q[1] > 32.0 || q[1] < -38.0 || q[2] < -16.0 || q[2] > 30.0 {
@@ -349,8 +349,9 @@ fn nuclei(p: P3, ventricle: f32) -> (f32, f32) {
     let slant = [q[0] + 0.16 * (q[1] - 4.0), q[1], q[2]];
     let putamen = ellipsoid(slant, [26.5, 3.0, 1.0], [4.8, 16.0, 10.0]);
     let pallidum = ellipsoid(slant, [19.5, 0.0, -1.0], [4.0, 9.0, 6.5]);
+    let middle = ellipsoid(q, [0.0, -13.0, -3.0], [11.0, 17.0, 11.0]); // between the thalami, and below them
     let head = ellipsoid(q, [13.0, 15.0, 5.0], [6.0, 9.0, 10.0]);
     let tail = tube(q, ([15.0, 8.0, 17.0], 3.5), ([19.0, -22.0, 21.0], 1.8));
     let caudate = smooth_max(head, tail, 3.0).min(1.0 - ventricle);
-    (thalamus.max(putamen).max(caudate), pallidum)
+    (thalamus.max(putamen).max(caudate), pallidum.max(middle))
 }

@@ -2,9 +2,9 @@
 
 use super::{FULL_SHAPE, Phantom, phantom};
 use crate::labels::{LabelMap, LabelScheme, Tissue, encode_labels};
+use crate::staging::{OutputError, Staging};
 use crate::study::Sequence;
 use rayon::prelude::*;
-use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 use volume::nifti::{self, Geometry, NiftiError};
@@ -13,17 +13,12 @@ use volume::{Affine, Grid, Limits, Volume, VolumeError};
 /// Why a phantom could not be written.
 #[derive(Debug, Error)]
 pub enum PhantomError {
-    /// The folder for the case could not be made or given its name.
-    #[error("{}: the folder cannot be made; choose an output folder that you may write to", path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A file could not be written.
+    /// Its folder cannot be filled.
     #[error(transparent)]
-    File(#[from] NiftiError),
+    Output(#[from] OutputError),
+    /// The voxels do not fit the files: an invariant is broken.
+    #[error(transparent)]
+    File(NiftiError),
     /// The shape is no grid.
     #[error(transparent)]
     Grid(#[from] VolumeError),
@@ -56,38 +51,57 @@ impl Phantom {
         let tissues = self.labels.iter().map(|code| Tissue::from_code(*code).unwrap_or_default());
         Volume::new(self.grid()?, tissues.collect())
     }
+
+    /// Writes the phantom as a case in its own folder under `folder`, and returns that folder.
+    ///
+    /// Files are named as in `BraTS` 2018 to 2021 (`phantom_0001_t1.nii.gz`, `_t1ce`, `_t2`, `_flair`, `_seg`), scans
+    /// int16, labels in the scheme [`LabelScheme::Brats2020`]. All five appear together ([`Staging`]).
+    ///
+    /// # Errors
+    /// [`PhantomError::Output`], naming the folder; nothing half-written stays behind.
+    pub fn write(&self, folder: &Path) -> Result<PathBuf, PhantomError> {
+        let target = folder.join(&self.name);
+        let staging = Staging::begin(&target)?;
+        self.write_files(&staging.folder()).map_err(|fault| told_of(&staging, fault))?;
+        staging.commit()?;
+        Ok(target)
+    }
+
+    fn write_files(&self, folder: &Path) -> Result<(), PhantomError> {
+        let geometry = Geometry::from_grid(&self.grid()?);
+        let path = |ending: &str| folder.join(format!("{}_{ending}.nii.gz", self.name));
+        let labels = || -> Result<(), PhantomError> {
+            let labels = encode_labels(&self.label_map()?, LabelScheme::Brats2020);
+            nifti::write_mask(&path("seg"), &labels, &geometry).map_err(PhantomError::File)
+        };
+        let scan = |sequence: &Sequence| {
+            nifti::write_scan(&path(ending(*sequence)), &self.scan(*sequence)?, &geometry).map_err(PhantomError::File)
+        };
+        let (labels, scans) = rayon::join(labels, || Sequence::ALL.par_iter().try_for_each(scan));
+        labels.and(scans)
+    }
 }
 
-/// Writes the full-size phantom of a seed as a case in its own folder under `folder`, and returns that folder.
-///
-/// Files are named as in `BraTS` 2018 to 2021 (`phantom_0001_t1.nii.gz`, `_t1ce`, `_t2`, `_flair`, `_seg`), scans int16,
-/// labels in the scheme [`LabelScheme::Brats2020`]. The folder gets its name when all five files are whole; files of an
-/// older run are replaced one by one.
+/// Writes the full-size phantom of a seed as [`Phantom::write`] does, and returns the case's folder.
 ///
 /// # Errors
-/// [`PhantomError::Folder`] or [`PhantomError::File`], naming the path; nothing half-written stays behind.
+/// As [`Phantom::write`].
 pub fn write_phantom(folder: &Path, seed: u64) -> Result<PathBuf, PhantomError> {
-    let phantom = phantom(seed, FULL_SHAPE);
-    let target = folder.join(&phantom.name);
-    if target.is_dir() {
-        write_files(&phantom, &target)?;
-        return Ok(target);
+    phantom(seed, FULL_SHAPE).write(folder)
+}
+
+/// The fault with the folder that was asked for: the hidden one is nobody's business.
+fn told_of(staging: &Staging, fault: PhantomError) -> PhantomError {
+    if let PhantomError::File(NiftiError::InFile { fault, .. }) = fault {
+        let fault = *fault;
+        if let NiftiError::Unwritable { cause } = fault {
+            staging.refused(cause).into()
+        } else {
+            PhantomError::File(fault)
+        }
+    } else {
+        fault
     }
-    let refused = |path: &Path| {
-        let path = path.to_path_buf();
-        move |source| PhantomError::Folder { path, source }
-    };
-    std::fs::create_dir_all(folder).map_err(refused(folder))?;
-    let unfinished = folder.join(format!(".{}.unfinished", phantom.name));
-    std::fs::create_dir_all(&unfinished).map_err(refused(&unfinished))?;
-    let written = write_files(&phantom, &unfinished)
-        .and_then(|()| std::fs::rename(&unfinished, &target).map_err(refused(&target)));
-    if let Err(fault) = written {
-        // The first fault is the one to tell; a folder that cannot be removed is hidden and taken up by the next run.
-        std::fs::remove_dir_all(&unfinished).ok();
-        return Err(fault);
-    }
-    Ok(target)
 }
 
 /// The ending of a file's name by sequence, as the challenges up to 2021 have it.
@@ -98,20 +112,4 @@ fn ending(sequence: Sequence) -> &'static str {
         Sequence::T2w => "t2",
         Sequence::T2f => "flair",
     }
-}
-
-fn write_files(phantom: &Phantom, folder: &Path) -> Result<(), PhantomError> {
-    let geometry = Geometry::from_grid(&phantom.grid()?);
-    let path = |ending: &str| folder.join(format!("{}_{ending}.nii.gz", phantom.name));
-    let jobs: [Option<Sequence>; 5] =
-        [None, Some(Sequence::T1n), Some(Sequence::T1c), Some(Sequence::T2w), Some(Sequence::T2f)];
-    jobs.into_par_iter().try_for_each(|job| {
-        if let Some(sequence) = job {
-            nifti::write_scan(&path(ending(sequence)), &phantom.scan(sequence)?, &geometry)?;
-        } else {
-            let labels = encode_labels(&phantom.label_map()?, LabelScheme::Brats2020);
-            nifti::write_mask(&path("seg"), &labels, &geometry)?;
-        }
-        Ok(())
-    })
 }
