@@ -13,6 +13,14 @@ impl Outputs {
             Self::Classes => 4,
         }
     }
+
+    /// Their names, in order.
+    pub fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::Regions => &["WT", "TC", "ET"],
+            Self::Classes => &["background", "NCR", "ED", "ET"],
+        }
+    }
 }
 
 impl Network {

@@ -12,8 +12,8 @@ use segment::labels::{LabelScheme, Region};
 use segment::recipe::Recipe;
 use segment::recipe::training::SplitRule;
 use segment::split::Split;
-use segment::staging::OutputError;
-use segment::train::{Event, Start, TrainError, TrainingCases, train};
+use segment::staging::{OutputError, Staging};
+use segment::train::{Event, Run, Start, TrainError, TrainingCases, train};
 use serde_json::json;
 use volume::write_atomically;
 
@@ -21,7 +21,7 @@ use crate::Outcome;
 use crate::args;
 use crate::commands::{model, recipe};
 use crate::interrupt::Interrupt;
-use crate::show::{Show, Usage, number, table};
+use crate::show::{self, Show, Usage, number, table};
 
 /// Files in the folder of a run.
 const RECIPE: &str = "recipe.toml";
@@ -53,7 +53,10 @@ pub(crate) fn run(cpu: Cpu, args: &args::Train, show: Show, interrupt: &Interrup
     keep_split(&args.out, &split, start)?;
     let mut steps = 0;
     let mut scores = None;
-    train(cpu, &recipe, cases, (&args.out, start), &mut |event| {
+    #[expect(clippy::disallowed_methods, reason = "the curves carry the time of day; nothing is computed from it")]
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let run = Run { folder: &args.out, start, wall_time: now.as_secs_f64() };
+    train(cpu, &recipe, cases, run, &mut |event| {
         match event {
             Event::Step { done, loss, ref dice, left, .. } => {
                 steps = done;
@@ -78,6 +81,7 @@ fn begin(args: &args::Train, show: Show) -> anyhow::Result<(Recipe, Start)> {
         if own.exists() {
             return Err(TrainError::Exists { path: args.out.clone() }.into());
         }
+        drop(Staging::begin(&args.out)?); // a folder that cannot be written is told before cases are read
         let chosen = args.recipe.as_deref().unwrap_or(Path::new("default"));
         return Ok((recipe::open(chosen)?, Start::New));
     }
@@ -169,7 +173,7 @@ fn tell(
     }
     if show.is_json() {
         let dice = scores.map(|(step, dice)| json!({ "step": step, "wt": dice[0], "tc": dice[1], "et": dice[2] }));
-        return show.json(&json!({
+        return show::json(&json!({
             "model": file,
             "sha256": model::open(&file)?.sha256,
             "steps": done,
@@ -181,8 +185,8 @@ fn tell(
     if let Some((step, dice)) = scores {
         let rows = Region::ALL.iter().zip(dice).map(|(region, dice)| vec![region.to_string(), number(Some(dice), 4)]);
         let head = format!("Dice at step {step}");
-        show.result(&format!("{}\n", table(&["region", &head], 1, rows.collect())))?;
+        show::result(&format!("{}\n", table(&["region", &head], 1, rows.collect())))?;
     }
-    show.result(&file.display().to_string())?;
-    show.notice()
+    show::result(&file.display().to_string())?;
+    show::notice()
 }

@@ -1,66 +1,65 @@
-//! The curves of a training, as JSON lines and as TensorBoard events.
+//! What a training writes of itself at each step, by name.
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use serde_json::{Value, json};
-use volume::write_atomically;
+use std::time::Instant;
 
 use super::step::StepLoss;
+use crate::recipe::training::Outputs;
+use crate::tensorboard::Curves;
 
-/// The lines cannot be written.
+/// The curves cannot be written.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {source}", path.display())]
+#[error("{}: the curves of the training cannot be written: {source}", folder.display())]
 pub struct LogError {
-    path: PathBuf,
+    folder: PathBuf,
     source: std::io::Error,
 }
 
 /// Open files of one start of a run.
 pub(super) struct Log {
-    path: PathBuf,
-    lines: BufWriter<File>,
+    folder: PathBuf,
+    curves: Curves,
+    began: Instant,
+    wall_time: f64,
+    soft_dice: Vec<String>,
 }
 
 impl Log {
-    /// Continues `metrics.jsonl` after step `done`; lines of later steps, written after the last checkpoint, go.
-    pub(super) fn open(run: &Path, done: u64) -> Result<Self, LogError> {
-        let path = run.join("metrics.jsonl");
-        let failed = |source| LogError { path: path.clone(), source };
-        let old = if path.exists() { std::fs::read_to_string(&path).map_err(failed)? } else { String::new() };
-        let step = |line: &str| serde_json::from_str::<Value>(line).ok().and_then(|v| v["step"].as_u64());
-        let kept = old.lines().filter(|line| step(line).is_some_and(|s| s <= done));
-        let kept: String = kept.flat_map(|line| [line, "\n"]).collect();
-        write_atomically(&path, |out| out.write_all(kept.as_bytes())).map_err(failed)?;
-        let lines = BufWriter::new(OpenOptions::new().append(true).open(&path).map_err(failed)?);
-        Ok(Self { path, lines })
+    /// Begins in the run's folder, or goes on after step `done`. `wall_time`: seconds since 1970.
+    pub(super) fn begin(folder: &Path, wall_time: f64, done: u64, outputs: Outputs) -> Result<Self, LogError> {
+        let curves = Curves::begin(folder, wall_time, done)
+            .map_err(|source| LogError { folder: folder.to_owned(), source })?;
+        let soft_dice = outputs.names().iter().map(|name| format!("train/soft_dice_{}", name.to_lowercase())).collect();
+        Ok(Self { folder: folder.to_owned(), curves, began: Instant::now(), wall_time, soft_dice })
     }
 
-    pub(super) fn step(&mut self, done: u64, loss: &StepLoss, lr: f64, elapsed: Duration, waited: Duration) -> Result<(), LogError> {
-        self.line(&json!({
-            "step": done,
-            "loss": loss.total,
-            "dice_loss": loss.dice_loss,
-            "cross_entropy": loss.cross_entropy,
-            "soft_dice": loss.dice,
-            "gradient": loss.gradient,
-            "lr": lr,
-            "seconds": elapsed.as_secs_f64(),
-            "waited": waited.as_secs_f64(),
-        }))
+    /// Step `step`, counted from 0; `seconds` is what it took, `waited` what of that went by waiting for patches.
+    pub(super) fn step(&mut self, step: u64, loss: &StepLoss, lr: f64, (seconds, waited): (f64, f64)) -> Result<(), LogError> {
+        let mut scalars = vec![
+            ("train/loss", loss.total),
+            ("train/dice_loss", loss.dice_loss),
+            ("train/cross_entropy", loss.cross_entropy),
+            ("train/gradient_norm", loss.gradient),
+            ("train/learning_rate", lr),
+            ("time/step_seconds", seconds),
+            ("time/waited_seconds", waited),
+        ];
+        scalars.extend(self.soft_dice.iter().map(String::as_str).zip(loss.dice.iter().copied()));
+        let now = self.now();
+        let written = self.curves.write(now, step, &scalars);
+        written.map_err(|source| LogError { folder: self.folder.clone(), source })
     }
 
-    pub(super) fn validated(&mut self, done: u64, dice: [f64; 3]) -> Result<(), LogError> {
-        self.line(&json!({ "step": done, "validation_dice": dice }))
+    /// Mean Dice of WT, TC, ET over the validation cases after step `step`.
+    pub(super) fn validated(&mut self, step: u64, dice: [f64; 3]) -> Result<(), LogError> {
+        let names = ["validation/dice_wt", "validation/dice_tc", "validation/dice_et"];
+        let scalars: Vec<(&str, f64)> = names.into_iter().zip(dice).collect();
+        let now = self.now();
+        let written = self.curves.write(now, step, &scalars);
+        written.map_err(|source| LogError { folder: self.folder.clone(), source })
     }
 
-    fn line(&mut self, value: &Value) -> Result<(), LogError> {
-        let write = |lines: &mut BufWriter<File>| {
-            writeln!(lines, "{value}")?;
-            lines.flush()
-        };
-        write(&mut self.lines).map_err(|source| LogError { path: self.path.clone(), source })
+    fn now(&self) -> f64 {
+        self.wall_time + self.began.elapsed().as_secs_f64()
     }
 }

@@ -20,7 +20,6 @@ use crate::infer::{InferError, Model, infer};
 use crate::labels::{LabelScheme, Region};
 use crate::prefetch::{Feed, Prefetch, PrefetchStopped};
 use crate::recipe::Recipe;
-use crate::recipe::training::Outputs;
 use crate::sample::{CaseFault, Sources};
 use crate::study::Sequence;
 
@@ -130,6 +129,17 @@ pub enum TrainError {
     },
 }
 
+/// Where and when a training runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Run<'a> {
+    /// Its folder.
+    pub folder: &'a Path,
+    /// New or resumed.
+    pub start: Start,
+    /// Seconds since 1970, for the curves alone: nothing else depends on the clock.
+    pub wall_time: f64,
+}
+
 /// How a training is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
@@ -148,7 +158,7 @@ struct State {
     last: Vec<f64>,
 }
 
-/// Trains in the folder `out` and leaves there `recipe.toml`, `checkpoint.safetensors`, `model.safetensors`, `metrics.jsonl` and
+/// Trains in the folder of `run` and leaves there `recipe.toml`, `checkpoint.safetensors`, `model.safetensors`, `metrics.jsonl` and
 /// TensorBoard's events. Runs on the current rayon pool, with one thread beside it for the patches.
 ///
 /// # Errors
@@ -157,13 +167,14 @@ pub fn train(
     cpu: Cpu,
     recipe: &Recipe,
     cases: TrainingCases,
-    (out, start): (&Path, Start),
+    run: Run<'_>,
     tell: &mut dyn FnMut(Event) -> Flow,
 ) -> Result<(), TrainError> {
-    open_run(recipe, out, start)?;
+    let out = run.folder;
+    open_run(recipe, out, run.start)?;
     let spec = recipe.network.spec();
     let mut state = State::new(recipe, &spec)?;
-    if start == Start::Resume {
+    if run.start == Start::Resume {
         Checkpoint::read(out)?.restore(&mut state)?;
     }
     let TrainingCases { train, held } = cases;
@@ -175,7 +186,7 @@ pub fn train(
         version: 1,
         name: "default".to_owned(),
         channels: Sequence::ALL,
-        outputs: output_names(recipe.network.outputs),
+        outputs: recipe.network.outputs.names().iter().map(|&name| name.to_owned()).collect(),
         label_scheme: LabelScheme::Brats2023,
         recipe: recipe.clone(),
         provenance: Provenance {
@@ -187,7 +198,7 @@ pub fn train(
         },
         scores,
     };
-    let mut log = Log::open(out, state.done)?;
+    let mut log = Log::begin(out, run.wall_time, state.done, recipe.network.outputs)?;
     let schedule = Schedule {
         peak: recipe.training.optimiser.lr(),
         n_steps: recipe.training.steps(),
@@ -204,6 +215,7 @@ pub fn train(
             stepper = Some(Step::new(Net::new(&spec, stage.patch, Purpose::Train, cpu)?, recipe, stage.batch));
         }
         let Some(step) = stepper.as_mut() else { break };
+        let (step_began, waited) = (Instant::now(), prefetch.waited());
         let mut samples = Vec::with_capacity(stage.batch);
         for _ in 0..stage.batch {
             samples.extend(prefetch.next_sample()?);
@@ -215,16 +227,16 @@ pub fn train(
         }
         state.done += 1;
         let done = state.done;
-        let elapsed = began.elapsed();
-        log.step(done, &loss, lr, elapsed, prefetch.waited())?;
-        let pace = elapsed.div_f64((done - first) as f64);
+        let times = (step_began.elapsed().as_secs_f64(), (prefetch.waited() - waited).as_secs_f64());
+        log.step(done - 1, &loss, lr, times)?;
+        let pace = began.elapsed().div_f64((done - first) as f64);
         let left = pace.mul_f64((n_steps - done) as f64);
         let flow = tell(Event::Step { done, steps: n_steps, loss: loss.total, dice: loss.dice.clone(), left });
         let last = done == n_steps || flow == Flow::Stop;
         let due = |every: u64| every > 0 && done.is_multiple_of(every);
         if due(recipe.training.validate_every) && !last && !held.is_empty() {
             let dice = validate(cpu, recipe, &state, &held)?;
-            log.validated(done, dice)?;
+            log.validated(done - 1, dice)?;
             Artefact::write(&out.join("model.safetensors"), &card(done, score_lines(dice, held.len())), state.ema.weights())?;
             tell(Event::Validated { done, dice });
         }
@@ -238,7 +250,7 @@ pub fn train(
     drop(stepper);
     let scores = if state.done == n_steps && !held.is_empty() {
         let dice = validate(cpu, recipe, &state, &held)?;
-        log.validated(state.done, dice)?;
+        log.validated(state.done - 1, dice)?;
         tell(Event::Validated { done: state.done, dice });
         score_lines(dice, held.len())
     } else {
@@ -246,14 +258,6 @@ pub fn train(
     };
     Artefact::write(&out.join("model.safetensors"), &card(state.done, scores), state.ema.weights())?;
     Ok(())
-}
-
-fn output_names(outputs: Outputs) -> Vec<String> {
-    let names: &[&str] = match outputs {
-        Outputs::Regions => &["WT", "TC", "ET"],
-        Outputs::Classes => &["background", "NCR", "ED", "ET"],
-    };
-    names.iter().map(|&n| n.to_owned()).collect()
 }
 
 /// Makes the folder and writes the recipe, or checks that it is the run's own.
