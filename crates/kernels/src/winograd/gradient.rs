@@ -51,8 +51,12 @@ impl Winograd {
 
     /// Scratch of one thread in the phases: planes of one layer, or the sums of some blocks.
     fn gradient_phase_piece(&self) -> usize {
-        let planes = Planes::of_input(&self.slice(0).layers(0, 1)).len(1);
-        planes.max(POINTS * weight_stride(1, PAIR.min(self.out_blocks)) * LANES)
+        self.points_piece().max(POINTS * weight_stride(1, PAIR.min(self.out_blocks)) * LANES)
+    }
+
+    /// Points of all tiles, of so many blocks.
+    fn all_points(&self, blocks: usize) -> Points {
+        Points { blocks, rows: self.tiling.whole().rows() }
     }
 
     /// Values of one slab's partial sums.
@@ -140,12 +144,12 @@ impl Winograd {
         let (v, rest) = scratch.split_at_mut(v_layout.len(POINTS));
         let (m, pieces) = rest.split_at_mut(m_layout.len(POINTS));
         let piece = self.gradient_phase_piece();
-        self.input_points(cpu, input, v, (pieces, piece));
         let patch = self.tiling.whole();
+        self.input_points(cpu, (input, patch), v, (pieces, piece));
         let to = PointsMut { values: Shared::new(m), layout: m_layout, patch, first: 0 };
         let rows = self.tiling.tiles[1];
         run_tasks(self.out_blocks * rows, pieces, piece, |task, planes| {
-            cpu.run(Spread { gradient, work: self.slice(task % rows), block: task / rows, planes, to });
+            cpu.run(Spread { gradient, work: patch.tile_row(task % rows), block: task / rows, planes, to });
         });
         let (v, m) = (v.as_chunks().0, m.as_chunks().0);
         let pairs = self.out_blocks.div_ceil(PAIR);

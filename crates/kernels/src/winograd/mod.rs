@@ -15,6 +15,7 @@ mod gradient;
 mod input;
 mod output;
 mod product;
+mod small;
 mod tiles;
 mod transforms;
 mod weights;
@@ -27,7 +28,7 @@ use crate::layout::{LANES, blocks};
 use crate::team::Shared;
 use rayon::prelude::*;
 use tiles::{Cut, POINTS, Tiling};
-use weights::{Canonical, TransformWeights, weight_stride};
+use weights::{Canonical, TransformWeights, Weights, weight_stride};
 
 /// How one layer's convolution is worked through: sizes of its buffers, and the cut into tasks, by shape alone.
 #[derive(Clone, Debug)]
@@ -54,12 +55,15 @@ impl Winograd {
         Self { tiling, in_blocks, out_blocks, forward, gradient }
     }
 
-    /// Values of the transformed weights.
+    /// Values of the prepared weights.
     pub fn weights_len(&self) -> usize {
-        POINTS * weight_stride(self.in_blocks, self.out_blocks) * LANES
+        match self.forward {
+            Some(_) => POINTS * weight_stride(self.in_blocks, self.out_blocks) * LANES,
+            None => self.small_weights_len(),
+        }
     }
 
-    /// Transforms the weights of a layer from `i` to `o` channels into `u` ([`Winograd::weights_len`]).
+    /// Prepares the weights of a layer from `i` to `o` channels in `u` ([`Winograd::weights_len`]).
     ///
     /// `weights`: canonical, `[O][I][3][3][3]`. With [`Direction::Backward`] this is the plan of the data gradient: its
     /// input has the layer's `o` channels. Lanes past the last channel become zero.
@@ -82,11 +86,15 @@ impl Winograd {
         assert_eq!((blocks(from), blocks(to)), (in_blocks, out_blocks), "transform_weights: channels");
         assert_eq!(weights.len(), o * i * weights::TAPS, "transform_weights: weights");
         assert_eq!(u.len(), self.weights_len(), "transform_weights: u");
+        let weights = Weights { canonical: Canonical { o, i }, direction, values: weights };
+        if self.forward.is_none() {
+            self.pack_small(cpu, weights, u);
+            return;
+        }
         let u = Shared::new(u);
-        let canonical = Canonical { o, i };
         (0..in_blocks * out_blocks).into_par_iter().with_max_len(1).for_each(|task| {
             let block = (task % in_blocks, task / in_blocks);
-            cpu.run(TransformWeights { canonical, direction, weights, block, in_blocks, out_blocks, u });
+            cpu.run(TransformWeights { weights, block, in_blocks, out_blocks, u });
         });
     }
 }

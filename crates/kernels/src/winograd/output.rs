@@ -1,57 +1,39 @@
 //! Points to outputs: `y = A^T m A`.
 
-use super::tiles::{Lanes, Patch, Points, STEPS, Tiling};
+use super::tiles::{Lanes, Patch, Points, Tiling};
 use super::transforms::{output4, output6};
 use crate::gather::Write;
 use crate::isa::Isa;
 use crate::layout::LANES;
 use crate::team::Shared;
-use std::ops::Range;
 
-/// Lanes of a tile whose products are transformed back along x: `[step][4][16]`, and a line of padding.
-pub(super) const TILE_LINES: usize = STEPS * 4 + 1;
+/// Lanes of a tile whose products are transformed back along z and x: `[6 along y][2][4][16]`, and a line of padding.
+pub(super) const TILE_LINES: usize = 6 * 2 * 4 + 1;
 
-/// The products of some tiles, transformed back along x, `[block][row]`, being written step by step.
-#[derive(Clone, Copy)]
-pub(super) struct TilesMut<'a> {
-    pub(super) values: Shared<'a>,
-    pub(super) rows: usize,
-}
+/// A tile between the two halves of its way back.
+pub(super) type Half = [Lanes; TILE_LINES];
 
-impl TilesMut<'_> {
-    /// Transforms the six points of `step` back along x, for the blocks from `first` that `layout` has.
-    ///
-    /// # Safety
-    /// No other task touches this step of these blocks.
-    #[inline(always)]
-    pub(super) unsafe fn along_x<I: Isa>(
-        self,
-        isa: I,
-        (step, first): (usize, usize),
-        layout: Points,
-        points: &[Lanes],
-    ) {
-        let n = layout.point();
-        let m = [
-            &points[layout.at(0, 0, 0)..][..n],
-            &points[layout.at(1, 0, 0)..][..n],
-            &points[layout.at(2, 0, 0)..][..n],
-            &points[layout.at(3, 0, 0)..][..n],
-            &points[layout.at(4, 0, 0)..][..n],
-            &points[layout.at(5, 0, 0)..][..n],
-        ];
-        for r in 0..n {
-            let mut row = [isa.splat(0.0); 6];
-            for j in 0..6 {
-                row[j] = isa.load(&m[j][r]);
+/// Transforms the 24 points of row `i` along y back along z and x: from `[point][block][row]` to `[block][row]`.
+#[inline(always)]
+pub(super) fn along_zx<I: Isa>(isa: I, i: usize, (layout, points): (Points, &[Lanes]), to: &mut [Half]) {
+    let (n, stride) = (layout.point(), layout.stride());
+    let points = &points[..24 * stride];
+    for r in 0..n {
+        let Some(to) = to[r][8 * i..].first_chunk_mut::<8>() else { unreachable!("eight lines a row") };
+        let mut rows = [[isa.splat(0.0); 6]; 2];
+        for j in 0..6 {
+            let mut m = [isa.splat(0.0); 4];
+            for k in 0..4 {
+                m[k] = isa.load(&points[(6 * k + j) * stride + r]);
             }
-            let row = output6(isa, row);
-            let at = (first * self.rows + r) * TILE_LINES + 4 * step;
-            // SAFETY: the caller's promise.
-            let to = unsafe { self.values.slice(at * LANES, 4 * LANES) }.as_chunks_mut().0;
-            let Some(to) = to.first_chunk_mut::<4>() else { unreachable!("four lines") };
-            for c in 0..4 {
-                isa.store(row[c], &mut to[c]);
+            let m = output4(isa, m);
+            rows[0][j] = m[0];
+            rows[1][j] = m[1];
+        }
+        for k in 0..2 {
+            let row = output6(isa, rows[k]);
+            for x in 0..4 {
+                isa.store(row[x], &mut to[4 * k + x]);
             }
         }
     }
@@ -66,39 +48,28 @@ pub(super) struct Output<'a> {
     pub(super) write: Write,
 }
 
-/// What [`TilesMut::along_x`] made.
-#[derive(Clone, Copy)]
-pub(super) struct Tiles<'a> {
-    pub(super) values: &'a [[Lanes; TILE_LINES]],
-    pub(super) rows: usize,
-    /// The tiles that the rows stand for.
-    pub(super) patch: Patch,
-}
-
 /// Where the eight rows of a tile's outputs go: plane by plane.
 type TileRows<'a> = [&'a mut [Lanes; 4]; 8];
 
 impl Output<'_> {
-    /// Transforms `blocks` of the tiles of `work` back along z and y, and writes them.
+    /// Transforms the tiles of `work` in block `b` back along y, and writes them; `halves` are those of its tiles in turn.
     ///
     /// # Safety
-    /// No other task touches these tiles of these blocks.
+    /// No other task touches these tiles of this block.
     #[inline(always)]
-    pub(super) unsafe fn put<I: Isa>(&self, isa: I, work: &Patch, blocks: Range<usize>, from: Tiles<'_>) {
+    pub(super) unsafe fn put<I: Isa>(&self, isa: I, work: &Patch, b: usize, halves: &[Half]) {
         let [depth, height, width] = self.tiling.shape;
-        for b in blocks {
-            for z in work.start[0]..work.start[0] + work.size[0] {
-                for y in work.start[1]..work.start[1] + work.size[1] {
-                    for x in work.start[2]..work.start[2] + work.size[2] {
-                        let tile = &from.values[b * from.rows + from.patch.row([z, y, x])];
-                        let whole = 2 * z + 2 <= depth && 4 * y + 4 <= height && 4 * x + 4 <= width;
-                        // SAFETY: the caller's promise; all rows of a whole tile are in the volume.
-                        unsafe {
-                            if whole {
-                                back(isa, tile, self.write, &mut self.rows(b, [z, y, x]));
-                            } else {
-                                self.edge(isa, b, [z, y, x], tile);
-                            }
+        for z in work.start[0]..work.start[0] + work.size[0] {
+            for y in work.start[1]..work.start[1] + work.size[1] {
+                for x in work.start[2]..work.start[2] + work.size[2] {
+                    let half = &halves[work.row([z, y, x])];
+                    let whole = 2 * z + 2 <= depth && 4 * y + 4 <= height && 4 * x + 4 <= width;
+                    // SAFETY: the caller's promise; all rows of a whole tile are in the volume.
+                    unsafe {
+                        if whole {
+                            along_y(isa, half, self.write, &mut self.rows(b, [z, y, x]));
+                        } else {
+                            self.edge(isa, b, [z, y, x], half);
                         }
                     }
                 }
@@ -145,11 +116,11 @@ impl Output<'_> {
     /// # Safety
     /// As [`Output::put`].
     #[inline(always)]
-    unsafe fn edge<I: Isa>(&self, isa: I, b: usize, at: [usize; 3], tile: &[Lanes; TILE_LINES]) {
+    unsafe fn edge<I: Isa>(&self, isa: I, b: usize, at: [usize; 3], half: &Half) {
         let [depth, height, width] = self.tiling.shape;
         let mut outputs = [[[0.0; LANES]; 4]; 8];
         let [r0, r1, r2, r3, r4, r5, r6, r7] = &mut outputs;
-        back(isa, tile, Write::Overwrite, &mut [r0, r1, r2, r3, r4, r5, r6, r7]);
+        along_y(isa, half, Write::Overwrite, &mut [r0, r1, r2, r3, r4, r5, r6, r7]);
         for (row, outputs) in outputs.iter().enumerate() {
             let (z, y) = (2 * at[0] + row / 4, 4 * at[1] + row % 4);
             if z >= depth || y >= height {
@@ -171,25 +142,18 @@ impl Output<'_> {
     }
 }
 
-/// Transforms a tile back along z and y.
+/// Transforms a tile back along y.
 #[inline(always)]
-fn back<I: Isa>(isa: I, tile: &[Lanes; TILE_LINES], write: Write, to: &mut TileRows<'_>) {
-    let zero = isa.splat(0.0);
-    for c in 0..4 {
-        let mut planes = [[zero; 6]; 2];
-        for i in 0..6 {
-            let mut m = [zero; 4];
-            for k in 0..4 {
-                m[k] = isa.load(&tile[(i * 4 + k) * 4 + c]);
+fn along_y<I: Isa>(isa: I, half: &Half, write: Write, to: &mut TileRows<'_>) {
+    for k in 0..2 {
+        for x in 0..4 {
+            let mut column = [isa.splat(0.0); 6];
+            for i in 0..6 {
+                column[i] = isa.load(&half[8 * i + 4 * k + x]);
             }
-            let m = output4(isa, m);
-            planes[0][i] = m[0];
-            planes[1][i] = m[1];
-        }
-        for k in 0..2 {
-            let column = output6(isa, planes[k]);
+            let column = output6(isa, column);
             for i in 0..4 {
-                let to = &mut to[k * 4 + i][c];
+                let to = &mut to[k * 4 + i][x];
                 let v = match write {
                     Write::Overwrite => column[i],
                     Write::Add => isa.add(isa.load(to), column[i]),

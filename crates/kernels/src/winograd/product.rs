@@ -5,12 +5,12 @@ use crate::gather::Write;
 use crate::isa::Isa;
 use crate::layout::LANES;
 
-/// `m[ob][r] = sum over k of v[k / 16][r][k % 16] * u[ob][k]`.
+/// `m[ob][r] = sum over k of v[k / 16][r][k % 16] * u[ob][k]`, over what was there or added to it.
 ///
 /// `v`: `[in_blocks][rows][16]`; `u`: `[out_blocks][in_blocks * 16][16]`; `m`: `[out_blocks][rows][16]`; `rows` a multiple
 /// of four. Each sum runs over `k` in order, whatever the tile.
 #[inline(always)]
-pub(super) fn multiply<I: Isa>(isa: I, rows: usize, v: &[Lanes], u: &[Lanes], m: &mut [Lanes]) {
+pub(super) fn multiply<I: Isa>(isa: I, rows: usize, v: &[Lanes], u: &[Lanes], (m, write): (&mut [Lanes], Write)) {
     let k = v.len() / rows * LANES;
     let out_blocks = m.len() / rows;
     let mut ob = 0;
@@ -18,16 +18,16 @@ pub(super) fn multiply<I: Isa>(isa: I, rows: usize, v: &[Lanes], u: &[Lanes], m:
         while ob + 2 <= out_blocks {
             let (u0, u1) = u[ob * k..][..2 * k].split_at(k);
             let (m0, m1) = m[ob * rows..][..2 * rows].split_at_mut(rows);
-            panel::<I, 12, 2>(isa, rows, v, [u0, u1], [m0, m1]);
+            panel::<I, 12, 2>(isa, rows, v, [u0, u1], (&mut [m0, m1], write));
             ob += 2;
         }
     }
     while ob < out_blocks {
         let (u, m) = (&u[ob * k..][..k], &mut m[ob * rows..][..rows]);
         if I::REGISTERS >= 32 {
-            panel::<I, 24, 1>(isa, rows, v, [u], [m]);
+            panel::<I, 24, 1>(isa, rows, v, [u], (&mut [m], write));
         } else {
-            panel::<I, 6, 1>(isa, rows, v, [u], [m]);
+            panel::<I, 6, 1>(isa, rows, v, [u], (&mut [m], write));
         }
         ob += 1;
     }
@@ -40,40 +40,47 @@ fn panel<I: Isa, const XT: usize, const OB: usize>(
     rows: usize,
     v: &[Lanes],
     u: [&[Lanes]; OB],
-    mut m: [&mut [Lanes]; OB],
+    (m, write): (&mut [&mut [Lanes]; OB], Write),
 ) {
     let mut r = 0;
     while r + XT <= rows {
-        tile::<I, XT, OB>(isa, rows, r, v, u, &mut m);
+        tile::<I, XT, OB>(isa, (rows, r), v, u, (m, write));
         r += XT;
     }
     if XT > 12 && r + 12 <= rows {
-        tile::<I, 12, OB>(isa, rows, r, v, u, &mut m);
+        tile::<I, 12, OB>(isa, (rows, r), v, u, (m, write));
         r += 12;
     }
     if XT > 8 && r + 8 <= rows {
-        tile::<I, 8, OB>(isa, rows, r, v, u, &mut m);
+        tile::<I, 8, OB>(isa, (rows, r), v, u, (m, write));
         r += 8;
     }
     if XT > 4 && r + 4 <= rows {
-        tile::<I, 4, OB>(isa, rows, r, v, u, &mut m);
+        tile::<I, 4, OB>(isa, (rows, r), v, u, (m, write));
         r += 4;
     }
     if XT == 6 && r < rows {
-        tile::<I, 2, OB>(isa, rows, r, v, u, &mut m);
+        tile::<I, 2, OB>(isa, (rows, r), v, u, (m, write));
     }
 }
 
 #[inline(always)]
 fn tile<I: Isa, const XT: usize, const OB: usize>(
     isa: I,
-    rows: usize,
-    r: usize,
+    (rows, r): (usize, usize),
     v: &[Lanes],
     u: [&[Lanes]; OB],
-    m: &mut [&mut [Lanes]; OB],
+    (m, write): (&mut [&mut [Lanes]; OB], Write),
 ) {
     let mut sum = [[isa.splat(0.0); OB]; XT];
+    if write == Write::Add {
+        for o in 0..OB {
+            let Some(m) = m[o][r..].first_chunk::<XT>() else { unreachable!("a tile lies within the rows") };
+            for x in 0..XT {
+                sum[x][o] = isa.load(&m[x]);
+            }
+        }
+    }
     for b in 0..v.len() / rows {
         let Some(v) = v[b * rows + r..].first_chunk::<XT>() else { unreachable!("a tile lies within the rows") };
         let mut w = [const { &[[0.0; LANES]; LANES] }; OB];

@@ -61,6 +61,12 @@ impl Patch {
         ((z - self.start[0]) * self.size[1] + y - self.start[1]) * self.size[2] + x - self.start[2]
     }
 
+    /// Row `y` of its tiles, through all its layers and along x.
+    pub(super) fn tile_row(&self, y: usize) -> Self {
+        let [start, size] = [self.start, self.size];
+        Self { start: [start[0], start[1] + y, start[2]], size: [size[0], 1, size[2]] }
+    }
+
     /// At most `n` layers of it, from `z` on.
     pub(super) fn layers(&self, z: usize, n: usize) -> Self {
         let [start, size] = [self.start, self.size];

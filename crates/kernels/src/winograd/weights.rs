@@ -31,11 +31,58 @@ pub(super) fn weight_stride(in_blocks: usize, out_blocks: usize) -> usize {
     in_blocks * out_blocks * LANES + 1
 }
 
-/// Transforms one block of 16 x 16 channels.
-pub(super) struct TransformWeights<'a> {
+/// The taps from one channel to sixteen.
+pub(super) type Taps = [Lanes; TAPS];
+
+/// A layer's weights in canonical order, and which way they are to work.
+#[derive(Clone, Copy)]
+pub(super) struct Weights<'a> {
     pub(super) canonical: Canonical,
     pub(super) direction: Direction,
-    pub(super) weights: &'a [f32],
+    pub(super) values: &'a [f32],
+}
+
+impl Weights<'_> {
+    /// The taps from channel `from` to the sixteen from `to` on; those of channels that the layer lacks are zero.
+    #[inline(always)]
+    pub(super) fn taps(&self, from: usize, to: usize) -> Taps {
+        let Canonical { o, i } = self.canonical;
+        let mut taps = [[0.0; LANES]; TAPS];
+        let (n_from, n_to) = match self.direction {
+            Direction::Forward => (i, o),
+            Direction::Backward => (o, i),
+        };
+        if from >= n_from {
+            return taps;
+        }
+        for lane in 0..LANES.min(n_to.saturating_sub(to)) {
+            let kernel = match self.direction {
+                Direction::Forward => (to + lane) * i + from,
+                Direction::Backward => from * i + to + lane,
+            };
+            let Some(kernel) = self.values[kernel * TAPS..].first_chunk::<TAPS>() else {
+                unreachable!("{TAPS} weights for each pair of channels")
+            };
+            match self.direction {
+                Direction::Forward => {
+                    for tap in 0..TAPS {
+                        taps[tap][lane] = kernel[tap];
+                    }
+                }
+                Direction::Backward => {
+                    for tap in 0..TAPS {
+                        taps[tap][lane] = kernel[TAPS - 1 - tap];
+                    }
+                }
+            }
+        }
+        taps
+    }
+}
+
+/// Transforms one block of 16 x 16 channels into its place among all.
+pub(super) struct TransformWeights<'a> {
+    pub(super) weights: Weights<'a>,
     /// Block that the sums run over, and block of results.
     pub(super) block: (usize, usize),
     pub(super) in_blocks: usize,
@@ -50,9 +97,9 @@ impl Kernel for TransformWeights<'_> {
         let stride = weight_stride(self.in_blocks, self.out_blocks);
         let (ib, ob) = self.block;
         for k in 0..LANES {
-            let g = self.taps(ib * LANES + k, ob * LANES);
+            let taps = self.weights.taps(ib * LANES + k, ob * LANES);
             let at = (ob * self.in_blocks + ib) * LANES + k;
-            transform(isa, &g, |t, v| {
+            transform(isa, &taps, |t, v| {
                 // SAFETY: block (ib, ob) of every point belongs to this task alone.
                 let to = unsafe { self.u.slice((t * stride + at) * LANES, LANES) };
                 if let Some(to) = to.first_chunk_mut() {
@@ -63,44 +110,15 @@ impl Kernel for TransformWeights<'_> {
     }
 }
 
-impl TransformWeights<'_> {
-    /// The taps from channel `from` to the sixteen from `to` on.
-    #[inline(always)]
-    fn taps(&self, from: usize, to: usize) -> [Lanes; TAPS] {
-        let Canonical { o, i } = self.canonical;
-        let mut g = [[0.0; LANES]; TAPS];
-        let (n_from, n_to) = match self.direction {
-            Direction::Forward => (i, o),
-            Direction::Backward => (o, i),
-        };
-        if from >= n_from {
-            return g;
-        }
-        for lane in 0..LANES.min(n_to.saturating_sub(to)) {
-            let kernel = match self.direction {
-                Direction::Forward => (to + lane) * i + from,
-                Direction::Backward => from * i + to + lane,
-            };
-            let Some(kernel) = self.weights[kernel * TAPS..].first_chunk::<TAPS>() else { return g };
-            for tap in 0..TAPS {
-                g[tap][lane] = match self.direction {
-                    Direction::Forward => kernel[tap],
-                    Direction::Backward => kernel[TAPS - 1 - tap],
-                };
-            }
-        }
-        g
-    }
-}
-
+/// `put(t, v)` for each point `t` of the transformed taps.
 #[inline(always)]
-fn transform<I: Isa>(isa: I, g: &[Lanes; TAPS], mut put: impl FnMut(usize, I::V)) {
+fn transform<I: Isa>(isa: I, taps: &Taps, mut put: impl FnMut(usize, I::V)) {
     let zero = isa.splat(0.0);
     let mut planes = [[zero; 9]; 4];
     for tap in 0..9 {
         let mut column = [zero; 3];
         for z in 0..3 {
-            column[z] = isa.load(&g[z * 9 + tap]);
+            column[z] = isa.load(&taps[z * 9 + tap]);
         }
         let column = weight4(isa, column);
         for z in 0..4 {
@@ -121,6 +139,17 @@ fn transform<I: Isa>(isa: I, g: &[Lanes; TAPS], mut put: impl FnMut(usize, I::V)
                 put((y * 4 + z) * 6 + x, row[x]);
             }
         }
+    }
+}
+
+/// Transforms `taps`, one for each channel of some input blocks, to one block of results: `[point][channel][16]`, a line
+/// of padding after each point.
+#[inline(always)]
+pub(super) fn transform_block<I: Isa>(isa: I, taps: &[Taps], u: &mut [Lanes]) {
+    let stride = taps.len() + 1;
+    let u = &mut u[..POINTS * stride];
+    for (k, taps) in taps.iter().enumerate() {
+        transform(isa, taps, |t, v| isa.store(v, &mut u[t * stride + k]));
     }
 }
 

@@ -1,0 +1,221 @@
+//! Small maps, whose weights are more than their values: points of all tiles first, then a task for each block of results
+//! that transforms the weights it needs as it goes, so that transformed weights never leave the cache.
+
+use super::Winograd;
+use super::input::{Input, Planes};
+use super::output::{Half, Output, TILE_LINES, along_zx};
+use super::product::multiply;
+use super::tiles::{Lanes, POINTS, Patch, Points, PointsMut, STEPS};
+use super::weights::{TAPS, Taps, Weights, transform_block};
+use crate::cpu::Cpu;
+use crate::gather::Write;
+use crate::isa::{Isa, Kernel};
+use crate::layout::LANES;
+use crate::team::{Shared, run_tasks};
+use rayon::prelude::*;
+
+/// Most tiles whose products a thread keeps.
+const ROWS: usize = 64;
+
+impl Winograd {
+    /// Values of the weights, packed `[out_blocks][in_blocks * 16][27][16]`.
+    pub(super) fn small_weights_len(&self) -> usize {
+        self.out_blocks * self.in_blocks * LANES * TAPS * LANES
+    }
+
+    /// Packs the weights.
+    pub(super) fn pack_small(&self, cpu: Cpu, weights: Weights<'_>, packed: &mut [f32]) {
+        packed.par_chunks_exact_mut(LANES * TAPS * LANES).enumerate().for_each(|(block, to)| {
+            let (ob, ib) = (block / self.in_blocks, block % self.in_blocks);
+            cpu.run(Pack { weights, block: (ib, ob), to: to.as_chunks_mut().0.as_chunks_mut().0 });
+        });
+    }
+
+    /// Layers of tiles that are worked through at once.
+    fn small_layers(&self) -> usize {
+        let [z, y, x] = self.tiling.tiles;
+        let parts = self.tiling.whole().len().div_ceil(ROWS).min(z);
+        z.div_ceil(parts).min((ROWS / (y * x)).max(1))
+    }
+
+    fn small_patch(&self, n: usize) -> Patch {
+        let layers = self.small_layers();
+        self.tiling.whole().layers(n * layers, layers)
+    }
+
+    fn small_patches(&self) -> usize {
+        self.tiling.tiles[0].div_ceil(self.small_layers())
+    }
+
+    /// Points of a patch, of so many blocks.
+    fn small_points(&self, blocks: usize) -> Points {
+        Points { blocks, rows: self.small_patch(0).rows() }
+    }
+
+    /// Input blocks whose weights are transformed at once.
+    fn small_chunk(&self) -> usize {
+        (self.small_patch(0).rows() / 6).clamp(1, self.in_blocks)
+    }
+
+    fn small_piece(&self) -> SmallPiece {
+        let rows = self.small_patch(0).rows();
+        SmallPiece {
+            u: POINTS * (self.small_chunk() * LANES + 1) * LANES,
+            m: self.small_points(1).len(POINTS),
+            halves: rows * TILE_LINES * LANES,
+        }
+    }
+
+    /// Scratch of one thread: for the products, or for the planes of a row of tiles.
+    fn small_piece_len(&self) -> usize {
+        let SmallPiece { u, m, halves } = self.small_piece();
+        (u + m + halves).max(self.points_piece())
+    }
+
+    pub(super) fn small_scratch_len(&self, threads: usize) -> usize {
+        self.small_patches() * self.small_points(self.in_blocks).len(POINTS) + threads * self.small_piece_len()
+    }
+
+    pub(super) fn convolve_small(
+        &self,
+        cpu: Cpu,
+        input: Input<'_>,
+        output: Output<'_>,
+        packed: &[Lanes],
+        scratch: &mut [f32],
+    ) {
+        let patches = self.small_patches();
+        let len = self.small_points(self.in_blocks).len(POINTS);
+        let (v, pieces) = scratch.split_at_mut(patches * len);
+        let piece = self.small_piece_len();
+        for (n, v) in v.chunks_exact_mut(len).enumerate() {
+            self.input_points(cpu, (input, self.small_patch(n)), v, (pieces, piece));
+        }
+        let packed: &[Taps] = packed.as_chunks().0;
+        let v: &[f32] = v;
+        run_tasks(patches * self.out_blocks, pieces, piece, |task, scratch| {
+            let (n, block) = (task / self.out_blocks, task % self.out_blocks);
+            let per_block = self.in_blocks * LANES;
+            let taps = &packed[block * per_block..][..per_block];
+            let v = v[n * len..][..len].as_chunks().0;
+            cpu.run(Small { plan: self, patch: self.small_patch(n), block, v, taps, output, scratch });
+        });
+    }
+
+    /// Scratch of one thread for [`Winograd::input_points`].
+    pub(super) fn points_piece(&self) -> usize {
+        let [_, _, x] = self.tiling.tiles;
+        Planes::of_input(&Patch { start: [0; 3], size: [1, 1, x] }).len(1)
+    }
+
+    /// Points of all tiles of `patch`, of all input blocks.
+    pub(super) fn input_points(
+        &self,
+        cpu: Cpu,
+        (input, patch): (Input<'_>, Patch),
+        v: &mut [f32],
+        (pieces, piece): (&mut [f32], usize),
+    ) {
+        let layout = Points { blocks: self.in_blocks, rows: patch.rows() };
+        let to = PointsMut { values: Shared::new(v), layout, patch, first: 0 };
+        run_tasks(self.in_blocks * patch.size[1], pieces, piece, |task, planes| {
+            let (block, y) = (task / patch.size[1], task % patch.size[1]);
+            cpu.run(InputPoints { input, work: patch.tile_row(y), block, planes, to });
+        });
+    }
+}
+
+/// Packs the taps of one block of 16 x 16 channels.
+struct Pack<'a> {
+    weights: Weights<'a>,
+    block: (usize, usize),
+    to: &'a mut [Taps],
+}
+
+impl Kernel for Pack<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<I: Isa>(self, _: I) {
+        for (k, to) in self.to.iter_mut().enumerate() {
+            *to = self.weights.taps(self.block.0 * LANES + k, self.block.1 * LANES);
+        }
+    }
+}
+
+/// The points of a row of tiles of one block.
+struct InputPoints<'a> {
+    input: Input<'a>,
+    work: Patch,
+    block: usize,
+    planes: &'a mut [f32],
+    to: PointsMut<'a>,
+}
+
+impl Kernel for InputPoints<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) {
+        let planes = self.planes.as_chunks_mut().0;
+        let first = self.work.start[0];
+        let layout = Planes::of_input(&self.work.layers(first, 1));
+        let blocks = self.block..self.block + 1;
+        for z in first..first + self.work.size[0] {
+            let work = self.work.layers(z, 1);
+            let held = if z == first { 0 } else { 2 };
+            self.input.along_y(isa, (&work, held), blocks.clone(), (layout, planes));
+            for step in 0..STEPS {
+                // SAFETY: a task of this phase has a block and a row of tiles of its own.
+                unsafe { Input::along_x(isa, (&work, step), blocks.clone(), (layout, planes), self.to.step(step)) };
+            }
+        }
+    }
+}
+
+/// Scratch of [`Small`].
+struct SmallPiece {
+    u: usize,
+    m: usize,
+    halves: usize,
+}
+
+/// One block of results of all tiles of a patch.
+struct Small<'a> {
+    plan: &'a Winograd,
+    patch: Patch,
+    block: usize,
+    v: &'a [Lanes],
+    taps: &'a [Taps],
+    output: Output<'a>,
+    scratch: &'a mut [f32],
+}
+
+impl Kernel for Small<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) {
+        let SmallPiece { u, m, halves } = self.plan.small_piece();
+        let (u, rest) = self.scratch[..u + m + halves].split_at_mut(u);
+        let (m, halves) = rest.split_at_mut(m);
+        let (u, m) = (u.as_chunks_mut().0, m.as_chunks_mut().0);
+        let halves: &mut [Half] = halves.as_chunks_mut().0.as_chunks_mut().0;
+        let rows = self.patch.rows();
+        let v_layout = Points { blocks: self.plan.in_blocks, rows };
+        let m_layout = Points { blocks: 1, rows };
+        let chunk = self.plan.small_chunk();
+        for first in (0..self.plan.in_blocks).step_by(chunk) {
+            let n = chunk.min(self.plan.in_blocks - first);
+            transform_block(isa, &self.taps[first * LANES..][..n * LANES], u);
+            let write = if first == 0 { Write::Overwrite } else { Write::Add };
+            for t in 0..POINTS {
+                let v = &self.v[v_layout.at(t, first, 0)..][..n * rows];
+                let u = &u[t * (n * LANES + 1)..][..n * LANES];
+                multiply(isa, rows, v, u, (&mut m[m_layout.at(t, 0, 0)..][..rows], write));
+            }
+        }
+        for i in 0..6 {
+            along_zx(isa, i, (m_layout, &m[m_layout.at(24 * i, 0, 0)..]), halves);
+        }
+        // SAFETY: this block of these tiles belongs to this task alone.
+        unsafe { self.output.put(isa, &self.patch, self.block, halves) };
+    }
+}
