@@ -55,14 +55,22 @@ fn cube(size: usize) -> impl Iterator<Item = [usize; 3]> {
 
 impl Gather {
     /// 3x3x3, zero padding 1, stride 1 or 2. The output has `ceil(src / stride)` voxels an axis.
+    ///
+    /// # Panics
+    /// If an axis is empty or the stride another.
     pub fn conv3(src: Shape, stride: usize) -> Self {
+        assert!(src.iter().all(|&n| n > 0) && (stride == 1 || stride == 2), "conv3: {src:?}, stride {stride}");
         let dst = src.map(|n| (n - 1) / stride + 1);
         let taps = cube(3).enumerate().map(|(weight, k)| Tap { at: k.map(|k| k as isize - 1), weight }).collect();
         Self { src, dst, count: dst, step: stride, place: 1, offset: [0; 3], taps, n_weights: 27 }
     }
 
     /// The data gradient of [`Gather::conv3`] on an input of shape `src`: from the output's gradient to the input's.
+    ///
+    /// # Panics
+    /// As [`Gather::conv3`].
     pub fn conv3_back(src: Shape, stride: usize) -> Vec<Self> {
+        assert!(src.iter().all(|&n| n > 0) && (stride == 1 || stride == 2), "conv3: {src:?}, stride {stride}");
         let out = src.map(|n| (n - 1) / stride + 1);
         if stride == 1 {
             let taps = cube(3).enumerate().map(|(weight, k)| Tap { at: k.map(|k| 1 - k as isize), weight }).collect();

@@ -97,6 +97,7 @@ pub fn head_back(
     let n_blocks = source.blocks(voxels);
     let width = n_blocks * LANES;
     assert_eq!(w.len(), outs * width, "head_back: weights");
+    assert_eq!(d_w.len(), w.len(), "head_back: d_w");
     assert_eq!(d_logits.len(), outs * voxels, "head_back: d_logits");
     assert_eq!(d_src.len(), source.values.len(), "head_back: d_src");
     let piece = outs * (n_blocks + 1) * LANES;

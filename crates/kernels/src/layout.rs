@@ -33,7 +33,7 @@ impl<'a> Source<'a> {
 
     /// Whether the values are seen as they are stored.
     pub fn is_plain(&self) -> bool {
-        self.scale.is_empty() && self.slope >= 1.0
+        self.scale.is_empty() && self.shift.is_empty() && self.slope >= 1.0
     }
 
     /// Blocks of 16 channels, for `voxels` voxels.
@@ -42,9 +42,12 @@ impl<'a> Source<'a> {
     }
 
     /// Scale and shift of block `b`.
+    ///
+    /// # Panics
+    /// If there are some, but not for this block.
     pub fn affine(&self, b: usize) -> ([f32; 16], [f32; 16]) {
         let of = |from: &[f32], missing: f32| {
-            from.get(b * LANES..(b + 1) * LANES).map_or([missing; 16], |c| std::array::from_fn(|i| c[i]))
+            if from.is_empty() { [missing; 16] } else { std::array::from_fn(|i| from[b * LANES + i]) }
         };
         (of(self.scale, 1.0), of(self.shift, 0.0))
     }

@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// takes which task is left to chance, so a task must not depend on what an earlier one left in the scratch.
 pub(crate) fn run_tasks(n_tasks: usize, scratch: &mut [f32], piece: usize, body: impl Fn(usize, &mut [f32]) + Sync) {
     let next = AtomicUsize::new(0);
-    let threads = rayon::current_num_threads().min(n_tasks.max(1));
-    assert!(scratch.len() >= piece * threads, "scratch: {} values for {threads} x {piece}", scratch.len());
+    let pieces = scratch.len() / piece.max(1);
+    assert!(pieces > 0, "scratch: {} values, {piece} for one thread", scratch.len());
+    let threads = rayon::current_num_threads().min(n_tasks.max(1)).min(pieces);
     scratch[..piece.max(1) * threads].par_chunks_mut(piece.max(1)).with_max_len(1).for_each(|own| {
         loop {
             let task = next.fetch_add(1, Ordering::Relaxed);
