@@ -1,5 +1,7 @@
 //! The 1x1x1 head against its definition in f64, forward and back, about its chunk of 4096 voxels.
 
+#![expect(clippy::unwrap_used, reason = "a test's material fails loudly")]
+
 mod numbers;
 
 use kernels::{Cpu, LANES, Write, blocks, head, head_back, head_back_scratch};

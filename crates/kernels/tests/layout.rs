@@ -1,5 +1,7 @@
 //! The blocked layout: every value at its place, zeros past the last channel, and back again.
 
+#![expect(clippy::unwrap_used, reason = "a test's material fails loudly")]
+
 #[expect(dead_code, reason = "layout needs less than the kernels")]
 mod numbers;
 

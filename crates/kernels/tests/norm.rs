@@ -1,6 +1,8 @@
 //! Instance norm, activation and their gradients against their definitions in f64, over lengths about the chunk of 4096
 //! voxels, instruction sets and threads.
 
+#![expect(clippy::unwrap_used, reason = "a test's material fails loudly")]
+
 mod numbers;
 
 use kernels::{Back, Cpu, LANES, activation_back, activation_sums, apply, blocks, moments, sums_scratch};

@@ -1,5 +1,7 @@
 //! Pooling and up-sampling against their definitions: bit for bit, since they select and copy, and add eight numbers.
 
+#![expect(clippy::unwrap_used, reason = "a test's material fails loudly")]
+
 mod numbers;
 
 use kernels::{Shape, Write, max_pool, max_pool_back, up_nearest, up_nearest_back, voxels};

@@ -134,3 +134,150 @@ fn gradients(program: &Program, len: impl Fn(usize) -> usize) -> Vec<Life> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Activation, Down, NetSpec, Norm, Up};
+
+    /// A tensor's values, or their gradient.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Tenant {
+        Value(usize),
+        Grad(usize),
+    }
+
+    /// Who wrote each cell of each slot last: what a network that goes through the plan would find there.
+    struct Walk<'a> {
+        memory: &'a Memory,
+        cells: Vec<Vec<Option<Tenant>>>,
+    }
+
+    impl Walk<'_> {
+        fn place(&self, of: Tenant) -> &Place {
+            match of {
+                Tenant::Value(t) => &self.memory.values[t],
+                Tenant::Grad(t) => &self.memory.grads[t],
+            }
+        }
+
+        fn write(&mut self, of: Tenant) {
+            let Place { slot, range } = self.place(of).clone();
+            self.cells[slot][range].fill(Some(of));
+        }
+
+        fn read(&self, of: Tenant) {
+            let Place { slot, range } = self.place(of).clone();
+            let lost = self.cells[slot][range].iter().find(|cell| **cell != Some(of));
+            assert!(lost.is_none(), "{of:?} is read where {lost:?} lies");
+        }
+
+        fn forward(&mut self, layer: &Layer) {
+            if let Some(to) = layer.writes() {
+                self.write(Tenant::Value(to));
+            }
+            // The sources are read until the result is whole.
+            layer.reads().iter().for_each(|&t| self.read(Tenant::Value(t)));
+        }
+
+        /// `first`: no layer that went back before reads these tensors, so their gradients are replaced, not added to.
+        fn backward(&mut self, layer: &Layer, first: impl Fn(usize) -> bool) {
+            for &t in layer.reads().iter().filter(|t| **t > 0) {
+                if first(t) {
+                    self.write(Tenant::Grad(t));
+                }
+                self.read(Tenant::Grad(t));
+            }
+            let values = matches!(layer, Layer::Conv3 { .. } | Layer::UpTransposed { .. });
+            if let Some(to) = layer.writes() {
+                self.read(Tenant::Grad(to));
+                if values {
+                    self.read(Tenant::Value(to));
+                }
+            }
+            layer.reads().iter().for_each(|&t| self.read(Tenant::Value(t)));
+        }
+    }
+
+    /// Values of a tensor, in blocks of the coarsest level's voxels.
+    fn len(program: &Program, t: usize) -> usize {
+        let coarsest = program.tensors.iter().map(|t| t.level).max().unwrap_or(0);
+        program.tensors[t].channels.div_ceil(16) << (3 * (coarsest - program.tensors[t].level))
+    }
+
+    fn check(spec: &NetSpec, purpose: Purpose) {
+        let program = Program::new(spec);
+        let memory = Memory::new(&program, purpose, |t| len(&program, t));
+        let cells = memory.slots.iter().map(|s| vec![None; s.len()]).collect();
+        let mut walk = Walk { memory: &memory, cells };
+        for _ in 0..2 {
+            walk.write(Tenant::Value(0));
+            program.layers.iter().for_each(|layer| walk.forward(layer));
+            if purpose == Purpose::Infer {
+                continue;
+            }
+            for (index, layer) in program.layers.iter().enumerate().rev() {
+                let last = |t| program.layers.iter().rposition(|l| l.reads().contains(&t));
+                walk.backward(layer, |t| last(t) == Some(index));
+                for pair in layer.reads().windows(2) {
+                    let [a, b] = [&memory.grads[pair[0]], &memory.grads[pair[1]]];
+                    assert_eq!((a.slot, a.range.end), (b.slot, b.range.start), "gradients of one reader lie together");
+                }
+            }
+        }
+    }
+
+    fn every_spec(mut f: impl FnMut(&NetSpec)) {
+        for levels in 1..=5 {
+            for deep_supervision in 0..=levels.max(2) - 2 {
+                for (down, up) in [(Down::MaxPool, Up::Transposed), (Down::Strided, Up::Nearest)] {
+                    for (norm, dropout) in [(Norm::None, 0.5), (Norm::Instance, 0.0)] {
+                        let widths = (0..levels).map(|l| 7 << l).collect();
+                        let activation = Activation::LeakyRelu;
+                        f(&NetSpec {
+                            inputs: 4,
+                            outputs: 3,
+                            widths,
+                            norm,
+                            activation,
+                            down,
+                            up,
+                            dropout,
+                            deep_supervision,
+                        });
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_overwritten_while_it_is_needed() {
+        every_spec(|spec| {
+            check(spec, Purpose::Infer);
+            check(spec, Purpose::Train);
+        });
+    }
+
+    #[test]
+    fn slots_hold_little_more_than_what_is_alive_at_once() {
+        let program = Program::new(&NetSpec::n32());
+        let n = |t: usize| len(&program, t);
+        let all: usize = (0..program.tensors.len()).map(n).sum();
+        for (purpose, lives, most) in [
+            (Purpose::Infer, values(&program, Purpose::Infer, n), 1.25),
+            (
+                Purpose::Train,
+                values(&program, Purpose::Train, n).into_iter().chain(gradients(&program, n)).collect(),
+                1.25,
+            ),
+        ] {
+            let alive =
+                |step: usize| lives.iter().filter(|l| l.from <= step && step <= l.to).map(|l| l.len).sum::<usize>();
+            let peak = (0..2 * program.layers.len()).map(alive).max().unwrap_or(0);
+            let slots: usize = Memory::new(&program, purpose, n).slots.iter().map(Vec::len).sum();
+            eprintln!("{purpose:?}: {slots} in slots, {peak} alive at once, {all} values");
+            assert!(slots as f64 <= most * peak as f64, "{purpose:?}: {slots} in slots for {peak}");
+        }
+    }
+}

@@ -17,7 +17,7 @@ const EPS: f32 = 1e-5;
 /// What a layer keeps beside its tensors.
 #[derive(Debug)]
 enum State {
-    Conv { conv: Conv, bias: Vec<f32> },
+    Conv { conv: Box<Conv>, bias: Vec<f32> },
     Head { weight: Vec<f32>, bias: Vec<f32>, logits: Vec<f32>, d_logits: Vec<f32>, d_weight: Vec<f32> },
     Plain,
 }
@@ -284,6 +284,8 @@ impl Net {
 
     /// Goes back from the heads' `d_logits`: adds the gradient of every weight to `grads`, in the arena's order.
     ///
+    /// Once after each [`Net::forward`]: gradients take the place of the activations that are done with.
+    ///
     /// # Panics
     /// If the network was laid out for inference, or the length is another.
     pub fn backward(&mut self, grads: &mut [f32]) {
@@ -399,27 +401,24 @@ impl Net {
         let n = blocks(spec.channels) * LANES;
         let mean = spec.norm.map_or(&c.zeros[..n], |norm| &self.pending[norm].mean);
         activation_sums(self.cpu, (&source, d, voxels), mean, &mut sums, (&mut c.first[..n], &mut c.second[..n]));
-        match spec.norm {
-            Some(norm) => {
-                let (p, ranges) = (&self.pending[norm], &self.program.norms[norm]);
-                for i in 0..spec.channels {
-                    let inverse = 1.0 / (p.variance[i] + EPS).sqrt();
-                    grads[ranges.gamma.start + i] += c.second[i] * inverse;
-                    grads[ranges.beta.start + i] += c.first[i];
-                    c.gain[i] = p.gamma[i] * inverse;
-                    c.offset[i] = c.gain[i] * c.first[i] / voxels as f32;
-                    c.tilt[i] = c.gain[i] * inverse * inverse * c.second[i] / voxels as f32;
-                }
-                for i in spec.channels..n {
-                    (c.gain[i], c.offset[i], c.tilt[i]) = (0.0, 0.0, 0.0);
-                }
+        if let Some(norm) = spec.norm {
+            let (p, ranges) = (&self.pending[norm], &self.program.norms[norm]);
+            for i in 0..spec.channels {
+                let inverse = 1.0 / (p.variance[i] + EPS).sqrt();
+                grads[ranges.gamma.start + i] += c.second[i] * inverse;
+                grads[ranges.beta.start + i] += c.first[i];
+                c.gain[i] = p.gamma[i] * inverse;
+                c.offset[i] = c.gain[i] * c.first[i] / voxels as f32;
+                c.tilt[i] = c.gain[i] * inverse * inverse * c.second[i] / voxels as f32;
             }
-            None => {
-                grads[bias.clone()].iter_mut().zip(&c.first).for_each(|(g, s)| *g += s);
-                c.gain[..n].fill(1.0);
-                c.offset[..n].fill(0.0);
-                c.tilt[..n].fill(0.0);
+            for i in spec.channels..n {
+                (c.gain[i], c.offset[i], c.tilt[i]) = (0.0, 0.0, 0.0);
             }
+        } else {
+            grads[bias.clone()].iter_mut().zip(&c.first).for_each(|(g, s)| *g += s);
+            c.gain[..n].fill(1.0);
+            c.offset[..n].fill(0.0);
+            c.tilt[..n].fill(0.0);
         }
         if spec.norm.is_some() || spec.slope < 1.0 {
             let back = Back { gain: &c.gain[..n], offset: &c.offset[..n], tilt: &c.tilt[..n], mean };
@@ -457,12 +456,12 @@ fn state(program: &Program, layer: &Layer, shape: Shape, outputs: usize, purpose
             let inputs: Vec<usize> = from.iter().map(|&t| channels(t)).collect();
             let conv = Conv::conv3(at(from[0]), *stride, (&inputs, channels(*to)));
             let bias = vec![0.0; if bias.is_empty() { 0 } else { conv.bias_len() }];
-            State::Conv { conv, bias }
+            State::Conv { conv: Box::new(conv), bias }
         }
         Layer::UpTransposed { from, to, .. } => {
             let conv = Conv::up2(at(*from), (channels(*from), channels(*to)));
             let bias = vec![0.0; conv.bias_len()];
-            State::Conv { conv, bias }
+            State::Conv { conv: Box::new(conv), bias }
         }
         Layer::Head { from, .. } => {
             let (width, v) = (blocks(channels(*from)) * LANES, voxels(at(*from)));

@@ -52,6 +52,7 @@ pub fn initial(spec: &NetSpec, seed: u64) -> Result<Vec<f32>, UnetError> {
 ///
 /// # Panics
 /// If the arena's length does not fit the description.
+#[expect(clippy::implicit_hasher, reason = "the format's crate takes this map")]
 pub fn to_bytes(spec: &NetSpec, weights: &[f32], metadata: HashMap<String, String>) -> Result<Vec<u8>, UnetError> {
     let params = Net::params(spec)?;
     assert_eq!(weights.len(), params.last().map_or(0, |p| p.range.end), "to_bytes: weights");

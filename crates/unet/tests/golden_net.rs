@@ -1,6 +1,12 @@
 //! Whole networks against `PyTorch` in float64 (golden/unet.py): logits, every gradient, ten steps of training; dropout
 //! against its definition.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test's material fails loudly; what was measured is said"
+)]
+
 mod numbers;
 
 use kernels::{Cpu, Shape, voxels};

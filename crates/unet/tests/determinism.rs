@@ -1,0 +1,146 @@
+//! The same bits whatever the number of threads, the instruction set, the purpose, and what a network did before.
+
+#![expect(clippy::unwrap_used, reason = "a test's material fails loudly")]
+
+mod numbers;
+
+use kernels::{Cpu, Shape, voxels};
+use numbers::{image, unit, weights};
+use unet::{Activation, Down, Net, NetSpec, Norm, Purpose, Up};
+
+/// The networks and their shapes: both kinds of kernel, tails of channels, every kind of layer.
+fn nets() -> Vec<(&'static str, NetSpec, Shape)> {
+    let field = NetSpec {
+        inputs: 4,
+        outputs: 3,
+        widths: vec![5, 17, 20, 33],
+        norm: Norm::Instance,
+        activation: Activation::LeakyRelu,
+        down: Down::Strided,
+        up: Up::Transposed,
+        dropout: 0.0,
+        deep_supervision: 2,
+    };
+    let report = NetSpec {
+        outputs: 4,
+        widths: vec![8, 16, 32],
+        norm: Norm::None,
+        activation: Activation::Relu,
+        down: Down::MaxPool,
+        up: Up::Nearest,
+        dropout: 0.5,
+        deep_supervision: 0,
+        ..field
+    };
+    // Large enough for many chunks of voxels and many batches of tiles.
+    let wide = NetSpec { inputs: 1, outputs: 1, widths: vec![16, 40], deep_supervision: 0, ..field };
+    vec![("field", field, [16, 8, 24]), ("report", report, [16, 8, 24]), ("wide", wide, [18, 22, 30])]
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|v| v.to_bits()).collect()
+}
+
+/// The bits of all logits.
+fn forward(net: &mut Net, image: &[f32], seed: Option<u64>) -> Vec<u32> {
+    net.forward(image, seed);
+    net.heads_mut().flat_map(|(_, logits, _)| bits(logits)).collect()
+}
+
+/// Adds the gradient that hashed `d_logits` give.
+fn backward(net: &mut Net, grads: &mut [f32]) {
+    for (level, _, d_logits) in net.heads_mut() {
+        d_logits.copy_from_slice(&unit(1, 1000 + level as u32, d_logits.len()));
+    }
+    net.backward(grads);
+}
+
+/// Logits and gradients of a new network, dropout on.
+fn step(spec: &NetSpec, shape: Shape, cpu: Cpu) -> [Vec<u32>; 2] {
+    let weights = weights(spec, 1);
+    let mut net = Net::new(spec, shape, Purpose::Train, cpu).unwrap();
+    net.load(&weights);
+    let logits = forward(&mut net, &image(spec, voxels(shape), 1), Some(5));
+    let mut grads = vec![0.0; weights.len()];
+    backward(&mut net, &mut grads);
+    assert!(grads.iter().all(|g| g.is_finite()), "a gradient is not finite");
+    [logits, bits(&grads)]
+}
+
+#[test]
+fn threads_do_not_matter() {
+    for (name, spec, shape) in nets() {
+        let run = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| step(&spec, shape, Cpu::detect()))
+        };
+        let one = run(1);
+        for threads in [2, 3] {
+            assert!(run(threads) == one, "{name}: other bits with {threads} threads");
+        }
+    }
+}
+
+/// No bound is needed: every sum has one order, and every instruction set rounds alike (`kernels::Isa`).
+#[test]
+fn instruction_sets_do_not_matter() {
+    for (name, spec, shape) in nets() {
+        let detected = step(&spec, shape, Cpu::detect());
+        for cpu in Cpu::all() {
+            assert!(step(&spec, shape, cpu) == detected, "{name}: other bits on {:?}", cpu.name());
+        }
+    }
+}
+
+#[test]
+fn inference_sees_what_training_sees() {
+    for (name, spec, shape) in nets() {
+        let (weights, image) = (weights(&spec, 1), image(&spec, voxels(shape), 1));
+        let [infer, train] = [Purpose::Infer, Purpose::Train].map(|purpose| {
+            let mut net = Net::new(&spec, shape, purpose, Cpu::detect()).unwrap();
+            net.load(&weights);
+            (forward(&mut net, &image, None), net.bytes())
+        });
+        assert!(infer.0 == train.0, "{name}: other logits");
+        assert!(infer.1 < train.1, "{name}: inference takes {} bytes, training {}", infer.1, train.1);
+    }
+}
+
+/// Slots, scratch and sums hold what other weights, another image and not-a-numbers left there.
+#[test]
+fn what_was_there_before_does_not_matter() {
+    for (name, spec, shape) in nets() {
+        let fresh = step(&spec, shape, Cpu::detect());
+        let mut net = Net::new(&spec, shape, Purpose::Train, Cpu::detect()).unwrap();
+        let n = weights(&spec, 1).len();
+        net.load(&vec![f32::NAN; n]);
+        forward(&mut net, &vec![f32::NAN; spec.inputs * voxels(shape)], Some(1));
+        for (_, _, d_logits) in net.heads_mut() {
+            d_logits.fill(f32::NAN);
+        }
+        net.backward(&mut vec![0.0; n]);
+        net.load(&weights(&spec, 1));
+        let logits = forward(&mut net, &image(&spec, voxels(shape), 1), Some(5));
+        let mut grads = vec![0.0; n];
+        backward(&mut net, &mut grads);
+        assert!([logits, bits(&grads)] == fresh, "{name}: something is left of the step before");
+    }
+}
+
+#[test]
+fn gradients_are_added_to_what_is_there() {
+    for (name, spec, shape) in nets() {
+        let [_, once] = step(&spec, shape, Cpu::detect());
+        let mut net = Net::new(&spec, shape, Purpose::Train, Cpu::detect()).unwrap();
+        let weights = weights(&spec, 1);
+        net.load(&weights);
+        let mut grads = vec![0.0; weights.len()];
+        for _ in 0..2 {
+            forward(&mut net, &image(&spec, voxels(shape), 1), Some(5));
+            backward(&mut net, &mut grads);
+        }
+        // Twice the same is exact.
+        let halves: Vec<f32> = grads.iter().map(|g| g / 2.0).collect();
+        assert!(bits(&halves) == once, "{name}: two steps are not twice one");
+    }
+}
