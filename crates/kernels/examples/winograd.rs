@@ -1,10 +1,11 @@
 //! Times the Winograd convolutions of the nets' layers beside the machine's FMA peak, in turns, least of n.
 //!
 //! `winograd [threads=2] [avx512|avx2] [rounds] [I-O-D[xHxW] ...]`: direct-equivalent GFLOP/s (27 taps, 2 a product) and its ratio to
-//! the peak, for the forward pass, the data gradient, the weight gradient, and milliseconds of a weight transform.
+//! the peak, for the forward pass, the data gradient, the weight gradient; milliseconds of a weight transform; and the
+//! same ratios of the direct kernels, forward and weight gradient.
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
-use kernels::{Cpu, Direction, Isa, IsaName, Kernel, LANES, Source, Winograd, Write, blocks};
+use kernels::{Canonical, Cpu, Direction, Gather, Isa, IsaName, Kernel, LANES, Source, Winograd, Write, blocks};
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -87,7 +88,13 @@ fn layer(cpu: Cpu, rounds: usize, i: usize, o: usize, shape: [usize; 3]) {
     let first = source(&src.get()[..half], 0, affine);
     let second = source(&src.get()[half..], affine, ib * LANES);
     let sources = if ib > 1 { vec![first, second] } else { vec![first] };
-    let mut best = [f64::INFINITY; 4];
+    let direct = Gather::conv3(shape, 1);
+    let mut packed = Buffer::new(kernels::packed_len(27, i, o), |_| 0.0);
+    kernels::pack_weights(Canonical::OutIn, 27, (i, o), weights.get(), packed.get_mut());
+    let direct_scratch = kernels::convolve_scratch(&direct, ib).max(kernels::weight_gradient_scratch(&direct));
+    let mut direct_scratch = Buffer::new(threads * direct_scratch, |_| 0.0);
+    let mut partial = Buffer::new(kernels::partial_len(&direct, (i, o)), |_| 0.0);
+    let mut best = [f64::INFINITY; 6];
     let mut fma = 0.0_f64;
     for _ in 0..rounds {
         fma = fma.max(peak(cpu));
@@ -106,6 +113,15 @@ fn layer(cpu: Cpu, rounds: usize, i: usize, o: usize, shape: [usize; 3]) {
         let start = Instant::now();
         forward.weight_gradient(cpu, (&sources, dst.get()), (o, i), weights.get_mut(), scratch.get_mut());
         time(2, start);
+        let start = Instant::now();
+        let to = (dst.get_mut(), Write::Overwrite);
+        kernels::convolve(cpu, &direct, (&sources, i), (packed.get(), &[]), to, direct_scratch.get_mut());
+        time(4, start);
+        let start = Instant::now();
+        let to = (weights.get_mut(), Write::Overwrite);
+        let scratch = (partial.get_mut(), direct_scratch.get_mut());
+        kernels::weight_gradient(cpu, &direct, (&sources, dst.get()), (Canonical::OutIn, i, o), to, scratch);
+        time(5, start);
     }
     let flops = 54.0 * (i * o * voxels) as f64 / 1e9;
     print!("{i:3}->{o:3}@{shape:?}");
@@ -113,7 +129,8 @@ fn layer(cpu: Cpu, rounds: usize, i: usize, o: usize, shape: [usize; 3]) {
         let speed = flops / seconds;
         print!("  {name} {:7.2} ms {speed:5.0} GF/s {:4.2}", seconds * 1e3, speed / fma);
     }
-    println!("  transform {:5.2} ms  peak {fma:.0}", best[3] * 1e3);
+    let direct = [4, 5].map(|k| flops / best[k] / fma);
+    println!("  transform {:5.2} ms  direct {:4.2} {:4.2}  peak {fma:.0}", best[3] * 1e3, direct[0], direct[1]);
 }
 
 fn main() {

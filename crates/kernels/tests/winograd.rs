@@ -213,6 +213,8 @@ fn maps_of_many_batches() {
     check([13, 7, 30], &[16], 16, true);
     check([24, 13, 7], &[16, 5], 16, true);
     check([9, 14, 61], &[3], 2, true);
+    // So many pairs of blocks that the weight gradient is cut by output blocks too.
+    check([1, 44, 48], &[48, 32], 64, true);
 }
 
 #[test]

@@ -10,11 +10,14 @@ use crate::gather::Write;
 use crate::isa::{Isa, Kernel};
 use crate::layout::{LANES, Source, blocks};
 use crate::team::{Shared, run_tasks};
+use std::ops::Range;
 
-/// Most values of all partial sums: 48 MiB.
-const PARTIALS: usize = 12 << 20;
+/// Values of partial sums that are worth adding up: 10 MiB.
+const PARTIALS: usize = 10 << 18;
 /// Most slabs, each with partial sums of its own.
 const SLABS: usize = 16;
+/// Tasks that there should be, if the layer can be cut so far: wide layers have few slabs, cut by output blocks.
+const TASKS: usize = 4;
 /// Output blocks that a task of the second phase sums.
 const PAIR: usize = 2;
 
@@ -38,14 +41,37 @@ impl Piece {
     }
 }
 
+/// The tasks of a large map: slabs, each with groups of output blocks.
+#[derive(Clone, Copy)]
+struct Slabs {
+    cut: Cut,
+    /// How many slabs.
+    n: usize,
+    /// Output blocks of a group.
+    group: usize,
+    /// Values of the partial sums of a slab and group.
+    partial: usize,
+}
+
 impl Winograd {
-    fn gradient_piece(&self, cut: &Cut) -> Piece {
-        let patch = cut.largest();
+    fn slabs(&self, cut: Cut) -> Slabs {
+        let all = POINTS * weight_stride(self.in_blocks, self.out_blocks) * LANES;
+        let n = (PARTIALS / all).clamp(1, SLABS).min(cut.units(self.tiling.tiles));
+        let group = self.out_blocks.div_ceil(TASKS.div_ceil(n)).next_multiple_of(2).min(self.out_blocks);
+        Slabs { cut, n, group, partial: POINTS * weight_stride(self.in_blocks, group) * LANES }
+    }
+
+    fn groups(&self, slabs: &Slabs) -> usize {
+        self.out_blocks.div_ceil(slabs.group)
+    }
+
+    fn gradient_piece(&self, slabs: &Slabs) -> Piece {
+        let patch = slabs.cut.largest();
         Piece {
             in_planes: Planes::of_input(&patch).len(self.in_blocks),
-            out_planes: Planes::of_output(&patch).len(self.out_blocks),
+            out_planes: Planes::of_output(&patch).len(slabs.group),
             v: Points { blocks: self.in_blocks, rows: patch.rows() }.len(6),
-            m: Points { blocks: self.out_blocks, rows: patch.rows() }.len(6),
+            m: Points { blocks: slabs.group, rows: patch.rows() }.len(6),
         }
     }
 
@@ -59,20 +85,14 @@ impl Winograd {
         Points { blocks, rows: self.tiling.whole().rows() }
     }
 
-    /// Values of one slab's partial sums.
-    fn partial(&self) -> usize {
-        POINTS * weight_stride(self.in_blocks, self.out_blocks) * LANES
-    }
-
-    fn slabs(&self, cut: &Cut) -> usize {
-        (PARTIALS / self.partial()).clamp(1, SLABS).min(cut.units(self.tiling.tiles))
-    }
-
     /// Scratch that [`Winograd::weight_gradient`] needs on `threads` threads.
     pub fn gradient_scratch_len(&self, threads: usize) -> usize {
         let of_all = self.all_points(self.in_blocks).len(POINTS) + self.all_points(self.out_blocks).len(POINTS);
         let phases = || of_all + threads * self.gradient_phase_piece();
-        let slabs = |cut: Cut| self.slabs(&cut) * self.partial() + threads * self.gradient_piece(&cut).len();
+        let slabs = |cut: Cut| {
+            let slabs = self.slabs(cut);
+            slabs.n * self.groups(&slabs) * slabs.partial + threads * self.gradient_piece(&slabs).len()
+        };
         LANES + self.gradient.map_or_else(phases, slabs)
     }
 
@@ -116,20 +136,31 @@ impl Winograd {
         (canonical, d_weights): (Canonical, Shared<'_>),
         scratch: &mut [f32],
     ) {
-        let (n_parts, partial) = (self.slabs(&cut), self.partial());
-        let (parts, pieces) = scratch.split_at_mut(n_parts * partial);
-        let piece = self.gradient_piece(&cut);
+        let slabs = self.slabs(cut);
+        let (groups, Slabs { n, group, partial, .. }) = (self.groups(&slabs), slabs);
+        let (parts, pieces) = scratch.split_at_mut(n * groups * partial);
+        let piece = self.gradient_piece(&slabs);
         let shared = Shared::new(parts);
-        run_tasks(n_parts, pieces, piece.len(), |slab, scratch| {
-            // SAFETY: the partial sums of a slab belong to its task.
-            let sums = unsafe { shared.slice(slab * partial, partial) }.as_chunks_mut().0;
-            cpu.run(Slab { plan: self, cut, part: (slab, n_parts), input, gradient, piece, scratch, sums });
+        run_tasks(n * groups, pieces, piece.len(), |task, scratch| {
+            let blocks = task / n * group..self.out_blocks.min((task / n + 1) * group);
+            // SAFETY: the partial sums of a group and slab belong to its task.
+            let sums = unsafe { shared.slice(task * partial, partial) }.as_chunks_mut().0;
+            cpu.run(Slab { plan: self, slabs, slab: task % n, blocks, input, gradient, piece, scratch, sums });
         });
-        let stride = weight_stride(self.in_blocks, self.out_blocks);
         let parts = parts.as_chunks().0;
         run_tasks(self.in_blocks * self.out_blocks, pieces, LANES, |task, _| {
-            let block = (task / self.out_blocks, task % self.out_blocks);
-            cpu.run(FoldWeights { canonical, parts, n_parts, stride, at: task * LANES, block, d_weights });
+            let (ib, ob) = (task / self.out_blocks, task % self.out_blocks);
+            let (g, blocks) = (ob / group, group.min(self.out_blocks - ob / group * group));
+            cpu.run(FoldWeights {
+                canonical,
+                parts: &parts[g * n * partial / LANES..],
+                n_parts: n,
+                part_len: partial / LANES,
+                stride: weight_stride(self.in_blocks, blocks),
+                at: (ib * blocks + ob % group) * LANES,
+                block: (ib, ob),
+                d_weights,
+            });
         });
     }
 
@@ -167,7 +198,16 @@ impl Winograd {
             for ob in obs {
                 let at = (ob - first) * LANES;
                 let parts: &[Lanes] = sums;
-                cpu.run(FoldWeights { canonical, parts, n_parts: 1, stride, at, block: (ib, ob), d_weights });
+                cpu.run(FoldWeights {
+                    canonical,
+                    parts,
+                    n_parts: 1,
+                    part_len: 0,
+                    stride,
+                    at,
+                    block: (ib, ob),
+                    d_weights,
+                });
             }
         });
     }
@@ -176,9 +216,10 @@ impl Winograd {
 /// The partial sums of one slab.
 struct Slab<'a> {
     plan: &'a Winograd,
-    cut: Cut,
-    /// Which, of how many.
-    part: (usize, usize),
+    slabs: Slabs,
+    slab: usize,
+    /// Output blocks.
+    blocks: Range<usize>,
     input: Input<'a>,
     gradient: OutputGradient<'a>,
     piece: Piece,
@@ -190,23 +231,24 @@ impl Kernel for Slab<'_> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
-        let Winograd { in_blocks, out_blocks, tiling, .. } = *self.plan;
+        let Winograd { in_blocks, tiling, .. } = *self.plan;
+        let (cut, out_blocks) = (self.slabs.cut, self.blocks.len());
         let stride = weight_stride(in_blocks, out_blocks);
         let (in_planes, rest) = self.scratch.split_at_mut(self.piece.in_planes);
         let (out_planes, rest) = rest.split_at_mut(self.piece.out_planes);
         let (v, m) = rest.split_at_mut(self.piece.v);
         let (in_planes, out_planes) = (in_planes.as_chunks_mut().0, out_planes.as_chunks_mut().0);
         let mut write = Write::Overwrite;
-        for unit in part(self.cut.units(tiling.tiles), self.part.1, self.part.0) {
-            let unit = self.cut.unit(tiling.tiles, unit);
+        for unit in part(cut.units(tiling.tiles), self.slabs.n, self.slab) {
+            let unit = cut.unit(tiling.tiles, unit);
             let (begin, end) = (unit.start[0], unit.start[0] + unit.size[0]);
-            let first = unit.layers(begin, self.cut.batch[0]);
+            let first = unit.layers(begin, cut.batch[0]);
             let (il, ol) = (Planes::of_input(&first), Planes::of_output(&first));
-            for z in (begin..end).step_by(self.cut.batch[0]) {
-                let patch = unit.layers(z, self.cut.batch[0]);
+            for z in (begin..end).step_by(cut.batch[0]) {
+                let patch = unit.layers(z, cut.batch[0]);
                 let held = if z == begin { 0 } else { 2 };
                 self.input.along_y(isa, (&patch, held), 0..in_blocks, (il, in_planes));
-                self.gradient.along_y(isa, &patch, 0..out_blocks, (ol, out_planes));
+                self.gradient.along_y(isa, &patch, self.blocks.clone(), (ol, out_planes));
                 let rows = patch.rows();
                 let (vl, ml) = (Points { blocks: in_blocks, rows }, Points { blocks: out_blocks, rows });
                 for step in 0..STEPS {

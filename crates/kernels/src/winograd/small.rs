@@ -137,7 +137,7 @@ impl Kernel for Pack<'_> {
     #[inline(always)]
     fn run<I: Isa>(self, _: I) {
         for (k, to) in self.to.iter_mut().enumerate() {
-            *to = self.weights.taps(self.block.0 * LANES + k, self.block.1 * LANES);
+            self.weights.taps(self.block.0 * LANES + k, self.block.1 * LANES, to);
         }
     }
 }

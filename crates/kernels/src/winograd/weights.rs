@@ -45,17 +45,17 @@ pub(super) struct Weights<'a> {
 impl Weights<'_> {
     /// The taps from channel `from` to the sixteen from `to` on; those of channels that the layer lacks are zero.
     #[inline(always)]
-    pub(super) fn taps(&self, from: usize, to: usize) -> Taps {
+    pub(super) fn taps(&self, from: usize, to: usize, taps: &mut Taps) {
         let Canonical { o, i } = self.canonical;
-        let mut taps = [[0.0; LANES]; TAPS];
         let (n_from, n_to) = match self.direction {
             Direction::Forward => (i, o),
             Direction::Backward => (o, i),
         };
-        if from >= n_from {
-            return taps;
+        let lanes = if from < n_from { LANES.min(n_to.saturating_sub(to)) } else { 0 };
+        if lanes < LANES {
+            *taps = [[0.0; LANES]; TAPS];
         }
-        for lane in 0..LANES.min(n_to.saturating_sub(to)) {
+        for lane in 0..lanes {
             let kernel = match self.direction {
                 Direction::Forward => (to + lane) * i + from,
                 Direction::Backward => from * i + to + lane,
@@ -76,7 +76,6 @@ impl Weights<'_> {
                 }
             }
         }
-        taps
     }
 }
 
@@ -96,8 +95,9 @@ impl Kernel for TransformWeights<'_> {
     fn run<I: Isa>(self, isa: I) {
         let stride = weight_stride(self.in_blocks, self.out_blocks);
         let (ib, ob) = self.block;
+        let mut taps = [[0.0; LANES]; TAPS];
         for k in 0..LANES {
-            let taps = self.weights.taps(ib * LANES + k, ob * LANES);
+            self.weights.taps(ib * LANES + k, ob * LANES, &mut taps);
             let at = (ob * self.in_blocks + ib) * LANES + k;
             transform(isa, &taps, |t, v| {
                 // SAFETY: block (ib, ob) of every point belongs to this task alone.
@@ -159,6 +159,8 @@ pub(super) struct FoldWeights<'a> {
     /// Parts `[part][point][...]`, each [`weight_stride`] (for the blocks that they hold) a point.
     pub(super) parts: &'a [Lanes],
     pub(super) n_parts: usize,
+    /// Lanes from one part to the next.
+    pub(super) part_len: usize,
     pub(super) stride: usize,
     /// Where the block begins in a point.
     pub(super) at: usize,
@@ -173,16 +175,20 @@ impl Kernel for FoldWeights<'_> {
     fn run<I: Isa>(self, isa: I) {
         let Canonical { o, i } = self.canonical;
         let (ib, ob) = self.block;
-        let mut lanes = [[0.0; LANES]; TAPS];
+        let mut taps = [[0.0; LANES]; TAPS];
+        let mut kernels = [[0.0; TAPS]; LANES];
         for k in 0..LANES.min(i.saturating_sub(ib * LANES)) {
-            self.fold(isa, k, &mut lanes);
+            self.fold(isa, k, &mut taps);
+            // Reads in a row and scattered writes: the other way round becomes a slow gather.
+            for tap in 0..TAPS {
+                for lane in 0..LANES {
+                    kernels[lane][tap] = taps[tap][lane];
+                }
+            }
             for lane in 0..LANES.min(o.saturating_sub(ob * LANES)) {
                 let kernel = (ob * LANES + lane) * i + ib * LANES + k;
                 // SAFETY: the kernels of block (ib, ob) belong to this task alone.
-                let to = unsafe { self.d_weights.slice(kernel * TAPS, TAPS) };
-                for (to, tap) in to.iter_mut().zip(&lanes) {
-                    *to = tap[lane];
-                }
+                unsafe { self.d_weights.slice(kernel * TAPS, TAPS) }.copy_from_slice(&kernels[lane]);
             }
         }
     }
@@ -223,7 +229,7 @@ impl FoldWeights<'_> {
     /// Row `k` of point `t`, all parts in order.
     #[inline(always)]
     fn sum<I: Isa>(&self, isa: I, t: usize, k: usize) -> I::V {
-        let at = |part: usize| &self.parts[(part * POINTS + t) * self.stride + self.at + k];
+        let at = |part: usize| &self.parts[part * self.part_len + t * self.stride + self.at + k];
         let mut sum = isa.load(at(0));
         for part in 1..self.n_parts {
             sum = isa.add(sum, isa.load(at(part)));
