@@ -1,8 +1,8 @@
 //! From what a person chose to what the engine builds.
 
-use unet::{Activation, Down, NetSpec, Norm, Up};
+use unet::NetSpec;
 
-use crate::recipe::training::{self, Network, Outputs};
+use crate::recipe::training::{Network, Outputs};
 use crate::sample::CHANNELS;
 
 impl Outputs {
@@ -30,19 +30,11 @@ impl Network {
             inputs: CHANNELS,
             outputs: self.outputs.count(),
             widths: self.widths.clone(),
-            norm: match self.norm {
-                training::Norm::None => Norm::None,
-                training::Norm::Instance => Norm::Instance,
-            },
-            activation: if self.negative_slope > 0.0 { Activation::LeakyRelu } else { Activation::Relu },
-            down: match self.down {
-                training::Down::MaxPool => Down::MaxPool,
-                training::Down::Strided => Down::Strided,
-            },
-            up: match self.up {
-                training::Up::Nearest => Up::Nearest,
-                training::Up::Transposed => Up::Transposed,
-            },
+            norm: self.norm,
+            #[expect(clippy::cast_possible_truncation, reason = "a slope")]
+            negative_slope: self.negative_slope as f32,
+            down: self.down,
+            up: self.up,
             #[expect(clippy::cast_possible_truncation, reason = "a probability")]
             dropout: self.dropout as f32,
             deep_supervision: self.deep_supervision.len() - 1,

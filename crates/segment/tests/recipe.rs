@@ -5,10 +5,11 @@ use std::path::Path;
 
 use segment::augment::draw::{Augmentation, ChannelChange, Geometry};
 use segment::random::Rng;
-use segment::recipe::training::{Down, Norm, Outputs, SplitRule, Up};
+use segment::recipe::training::{Outputs, SplitRule};
 use segment::recipe::{DEFAULT, ORIGINAL, Recipe, RecipeError};
 use unet::optim::OptimSpec;
 use unet::schedule::Decline;
+use unet::{Down, Norm, Up};
 
 const FILE: &str = "recipes/mine.toml";
 

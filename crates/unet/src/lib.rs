@@ -18,4 +18,4 @@ pub mod weights;
 pub use memory::Purpose;
 pub use net::Net;
 pub use program::ParamSpec;
-pub use spec::{Activation, Down, NetSpec, Norm, UnetError, Up};
+pub use spec::{Down, NetSpec, Norm, UnetError, Up};

@@ -3,7 +3,7 @@
 use crate::program::{Layer, Program};
 use std::ops::Range;
 
-/// What the memory is for: training keeps every activation until its layer's backward pass and adds gradients.
+/// What the memory is for: training keeps every negative_slope until its layer's backward pass and adds gradients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// Forward only.
@@ -138,7 +138,7 @@ fn gradients(program: &Program, len: impl Fn(usize) -> usize) -> Vec<Life> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{Activation, Down, NetSpec, Norm, Up};
+    use crate::spec::{Down, NetSpec, Norm, Up};
 
     /// A tensor's values, or their gradient.
     #[derive(Clone, Copy, Debug, PartialEq)]
@@ -233,13 +233,13 @@ mod tests {
                 for (down, up) in [(Down::MaxPool, Up::Transposed), (Down::Strided, Up::Nearest)] {
                     for (norm, dropout) in [(Norm::None, 0.5), (Norm::Instance, 0.0)] {
                         let widths = (0..levels).map(|l| 7 << l).collect();
-                        let activation = Activation::LeakyRelu;
+                        let negative_slope = 0.01;
                         f(&NetSpec {
                             inputs: 4,
                             outputs: 3,
                             widths,
                             norm,
-                            activation,
+                            negative_slope,
                             down,
                             up,
                             dropout,

@@ -221,7 +221,7 @@ impl Net {
     }
 
     fn layer_forward(&mut self, index: usize) {
-        let layer = self.program.layers[index].clone_cheap();
+        let layer = self.program.layers[index].ends();
         let Some(to) = layer.to else {
             let voxels = self.voxels_of(layer.from[0]);
             let mut state = std::mem::replace(&mut self.states[index], State::Plain);
@@ -303,7 +303,7 @@ impl Net {
     }
 
     fn layer_backward(&mut self, index: usize, grads: &mut [f32]) {
-        let layer = self.program.layers[index].clone_cheap();
+        let layer = self.program.layers[index].ends();
         let from = layer.from[0];
         let shape = level_shape(self.shape, self.program.tensors[from].level);
         let write = self.write_of(index, from);
@@ -339,7 +339,7 @@ impl Net {
     }
 
     fn plain_backward(&mut self, index: usize, write: Write) {
-        let layer = self.program.layers[index].clone_cheap();
+        let layer = self.program.layers[index].ends();
         let (from, Some(to)) = (layer.from[0], layer.to) else { return };
         let shape = level_shape(self.shape, self.program.tensors[from].level);
         let (place, back) = (self.memory.grads[from].clone(), self.memory.grads[to].clone());
@@ -360,7 +360,7 @@ impl Net {
     }
 
     fn conv_backward(&mut self, index: usize, conv: &mut Conv, grads: &mut [f32]) {
-        let layer = self.program.layers[index].clone_cheap();
+        let layer = self.program.layers[index].ends();
         let (Some(to), from) = (layer.to, layer.from[0]) else { return };
         let (Layer::Conv3 { weight, bias, .. } | Layer::UpTransposed { weight, bias, .. }) =
             &self.program.layers[index]
@@ -383,7 +383,7 @@ impl Net {
             let (place, range) = (first.slot, first.range.start..last.range.end);
             let write = self.write_of(index, from);
             let mut slot = std::mem::take(&mut self.memory.slots[place]);
-            conv.data(self.cpu, d_dst, (&mut slot[range], write), &mut scratch);
+            conv.d_src(self.cpu, d_dst, (&mut slot[range], write), &mut scratch);
             self.memory.slots[place] = slot;
         }
         self.scratch = scratch;
@@ -437,7 +437,7 @@ struct Ends {
 }
 
 impl Layer {
-    fn clone_cheap(&self) -> Ends {
+    fn ends(&self) -> Ends {
         let reads = self.reads();
         Ends { from: [reads[0], reads[reads.len() - 1]], n_from: reads.len(), to: self.writes() }
     }

@@ -167,7 +167,7 @@ impl Conv {
     }
 
     /// From the gradient of the raw output to that of what the sources showed.
-    pub(crate) fn data(&self, cpu: Cpu, d_dst: &[f32], (d_src, write): (&mut [f32], Write), scratch: &mut [f32]) {
+    pub(crate) fn d_src(&self, cpu: Cpu, d_dst: &[f32], (d_src, write): (&mut [f32], Write), scratch: &mut [f32]) {
         let source = [Source::plain(d_dst)];
         if let Some(plans) = &self.winograd {
             plans.backward.convolve(cpu, &source, &self.packed_back, (d_src, write), scratch);

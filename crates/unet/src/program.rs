@@ -160,7 +160,7 @@ impl Program {
                 (0..0, Some(self.norms.len() - 1))
             }
         };
-        let to = self.tensor(width, level, spec.activation.slope(), norm);
+        let to = self.tensor(width, level, spec.negative_slope, norm);
         self.layers.push(Layer::Conv3 { from, to, stride, weight, bias });
         to
     }

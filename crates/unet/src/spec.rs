@@ -25,6 +25,9 @@ pub enum UnetError {
         there: usize,
     },
     /// Of [`NetSpec`].
+    #[error("the activation's slope below zero must be at least 0 and below 1; it is {0}")]
+    Slope(f32),
+    /// Of [`NetSpec`].
     #[error("dropout must be at least 0 and below 1; it is {0}")]
     Dropout(f32),
     /// Of the input.
@@ -69,26 +72,6 @@ pub enum Norm {
     Instance,
 }
 
-/// The activation after each convolution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Activation {
-    /// `max(0, x)`.
-    Relu,
-    /// `max(0.01 x, x)`.
-    LeakyRelu,
-}
-
-impl Activation {
-    /// Slope below zero.
-    pub fn slope(self) -> f32 {
-        match self {
-            Self::Relu => 0.0,
-            Self::LeakyRelu => 0.01,
-        }
-    }
-}
-
 /// How the encoder halves the grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -123,8 +106,8 @@ pub struct NetSpec {
     pub widths: Vec<usize>,
     /// Between convolution and activation.
     pub norm: Norm,
-    /// After each convolution.
-    pub activation: Activation,
+    /// Slope below zero of the activation after each convolution, 0 (ReLU) to below 1; 0.01 is the usual LeakyReLU.
+    pub negative_slope: f32,
     /// From level to level in the encoder.
     pub down: Down,
     /// From level to level in the decoder.
@@ -143,7 +126,7 @@ impl NetSpec {
             outputs: 4,
             widths: vec![32, 64, 128, 256, 512],
             norm: Norm::Instance,
-            activation: Activation::LeakyRelu,
+            negative_slope: 0.01,
             down: Down::MaxPool,
             up: Up::Transposed,
             dropout: 0.0,
@@ -173,6 +156,9 @@ impl NetSpec {
         let there = self.widths.len().saturating_sub(2);
         if self.deep_supervision > there {
             return Err(UnetError::DeepSupervision { asked: self.deep_supervision, there });
+        }
+        if !(0.0..1.0).contains(&self.negative_slope) {
+            return Err(UnetError::Slope(self.negative_slope));
         }
         if !(0.0..1.0).contains(&self.dropout) {
             return Err(UnetError::Dropout(self.dropout));

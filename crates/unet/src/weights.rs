@@ -12,7 +12,7 @@ use std::collections::HashMap;
 /// If the description makes no network.
 pub fn initial(spec: &NetSpec, seed: u64) -> Result<Vec<f32>, UnetError> {
     let params = Net::params(spec)?;
-    let slope = f64::from(spec.activation.slope());
+    let slope = f64::from(spec.negative_slope);
     let mut state = seed;
     let mut uniform = move || {
         state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);

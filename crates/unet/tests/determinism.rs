@@ -6,7 +6,7 @@ mod numbers;
 
 use kernels::{Cpu, Shape, voxels};
 use numbers::{image, unit, weights};
-use unet::{Activation, Down, Net, NetSpec, Norm, Purpose, Up};
+use unet::{Down, Net, NetSpec, Norm, Purpose, Up};
 
 /// The networks and their shapes: both kinds of kernel, tails of channels, every kind of layer.
 fn nets() -> Vec<(&'static str, NetSpec, Shape)> {
@@ -15,7 +15,7 @@ fn nets() -> Vec<(&'static str, NetSpec, Shape)> {
         outputs: 3,
         widths: vec![5, 17, 20, 33],
         norm: Norm::Instance,
-        activation: Activation::LeakyRelu,
+        negative_slope: 0.01,
         down: Down::Strided,
         up: Up::Transposed,
         dropout: 0.0,
@@ -25,7 +25,7 @@ fn nets() -> Vec<(&'static str, NetSpec, Shape)> {
         outputs: 4,
         widths: vec![8, 16, 32],
         norm: Norm::None,
-        activation: Activation::Relu,
+        negative_slope: 0.0,
         down: Down::MaxPool,
         up: Up::Nearest,
         dropout: 0.5,

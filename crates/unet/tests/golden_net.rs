@@ -15,7 +15,7 @@ use serde::Deserialize;
 use std::ops::Range;
 use unet::loss::{DiceClasses, DiceOver, LossSpec, LossWorkspace, Targets, downsample_targets, loss};
 use unet::optim::{OptimSpec, Optimiser};
-use unet::{Activation, Down, Net, NetSpec, Norm, Purpose, Up};
+use unet::{Down, Net, NetSpec, Norm, Purpose, Up};
 
 /// Tags of the hash, as in golden/unet.py.
 const D_LOGITS: u32 = 1000;
@@ -241,7 +241,7 @@ fn window(dropout: f32) -> (NetSpec, Vec<f32>) {
         outputs: 8,
         widths: vec![20],
         norm: Norm::None,
-        activation: Activation::Relu,
+        negative_slope: 0.0,
         down: Down::MaxPool,
         up: Up::Nearest,
         dropout,

@@ -11,7 +11,7 @@ mod numbers;
 use kernels::{Cpu, Shape, voxels};
 use numbers::{image, mix, unit, weights};
 use unet::loss::{DiceClasses, DiceOver, LossSpec, LossWorkspace, Targets, loss};
-use unet::{Activation, Down, Net, NetSpec, Norm, Purpose, Up};
+use unet::{Down, Net, NetSpec, Norm, Purpose, Up};
 
 struct Problem {
     spec: NetSpec,
@@ -132,7 +132,7 @@ fn field() -> NetSpec {
         outputs: 3,
         widths: vec![4, 18, 20],
         norm: Norm::Instance,
-        activation: Activation::LeakyRelu,
+        negative_slope: 0.01,
         down: Down::Strided,
         up: Up::Transposed,
         dropout: 0.0,
@@ -151,7 +151,7 @@ fn pooled_without_norm_with_classes_and_dropout() {
         outputs: 4,
         widths: vec![6, 16],
         norm: Norm::None,
-        activation: Activation::Relu,
+        negative_slope: 0.0,
         down: Down::MaxPool,
         up: Up::Nearest,
         dropout: 0.5,

@@ -14,7 +14,7 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
 use unet::loss::{DiceClasses, DiceOver, LossSpec, LossWorkspace, Targets, loss};
 use unet::optim::{OptimSpec, Optimiser};
-use unet::{Activation, Down, Net, NetSpec, Norm, Purpose, Up};
+use unet::{Down, Net, NetSpec, Norm, Purpose, Up};
 
 #[global_allocator]
 static MEMORY: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -70,7 +70,7 @@ fn a_step_takes_no_memory() {
         outputs: 3,
         widths: vec![5, 17, 32],
         norm: Norm::Instance,
-        activation: Activation::LeakyRelu,
+        negative_slope: 0.01,
         down: Down::Strided,
         up: Up::Transposed,
         dropout: 0.0,

@@ -72,8 +72,8 @@ impl Recipe {
     /// # Errors
     /// As [`Recipe::parse`], and if the file cannot be read.
     pub fn read(path: &Path) -> Result<Self, RecipeError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| RecipeError::Unread { path: path.to_owned(), source })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| RecipeError::Unread { path: path.to_owned(), source })?;
         Self::parse(&text, path)
     }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use unet::optim::OptimSpec;
 use unet::schedule::Decline;
+use unet::{Down, Norm, Up};
 
 /// How cases are divided where no split file is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,36 +52,6 @@ pub enum Outputs {
     Regions,
     /// Background and the three tissues, one softmax.
     Classes,
-}
-
-/// A normalisation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Norm {
-    /// None.
-    None,
-    /// Instance norm with scale and shift.
-    Instance,
-}
-
-/// A way to halve the resolution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Down {
-    /// Maximum of 2x2x2 voxels.
-    MaxPool,
-    /// The first convolution of the level has stride 2.
-    Strided,
-}
-
-/// A way to double the resolution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Up {
-    /// Each voxel repeated, then a convolution.
-    Nearest,
-    /// Transposed convolution, 2x2x2 with stride 2.
-    Transposed,
 }
 
 /// How long and in which way a net is trained.
