@@ -4,14 +4,14 @@ use rayon::prelude::*;
 
 use crate::dataset::FoundCase;
 use crate::error::SegmentError;
-use crate::labels::{LabelScheme, Tissue};
+use crate::labels::LabelScheme;
 use crate::phantom::{FULL_SHAPE, phantom};
 use crate::prepare::{Preparing, Tensor4, prepare};
 use crate::recipe::Recipe;
 use crate::sample::Case;
 use crate::split::{Side, Split};
-use crate::study::Study;
-use volume::{Affine, Grid, Limits, Volume};
+use crate::study::{Sequence, Study};
+use volume::Limits;
 
 /// Seed of a training's first phantom: far from those that a person tries.
 const PHANTOM_SEED: u64 = 0x7068_0000;
@@ -34,6 +34,9 @@ pub enum CasesError {
     /// A case cannot be read or prepared.
     #[error(transparent)]
     Segment(#[from] SegmentError),
+    /// A phantom has no grid.
+    #[error("a phantom cannot be made: {0}")]
+    Phantom(#[from] volume::VolumeError),
 }
 
 /// A case that is judged on, not trained on.
@@ -61,7 +64,12 @@ impl TrainingCases {
     ///
     /// # Errors
     /// A case of the split that is missing, lacks a mask, or cannot be read.
-    pub fn read(found: &[FoundCase], split: &Split, preparing: Preparing, scheme: Option<LabelScheme>) -> Result<Self, CasesError> {
+    pub fn read(
+        found: &[FoundCase],
+        split: &Split,
+        preparing: Preparing,
+        scheme: Option<LabelScheme>,
+    ) -> Result<Self, CasesError> {
         let wanted = split.train.iter().chain(&split.validation);
         let names: Vec<String> = wanted.filter(|name| !found.iter().any(|c| c.name == **name)).cloned().collect();
         if !names.is_empty() {
@@ -71,7 +79,12 @@ impl TrainingCases {
         let read = |c: &&FoundCase| read_case(c, preparing, scheme);
         let train = pick(Side::Train).par_iter().map(read).collect::<Result<Vec<_>, _>>()?;
         let held = pick(Side::Validation).par_iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        let train = train.into_iter().map(|h| Case { name: h.name, shape: h.case.shape, image: h.case.values, labels: h.labels });
+        let train = train.into_iter().map(|h| Case {
+            name: h.name,
+            shape: h.case.shape,
+            image: h.case.values,
+            labels: h.labels,
+        });
         Ok(Self { train: train.collect(), held })
     }
 }
@@ -88,19 +101,16 @@ fn read_case(found: &FoundCase, preparing: Preparing, scheme: Option<LabelScheme
 }
 
 /// The phantoms that a recipe asks for, prepared.
-pub(super) fn phantoms(recipe: &Recipe) -> Vec<Case> {
+pub(super) fn phantoms(recipe: &Recipe) -> Result<Vec<Case>, CasesError> {
     let n = if recipe.sampling.phantom_share > 0.0 { recipe.sampling.phantoms as u64 } else { 0 };
-    (0..n).filter_map(|i| phantom_case(PHANTOM_SEED + i, recipe.preparing.method)).collect()
+    (0..n).map(|i| phantom_case(PHANTOM_SEED + i, recipe.preparing.method)).collect()
 }
 
-fn phantom_case(seed: u64, preparing: Preparing) -> Option<Case> {
+fn phantom_case(seed: u64, preparing: Preparing) -> Result<Case, CasesError> {
     let made = phantom(seed, FULL_SHAPE);
-    let rows = [[-1.0, 0.0, 0.0, 0.0], [0.0, -1.0, 0.0, 239.0], [0.0, 0.0, 1.0, 0.0]];
-    let grid = Grid::new(made.shape, Affine::new(rows).ok()?, &Limits::default()).ok()?;
-    let [a, b, c, d] = made.scans.map(|s| Volume::new(grid, s.into_iter().map(f32::from).collect()).ok());
-    let study = Study::in_memory(made.name, [a?, b?, c?, d?]).ok()?;
-    let (tensor, preparation) = prepare(&study, preparing).ok()?;
-    let tissues: Option<Vec<Tissue>> = made.labels.iter().map(|&code| Tissue::from_code(code)).collect();
-    let labels = preparation.prepare_labels(&Volume::new(grid, tissues?).ok()?).ok()?;
-    Some(Case { name: study.name().to_owned(), shape: tensor.shape, image: tensor.values, labels })
+    let [t1n, t1c, t2w, t2f] = Sequence::ALL.map(|sequence| made.scan(sequence));
+    let study = Study::in_memory(made.name.clone(), [t1n?, t1c?, t2w?, t2f?])?;
+    let (tensor, preparation) = prepare(&study, preparing)?;
+    let labels = preparation.prepare_labels(&made.label_map()?)?;
+    Ok(Case { name: made.name, shape: tensor.shape, image: tensor.values, labels })
 }

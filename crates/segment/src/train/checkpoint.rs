@@ -51,10 +51,11 @@ impl Checkpoint {
             ("first", optimiser.first),
             ("second", optimiser.second),
         ];
-        let bytes = arrays.map(|(name, values)| (name, values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>()));
-        let views = bytes.iter().filter_map(|(name, bytes)| {
-            Some((*name, TensorView::new(Dtype::F32, vec![bytes.len() / 4], bytes).ok()?))
-        });
+        let bytes =
+            arrays.map(|(name, values)| (name, values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>()));
+        let views = bytes
+            .iter()
+            .filter_map(|(name, bytes)| Some((*name, TensorView::new(Dtype::F32, vec![bytes.len() / 4], bytes).ok()?)));
         let metadata = HashMap::from([
             ("done".to_owned(), state.done.to_string()),
             ("optimiser_steps".to_owned(), optimiser.n_steps.to_string()),

@@ -27,14 +27,20 @@ pub(super) struct Log {
 impl Log {
     /// Begins in the run's folder, or goes on after step `done`. `wall_time`: seconds since 1970.
     pub(super) fn begin(folder: &Path, wall_time: f64, done: u64, outputs: Outputs) -> Result<Self, LogError> {
-        let curves = Curves::begin(folder, wall_time, done)
-            .map_err(|source| LogError { folder: folder.to_owned(), source })?;
+        let curves =
+            Curves::begin(folder, wall_time, done).map_err(|source| LogError { folder: folder.to_owned(), source })?;
         let soft_dice = outputs.names().iter().map(|name| format!("train/soft_dice_{}", name.to_lowercase())).collect();
         Ok(Self { folder: folder.to_owned(), curves, began: Instant::now(), wall_time, soft_dice })
     }
 
     /// Step `step`, counted from 0; `seconds` is what it took, `waited` what of that went by waiting for patches.
-    pub(super) fn step(&mut self, step: u64, loss: &StepLoss, lr: f64, (seconds, waited): (f64, f64)) -> Result<(), LogError> {
+    pub(super) fn step(
+        &mut self,
+        step: u64,
+        loss: &StepLoss,
+        lr: f64,
+        (seconds, waited): (f64, f64),
+    ) -> Result<(), LogError> {
         let mut scalars = vec![
             ("train/loss", loss.total),
             ("train/dice_loss", loss.dice_loss),

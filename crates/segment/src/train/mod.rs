@@ -12,7 +12,7 @@ use kernels::Cpu;
 use unet::ema::Ema;
 use unet::optim::Optimiser;
 use unet::schedule::Schedule;
-use unet::{Net, Purpose, weights};
+use unet::{Net, weights};
 use volume::write_atomically;
 
 use crate::artefact::{Artefact, ArtefactError, Card, Provenance, ScoreLine};
@@ -20,15 +20,15 @@ use crate::infer::{InferError, Model, infer};
 use crate::labels::{LabelScheme, Region};
 use crate::prefetch::{Feed, Prefetch, PrefetchStopped};
 use crate::recipe::Recipe;
-use crate::sample::{CaseFault, Sources};
+use crate::sample::{Case, CaseFault, Sources};
 use crate::study::Sequence;
 
 pub use cases::{CasesError, Held, TrainingCases};
-pub use checkpoint::CheckpointError;
-pub use log::LogError;
 use checkpoint::Checkpoint;
+pub use checkpoint::CheckpointError;
 use log::Log;
-use step::Step;
+pub use log::LogError;
+use step::{Step, StepLoss};
 
 /// Whether to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +90,9 @@ pub enum TrainError {
     /// Of the network.
     #[error(transparent)]
     Unet(#[from] unet::UnetError),
+    /// Of the cases.
+    #[error(transparent)]
+    Cases(#[from] CasesError),
     /// Of the cases.
     #[error(transparent)]
     Case(#[from] CaseFault),
@@ -170,19 +173,79 @@ pub fn train(
     run: Run<'_>,
     tell: &mut dyn FnMut(Event) -> Flow,
 ) -> Result<(), TrainError> {
-    let out = run.folder;
-    open_run(recipe, out, run.start)?;
-    let spec = recipe.network.spec();
-    let mut state = State::new(recipe, &spec)?;
+    open_run(recipe, run.folder, run.start)?;
+    let mut state = State::new(recipe)?;
     if run.start == Start::Resume {
-        Checkpoint::read(out)?.restore(&mut state)?;
+        Checkpoint::read(run.folder)?.restore(&mut state)?;
     }
     let TrainingCases { train, held } = cases;
-    let names: Vec<String> = train.iter().map(|c| c.name.clone()).collect();
-    let phantoms = cases::phantoms(recipe);
-    let n_phantoms = phantoms.len();
+    let phantoms = cases::phantoms(recipe)?;
+    let card = card(recipe, (&train, phantoms.len()), &held);
+    let judge = Judge { cpu, recipe, held: &held, card, model: run.folder.join("model.safetensors") };
     let feed = Feed::new(Sources::new(train, phantoms, recipe.augmentation.paste.margin)?, recipe);
-    let card = |done: u64, scores: Vec<ScoreLine>| Card {
+    let mut log = Log::begin(run.folder, run.wall_time, state.done, recipe.network.outputs)?;
+    let mut prefetch = Prefetch::start(feed, state.done, 1, 4);
+    let mut stepper: Option<Step> = None;
+    let (began, first, n_steps) = (Instant::now(), state.done, recipe.training.steps());
+    while let Some(stage) = recipe.training.stage_at(state.done) {
+        if stepper.as_ref().is_none_or(|s| !s.fits(stage)) {
+            drop(stepper.take());
+            stepper = Some(Step::new(cpu, recipe, stage)?);
+        }
+        let Some(step) = stepper.as_mut() else { break };
+        let loss = one_step(recipe, step, &mut state, (&mut prefetch, &mut log))?;
+        let done = state.done;
+        let pace = began.elapsed().div_f64((done - first) as f64);
+        let left = pace.mul_f64((n_steps - done) as f64);
+        let flow = tell(Event::Step { done, steps: n_steps, loss: loss.total, dice: loss.dice, left });
+        let last = done == n_steps || flow == Flow::Stop;
+        let due = |every: u64| every > 0 && done.is_multiple_of(every);
+        if due(recipe.training.checkpoint_every) || last {
+            Checkpoint::write(run.folder, &state)?;
+        }
+        if last {
+            break;
+        }
+        if due(recipe.training.validate_every) {
+            judge.judge(&state, &mut log, tell)?;
+        }
+    }
+    drop(stepper);
+    if state.done == n_steps { judge.judge(&state, &mut log, tell) } else { judge.write(&state, Vec::new()) }
+}
+
+/// One step with the next patches, and its line in the curves.
+fn one_step(
+    recipe: &Recipe,
+    step: &mut Step,
+    state: &mut State,
+    (prefetch, log): (&mut Prefetch, &mut Log),
+) -> Result<StepLoss, TrainError> {
+    let (began, waited) = (Instant::now(), prefetch.waited());
+    let mut samples = Vec::with_capacity(step.batch());
+    for _ in 0..step.batch() {
+        samples.extend(prefetch.next_sample()?);
+    }
+    let schedule = Schedule {
+        peak: recipe.training.optimiser.lr(),
+        n_steps: recipe.training.steps(),
+        warm_up: recipe.training.warm_up,
+        decline: recipe.training.decline,
+    };
+    let lr = schedule.lr(state.done);
+    let loss = step.take(state, &samples, lr)?;
+    for sample in samples {
+        prefetch.recycle(sample.patch);
+    }
+    let times = (began.elapsed().as_secs_f64(), (prefetch.waited() - waited).as_secs_f64());
+    log.step(state.done, &loss, lr, times)?;
+    state.done += 1;
+    Ok(loss)
+}
+
+/// What the model's file says of a training, before there are scores.
+fn card(recipe: &Recipe, (train, phantoms): (&[Case], usize), held: &[Held]) -> Card {
+    Card {
         version: 1,
         name: "default".to_owned(),
         channels: Sequence::ALL,
@@ -190,74 +253,57 @@ pub fn train(
         label_scheme: LabelScheme::Brats2023,
         recipe: recipe.clone(),
         provenance: Provenance {
-            steps: done,
-            trained_on: names.clone(),
-            phantoms: n_phantoms,
-            validated_on: held.iter().map(|h| h.name.clone()).collect(),
+            steps: 0,
+            trained_on: train.iter().map(|case| case.name.clone()).collect(),
+            phantoms,
+            validated_on: held.iter().map(|held| held.name.clone()).collect(),
             program: format!("glioscope {}", env!("CARGO_PKG_VERSION")),
         },
-        scores,
-    };
-    let mut log = Log::begin(out, run.wall_time, state.done, recipe.network.outputs)?;
-    let schedule = Schedule {
-        peak: recipe.training.optimiser.lr(),
-        n_steps: recipe.training.steps(),
-        warm_up: recipe.training.warm_up,
-        decline: recipe.training.decline,
-    };
-    let mut prefetch = Prefetch::start(feed, state.done, 1, 4);
-    let mut stepper: Option<Step> = None;
-    let (began, first, n_steps) = (Instant::now(), state.done, recipe.training.steps());
-    while state.done < n_steps {
-        let Some(stage) = recipe.training.stage_at(state.done) else { break };
-        if stepper.as_ref().is_none_or(|s| !s.fits(stage.patch)) {
-            drop(stepper.take());
-            stepper = Some(Step::new(Net::new(&spec, stage.patch, Purpose::Train, cpu)?, recipe, stage.batch));
-        }
-        let Some(step) = stepper.as_mut() else { break };
-        let (step_began, waited) = (Instant::now(), prefetch.waited());
-        let mut samples = Vec::with_capacity(stage.batch);
-        for _ in 0..stage.batch {
-            samples.extend(prefetch.next_sample()?);
-        }
-        let lr = schedule.lr(state.done);
-        let loss = step.take(&mut state, &samples, lr)?;
-        for sample in samples {
-            prefetch.recycle(sample.patch);
-        }
-        state.done += 1;
-        let done = state.done;
-        let times = (step_began.elapsed().as_secs_f64(), (prefetch.waited() - waited).as_secs_f64());
-        log.step(done - 1, &loss, lr, times)?;
-        let pace = began.elapsed().div_f64((done - first) as f64);
-        let left = pace.mul_f64((n_steps - done) as f64);
-        let flow = tell(Event::Step { done, steps: n_steps, loss: loss.total, dice: loss.dice.clone(), left });
-        let last = done == n_steps || flow == Flow::Stop;
-        let due = |every: u64| every > 0 && done.is_multiple_of(every);
-        if due(recipe.training.validate_every) && !last && !held.is_empty() {
-            let dice = validate(cpu, recipe, &state, &held)?;
-            log.validated(done - 1, dice)?;
-            Artefact::write(&out.join("model.safetensors"), &card(done, score_lines(dice, held.len())), state.ema.weights())?;
-            tell(Event::Validated { done, dice });
-        }
-        if due(recipe.training.checkpoint_every) || last {
-            Checkpoint::write(out, &state)?;
-        }
-        if last {
-            break;
-        }
+        scores: Vec::new(),
     }
-    drop(stepper);
-    let scores = if state.done == n_steps && !held.is_empty() {
-        let dice = validate(cpu, recipe, &state, &held)?;
+}
+
+/// Judges the averaged weights on the validation cases and writes them as a model.
+struct Judge<'a> {
+    cpu: Cpu,
+    recipe: &'a Recipe,
+    held: &'a [Held],
+    card: Card,
+    model: PathBuf,
+}
+
+impl Judge<'_> {
+    fn judge(&self, state: &State, log: &mut Log, tell: &mut dyn FnMut(Event) -> Flow) -> Result<(), TrainError> {
+        if self.held.is_empty() {
+            return self.write(state, Vec::new());
+        }
+        let dice = self.dice(state)?;
         log.validated(state.done - 1, dice)?;
+        self.write(state, score_lines(dice, self.held.len()))?;
         tell(Event::Validated { done: state.done, dice });
-        score_lines(dice, held.len())
-    } else {
-        Vec::new()
-    };
-    Artefact::write(&out.join("model.safetensors"), &card(state.done, scores), state.ema.weights())?;
-    Ok(())
+        Ok(())
+    }
+
+    fn write(&self, state: &State, scores: Vec<ScoreLine>) -> Result<(), TrainError> {
+        let mut card = Card { scores, ..self.card.clone() };
+        card.provenance.steps = state.done;
+        Ok(Artefact::write(&self.model, &card, state.ema.weights())?)
+    }
+
+    /// Mean Dice of WT, TC, ET over the validation cases, on the prepared grid; both empty is 1.
+    fn dice(&self, state: &State) -> Result<[f64; 3], TrainError> {
+        let model = Model { network: self.recipe.network.clone(), weights: state.ema.weights().to_vec() };
+        let mut mean = [0.0; 3];
+        for case in self.held {
+            let codes = infer(self.cpu, &model, &self.recipe.inference, &case.case, &mut |_| Flow::Continue)?;
+            for (sum, region) in mean.iter_mut().zip(Region::ALL) {
+                let counts = metrics::Counts::of(&region.mask(&case.labels), &region.mask(&codes));
+                let dice = metrics::Convention::Brats2020.number(metrics::Measure::Dice, counts.dice());
+                *sum += dice / self.held.len() as f64;
+            }
+        }
+        Ok(mean)
+    }
 }
 
 /// Makes the folder and writes the recipe, or checks that it is the run's own.
@@ -280,7 +326,9 @@ fn open_run(recipe: &Recipe, out: &Path, start: Start) -> Result<(), TrainError>
                 return Err(TrainError::Exists { path: out.to_owned() });
             }
             std::fs::create_dir_all(out).map_err(io(out))?;
-            let text = recipe.to_toml().map_err(|e| TrainError::Io { path: file.clone(), source: std::io::Error::other(e) })?;
+            let text = recipe
+                .to_toml()
+                .map_err(|e| TrainError::Io { path: file.clone(), source: std::io::Error::other(e) })?;
             write_atomically(&file, |w| w.write_all(text.as_bytes())).map_err(io(&file))?;
         }
     }
@@ -288,28 +336,14 @@ fn open_run(recipe: &Recipe, out: &Path, start: Start) -> Result<(), TrainError>
 }
 
 impl State {
-    fn new(recipe: &Recipe, spec: &unet::NetSpec) -> Result<Self, TrainError> {
-        let weights = weights::initial(spec, recipe.training.seed)?;
-        let decays: Vec<_> = Net::params(spec)?.into_iter().filter(unet::ParamSpec::decays).map(|p| p.range).collect();
+    fn new(recipe: &Recipe) -> Result<Self, TrainError> {
+        let spec = recipe.network.spec();
+        let weights = weights::initial(&spec, recipe.training.seed)?;
+        let decays: Vec<_> = Net::params(&spec)?.into_iter().filter(unet::ParamSpec::decays).map(|p| p.range).collect();
         let optimiser = Optimiser::new(recipe.training.optimiser, weights.len(), &decays);
         let ema = Ema::new(recipe.training.ema_decay, &weights);
         Ok(Self { done: 0, weights, optimiser, ema, last: Vec::new() })
     }
-}
-
-/// Mean Dice of WT, TC, ET of the averaged weights over the validation cases, on the prepared grid; both empty is 1.
-fn validate(cpu: Cpu, recipe: &Recipe, state: &State, held: &[Held]) -> Result<[f64; 3], TrainError> {
-    let model = Model { network: recipe.network.clone(), weights: state.ema.weights().to_vec() };
-    let mut mean = [0.0; 3];
-    for case in held {
-        let codes = infer(cpu, &model, &recipe.inference, &case.case, &mut |_| Flow::Continue)?;
-        for (sum, region) in mean.iter_mut().zip(Region::ALL) {
-            let counts = metrics::Counts::of(&region.mask(&case.labels), &region.mask(&codes));
-            let dice = metrics::Convention::Brats2020.number(metrics::Measure::Dice, counts.dice());
-            *sum += dice / held.len() as f64;
-        }
-    }
-    Ok(mean)
 }
 
 fn score_lines(dice: [f64; 3], cases: usize) -> Vec<ScoreLine> {

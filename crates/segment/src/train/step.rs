@@ -1,12 +1,13 @@
 //! One step: forward, losses of every head, backward, clip, update.
 
-use unet::Net;
+use kernels::Cpu;
 use unet::loss::{DiceOver, LossSpec, LossValue, LossWorkspace, Targets, downsample_targets, loss};
+use unet::{Net, Purpose, UnetError};
 
 use super::{State, TrainError};
 use crate::prefetch::Sample;
 use crate::recipe::Recipe;
-use crate::recipe::training::Outputs;
+use crate::recipe::training::{Outputs, Stage};
 
 /// Losses of the step before that a failing one is reported with.
 const REMEMBERED: usize = 8;
@@ -41,7 +42,9 @@ pub(super) struct Step {
 }
 
 impl Step {
-    pub(super) fn new(net: Net, recipe: &Recipe, batch: usize) -> Self {
+    /// Lays the network of a stage out.
+    pub(super) fn new(cpu: Cpu, recipe: &Recipe, stage: &Stage) -> Result<Self, UnetError> {
+        let (net, batch) = (Net::new(&recipe.network.spec(), stage.patch, Purpose::Train, cpu)?, stage.batch);
         let outputs = recipe.network.outputs;
         let r = outputs.count();
         let head_weights = recipe.network.head_weights();
@@ -50,8 +53,9 @@ impl Step {
         let levels = 0..head_weights.len();
         let over_batch = batch > 1 && recipe.loss.dice_over == DiceOver::Batch;
         let together = |level: usize| (vec![0.0; batch * r * v(level)], vec![0.0; batch * r * v(level)]);
-        Self {
-            grads: vec![0.0; recipe_params(recipe)],
+        let n_params = Net::params(&recipe.network.spec())?.last().map_or(0, |p| p.range.end);
+        Ok(Self {
+            grads: vec![0.0; n_params],
             outputs,
             spec: recipe.loss,
             clip: if recipe.training.gradient_clip > 0.0 { recipe.training.gradient_clip } else { f64::INFINITY },
@@ -63,11 +67,17 @@ impl Step {
             together: if over_batch { levels.map(together).collect() } else { Vec::new() },
             head_weights,
             net,
-        }
+        })
     }
 
-    pub(super) fn fits(&self, patch: [usize; 3]) -> bool {
-        self.net.shape() == patch
+    /// Whether this is the network of `stage`.
+    pub(super) fn fits(&self, stage: &Stage) -> bool {
+        self.net.shape() == stage.patch && self.batch == stage.batch
+    }
+
+    /// Samples a step takes.
+    pub(super) fn batch(&self) -> usize {
+        self.batch
     }
 
     /// Takes one step with the samples of a batch.
@@ -85,7 +95,11 @@ impl Step {
             loss,
             lr,
             last: state.last.clone(),
-            patches: samples.iter().map(|s| format!("case {} at {:?}", s.plan.case, s.plan.start)).collect::<Vec<_>>().join(", "),
+            patches: samples
+                .iter()
+                .map(|s| format!("case {} at {:?}", s.plan.case, s.plan.start))
+                .collect::<Vec<_>>()
+                .join(", "),
         };
         if !total.total.is_finite() {
             return Err(not_finite("loss", total.total));
@@ -116,7 +130,10 @@ impl Step {
                     Outputs::Classes => own.copy_from_slice(labels),
                     Outputs::Regions => {
                         for (region, plane) in crate::labels::Region::ALL.into_iter().zip(own.chunks_exact_mut(v)) {
-                            plane.iter_mut().zip(labels).for_each(|(t, &code)| *t = u8::from(region.contains_code(code)));
+                            plane
+                                .iter_mut()
+                                .zip(labels)
+                                .for_each(|(t, &code)| *t = u8::from(region.contains_code(code)));
                         }
                     }
                 }
@@ -141,7 +158,8 @@ impl Step {
         for (n, sample) in samples.iter().enumerate() {
             let seed = self.seed_of(state, n);
             self.net.forward(&sample.patch.image, seed);
-            let shapes: Vec<usize> = (0..self.targets.len()).map(|l| kernels::voxels(self.net.level_shape(l))).collect();
+            let shapes: Vec<usize> =
+                (0..self.targets.len()).map(|l| kernels::voxels(self.net.level_shape(l))).collect();
             for (level, logits, d_logits) in self.net.heads_mut() {
                 let v = shapes[level];
                 let each = self.targets[level].len() / self.batch;
@@ -191,10 +209,6 @@ fn targets(outputs: Outputs, own: &[u8]) -> Targets<'_> {
         Outputs::Regions => Targets::Regions(own),
         Outputs::Classes => Targets::Classes(own),
     }
-}
-
-fn recipe_params(recipe: &Recipe) -> usize {
-    Net::params(&recipe.network.spec()).map_or(0, |p| p.last().map_or(0, |p| p.range.end))
 }
 
 impl StepLoss {
