@@ -43,10 +43,6 @@ def f32(tensor):
     return tensor.float().double()
 
 
-def slope(spec):
-    return {"relu": 0.0, "leaky_relu": 0.01}[spec["activation"]]
-
-
 class Unet:
     """The network over a list of named parameters; made in the order in which they are first asked for."""
 
@@ -80,7 +76,7 @@ class Unet:
             gamma, beta = self.param(f"{name}.norm.weight", [width]), self.param(f"{name}.norm.bias", [width])
             x = F.instance_norm(x, weight=gamma, bias=beta, eps=1e-5)
         self.near(x.detach().abs(), x.detach())
-        return F.leaky_relu(x, slope(self.spec))
+        return F.leaky_relu(x, self.spec["negative_slope"])
 
     def pool(self, x):
         cells = x.detach().unfold(2, 2, 2).unfold(3, 2, 2).unfold(4, 2, 2).flatten(-3).sort(-1).values
@@ -225,7 +221,7 @@ def spec(widths, **rest):
         "outputs": 3,
         "widths": widths,
         "norm": "instance",
-        "activation": "leaky_relu",
+        "negative_slope": 0.01,
         "down": "strided",
         "up": "transposed",
         "dropout": 0.0,
@@ -234,11 +230,11 @@ def spec(widths, **rest):
     }
 
 
-REPORT = {"outputs": 4, "norm": "none", "activation": "relu", "down": "max_pool", "up": "nearest"}
+REPORT = {"outputs": 4, "norm": "none", "negative_slope": 0.0, "down": "max_pool", "up": "nearest"}
 golden("report", spec([8, 16, 32], **REPORT), [16, 8, 24])
 golden("field", spec([5, 17, 20, 33], deep_supervision=2), [16, 8, 24])
 golden("pooled", spec([16, 24, 40], outputs=4, down="max_pool"), [12, 20, 16])
-golden("wide", spec([32, 64], inputs=1, outputs=1, activation="relu"), [6, 14, 34])
+golden("wide", spec([32, 64], inputs=1, outputs=1, negative_slope=0.0), [6, 14, 34])
 golden("deep", spec([3, 6, 7, 8, 9], inputs=8, outputs=8, up="nearest", deep_supervision=3), [16, 48, 16])
 golden("flat", spec([7], inputs=2, outputs=2), [3, 5, 1])
 ten_steps(spec([6, 16, 20], inputs=2, deep_supervision=1), [12, 16, 8])

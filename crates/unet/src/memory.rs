@@ -3,7 +3,7 @@
 use crate::program::{Layer, Program};
 use std::ops::Range;
 
-/// What the memory is for: training keeps every negative_slope until its layer's backward pass and adds gradients.
+/// What the memory is for: training keeps every activation until its layer's backward pass and adds gradients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// Forward only.
