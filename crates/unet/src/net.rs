@@ -14,6 +14,9 @@ use kernels::{
 /// Of the instance norm, as in PyTorch.
 const EPS: f32 = 1e-5;
 
+/// Voxels of an input: no head has as many, and sizes in bytes of any tensor stay far from overflow.
+const MAX_VOXELS: usize = 1 << 32;
+
 /// What a layer keeps beside its tensors.
 #[derive(Debug)]
 enum State {
@@ -72,6 +75,9 @@ impl Net {
         let multiple = spec.multiple();
         if shape.iter().any(|n| *n == 0 || n % multiple != 0) {
             return Err(UnetError::Shape { shape, multiple });
+        }
+        if shape.iter().try_fold(1, |n: usize, &axis| n.checked_mul(axis)).is_none_or(|n| n > MAX_VOXELS) {
+            return Err(UnetError::TooLarge { shape, most: MAX_VOXELS });
         }
         let program = Program::new(spec);
         let at = |t: usize| level_shape(shape, program.tensors[t].level);
@@ -172,7 +178,7 @@ impl Net {
     /// in training; `None` drops nothing.
     ///
     /// # Panics
-    /// If the length is another.
+    /// If the length is another, no weights were loaded, or the pool has more threads than the one of [`Net::new`].
     pub fn forward(&mut self, image: &[f32], dropout_seed: Option<u64>) {
         self.dropout_seed = dropout_seed;
         let place = self.memory.values[0].clone();

@@ -38,6 +38,14 @@ pub enum UnetError {
         /// The size rule: 2 to the number of levels below the first.
         multiple: usize,
     },
+    /// Of the input.
+    #[error("a volume of {shape:?} has more than {most} voxels")]
+    TooLarge {
+        /// `[D, H, W]`.
+        shape: Shape,
+        /// The limit.
+        most: usize,
+    },
     /// Of a file of weights.
     #[error("the weights lack the tensor `{0}`")]
     Missing(String),
