@@ -3,7 +3,7 @@
 //! `winograd [threads=2] [avx512|avx2] [rounds] [I-O-D[xHxW] ...]`: direct-equivalent GFLOP/s (27 taps, 2 a product) and its ratio to
 //! the peak, for the forward pass, the data gradient, the weight gradient; milliseconds of a weight transform; and the
 //! same ratios of the direct kernels, forward and weight gradient.
-#![expect(clippy::print_stdout, reason = "a benchmark prints")]
+#![expect(clippy::print_stdout, clippy::expect_used, reason = "a benchmark prints, and stops where it cannot run")]
 
 use kernels::{Canonical, Cpu, Direction, Gather, Isa, IsaName, Kernel, LANES, Source, Winograd, Write, blocks};
 use std::hint::black_box;
@@ -65,8 +65,8 @@ fn noise(i: usize) -> f32 {
 fn layer(cpu: Cpu, rounds: usize, i: usize, o: usize, shape: [usize; 3]) {
     let voxels: usize = shape.iter().product();
     let (ib, ob) = (blocks(i), blocks(o));
-    let forward = Winograd::new(shape, ib, ob);
-    let backward = Winograd::new(shape, ob, ib);
+    let forward = Winograd::new(shape, ib, ob).with_inputs(i);
+    let backward = Winograd::new(shape, ob, ib).with_inputs(o);
     let src = Buffer::new(ib * voxels * LANES, noise);
     let mut dst = Buffer::new(ob * voxels * LANES, noise);
     let mut d_src = Buffer::new(ib * voxels * LANES, noise);

@@ -117,7 +117,7 @@ impl Kernel for March<'_> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
-        let Winograd { in_blocks, out_blocks, .. } = *self.plan;
+        let Winograd { in_blocks, out_blocks, last, .. } = *self.plan;
         let stride = weight_stride(in_blocks, out_blocks);
         let (planes, rest) = self.scratch.split_at_mut(self.piece.planes);
         let (v, rest) = rest.split_at_mut(self.piece.v);
@@ -146,7 +146,7 @@ impl Kernel for March<'_> {
                     let v = &v[v_layout.at(j, 0, 0)..][..v_layout.point()];
                     let u = &self.u[(6 * step + j) * stride..][..stride - 1];
                     let m = &mut m[m_layout.at(step % 4 * 6 + j, 0, 0)..][..m_layout.point()];
-                    multiply(isa, rows, v, u, (m, Write::Overwrite));
+                    multiply(isa, (rows, last), v, u, (m, Write::Overwrite));
                 }
                 if step % 4 == 3 {
                     along_zx(isa, step / 4, (m_layout, m), halves);

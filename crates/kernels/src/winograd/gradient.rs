@@ -4,7 +4,7 @@ use super::Winograd;
 use super::input::{Input, OutputGradient, Planes};
 use super::product::correlate;
 use super::tiles::{Cut, Lanes, POINTS, Patch, Points, PointsMut, STEPS, Tiling, aligned, part};
-use super::weights::{Canonical, FoldWeights, TAPS, weight_stride};
+use super::weights::{Canonical, FoldWeights, TAPS, WeightGradient, weight_stride};
 use crate::cpu::Cpu;
 use crate::gather::Write;
 use crate::isa::{Isa, Kernel};
@@ -106,9 +106,35 @@ impl Winograd {
     pub fn weight_gradient(
         &self,
         cpu: Cpu,
+        from: (&[Source<'_>], &[f32]),
+        channels: (usize, usize),
+        d_weights: &mut [f32],
+        scratch: &mut [f32],
+    ) {
+        self.write_weight_gradient(cpu, from, channels, (d_weights, Write::Overwrite), scratch);
+    }
+
+    /// `d_weights +=` what [`Winograd::weight_gradient`] makes.
+    ///
+    /// # Panics
+    /// If a length or number of channels does not fit.
+    pub fn add_weight_gradient(
+        &self,
+        cpu: Cpu,
+        from: (&[Source<'_>], &[f32]),
+        channels: (usize, usize),
+        d_weights: &mut [f32],
+        scratch: &mut [f32],
+    ) {
+        self.write_weight_gradient(cpu, from, channels, (d_weights, Write::Add), scratch);
+    }
+
+    fn write_weight_gradient(
+        &self,
+        cpu: Cpu,
         (sources, d_dst): (&[Source<'_>], &[f32]),
         (o, i): (usize, usize),
-        d_weights: &mut [f32],
+        (d_weights, write): (&mut [f32], Write),
         scratch: &mut [f32],
     ) {
         self.check_sources(sources);
@@ -118,13 +144,12 @@ impl Winograd {
         assert!(scratch.len() >= self.gradient_scratch_len(rayon::current_num_threads()), "winograd: scratch");
         let input = Input { tiling: self.tiling, sources };
         let gradient = OutputGradient { tiling: self.tiling, values: d_dst.as_chunks().0 };
-        let canonical = Canonical { o, i };
-        let d_weights = Shared::new(d_weights);
+        let to = WeightGradient { canonical: Canonical { o, i }, values: Shared::new(d_weights), write };
         let scratch = aligned(scratch);
         if let Some(cut) = self.gradient {
-            self.gradient_slabs(cpu, cut, (input, gradient), (canonical, d_weights), scratch);
+            self.gradient_slabs(cpu, cut, (input, gradient), to, scratch);
         } else {
-            self.gradient_phases(cpu, (input, gradient), (canonical, d_weights), scratch);
+            self.gradient_phases(cpu, (input, gradient), to, scratch);
         }
     }
 
@@ -133,7 +158,7 @@ impl Winograd {
         cpu: Cpu,
         cut: Cut,
         (input, gradient): (Input<'_>, OutputGradient<'_>),
-        (canonical, d_weights): (Canonical, Shared<'_>),
+        to: WeightGradient<'_>,
         scratch: &mut [f32],
     ) {
         let slabs = self.slabs(cut);
@@ -145,21 +170,20 @@ impl Winograd {
             let blocks = task / n * group..self.out_blocks.min((task / n + 1) * group);
             // SAFETY: the partial sums of a group and slab belong to its task.
             let sums = unsafe { shared.slice(task * partial, partial) }.as_chunks_mut().0;
-            cpu.run(Slab { plan: self, slabs, slab: task % n, blocks, input, gradient, piece, scratch, sums });
+            cpu.run(Slab { plan: self, slabs, nth: task % n, blocks, input, gradient, piece, scratch, sums });
         });
         let parts = parts.as_chunks().0;
         run_tasks(self.in_blocks * self.out_blocks, pieces, LANES, |task, _| {
             let (ib, ob) = (task / self.out_blocks, task % self.out_blocks);
             let (g, blocks) = (ob / group, group.min(self.out_blocks - ob / group * group));
             cpu.run(FoldWeights {
-                canonical,
                 parts: &parts[g * n * partial / LANES..],
                 n_parts: n,
                 part_len: partial / LANES,
                 stride: weight_stride(self.in_blocks, blocks),
                 at: (ib * blocks + ob % group) * LANES,
                 block: (ib, ob),
-                d_weights,
+                to,
             });
         });
     }
@@ -168,7 +192,7 @@ impl Winograd {
         &self,
         cpu: Cpu,
         (input, gradient): (Input<'_>, OutputGradient<'_>),
-        (canonical, d_weights): (Canonical, Shared<'_>),
+        to: WeightGradient<'_>,
         scratch: &mut [f32],
     ) {
         let (v_layout, m_layout) = (self.all_points(self.in_blocks), self.all_points(self.out_blocks));
@@ -177,10 +201,10 @@ impl Winograd {
         let piece = self.gradient_phase_piece();
         let patch = self.tiling.whole();
         self.input_points(cpu, (input, patch), v, (pieces, piece));
-        let to = PointsMut { values: Shared::new(m), layout: m_layout, patch, first: 0 };
+        let points = PointsMut { values: Shared::new(m), layout: m_layout, patch, first: 0 };
         let rows = self.tiling.tiles[1];
         run_tasks(self.out_blocks * rows, pieces, piece, |task, planes| {
-            cpu.run(Spread { gradient, work: patch.tile_row(task % rows), block: task / rows, planes, to });
+            cpu.run(Spread { gradient, work: patch.tile_row(task % rows), block: task / rows, planes, to: points });
         });
         let (v, m) = (v.as_chunks().0, m.as_chunks().0);
         let pairs = self.out_blocks.div_ceil(PAIR);
@@ -188,26 +212,18 @@ impl Winograd {
             let (ib, first) = (task / pairs, task % pairs * PAIR);
             let obs = first..self.out_blocks.min(first + PAIR);
             let stride = weight_stride(1, obs.len());
+            let last = if ib + 1 == self.in_blocks { self.last } else { LANES };
             let sums = sums.as_chunks_mut().0;
             for t in 0..POINTS {
                 let v = &v[v_layout.at(t, ib, 0)..][..v_layout.rows];
                 let m = &m[m_layout.at(t, obs.start, 0)..][..obs.len() * m_layout.rows];
                 let du = &mut sums[t * stride..][..stride - 1];
-                cpu.run(Correlate { rows: patch.rows(), n: patch.len(), v, m, du });
+                cpu.run(Correlate { rows: (patch.rows(), last, patch.len()), v, m, du });
             }
             for ob in obs {
                 let at = (ob - first) * LANES;
                 let parts: &[Lanes] = sums;
-                cpu.run(FoldWeights {
-                    canonical,
-                    parts,
-                    n_parts: 1,
-                    part_len: 0,
-                    stride,
-                    at,
-                    block: (ib, ob),
-                    d_weights,
-                });
+                cpu.run(FoldWeights { parts, n_parts: 1, part_len: 0, stride, at, block: (ib, ob), to });
             }
         });
     }
@@ -217,7 +233,8 @@ impl Winograd {
 struct Slab<'a> {
     plan: &'a Winograd,
     slabs: Slabs,
-    slab: usize,
+    /// Which of them.
+    nth: usize,
     /// Output blocks.
     blocks: Range<usize>,
     input: Input<'a>,
@@ -231,7 +248,7 @@ impl Kernel for Slab<'_> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
-        let Winograd { in_blocks, tiling, .. } = *self.plan;
+        let Winograd { in_blocks, tiling, last, .. } = *self.plan;
         let (cut, out_blocks) = (self.slabs.cut, self.blocks.len());
         let stride = weight_stride(in_blocks, out_blocks);
         let (in_planes, rest) = self.scratch.split_at_mut(self.piece.in_planes);
@@ -239,7 +256,7 @@ impl Kernel for Slab<'_> {
         let (v, m) = rest.split_at_mut(self.piece.v);
         let (in_planes, out_planes) = (in_planes.as_chunks_mut().0, out_planes.as_chunks_mut().0);
         let mut write = Write::Overwrite;
-        for unit in part(cut.units(tiling.tiles), self.slabs.n, self.slab) {
+        for unit in part(cut.units(tiling.tiles), self.slabs.n, self.nth) {
             let unit = cut.unit(tiling.tiles, unit);
             let (begin, end) = (unit.start[0], unit.start[0] + unit.size[0]);
             let first = unit.layers(begin, cut.batch[0]);
@@ -264,7 +281,7 @@ impl Kernel for Slab<'_> {
                         let v = &v[vl.at(j, 0, 0)..][..vl.point()];
                         let m = &m[ml.at(j, 0, 0)..][..ml.point()];
                         let du = &mut self.sums[(6 * step + j) * stride..][..stride - 1];
-                        correlate(isa, (rows, patch.len()), v, m, (du, write));
+                        correlate(isa, (rows, last, patch.len()), v, m, (du, write));
                     }
                 }
                 write = Write::Add;
@@ -275,8 +292,8 @@ impl Kernel for Slab<'_> {
 
 /// One point of all tiles.
 struct Correlate<'a> {
-    rows: usize,
-    n: usize,
+    /// Rows, lanes of the last block, rows that count.
+    rows: (usize, usize, usize),
     v: &'a [Lanes],
     m: &'a [Lanes],
     du: &'a mut [Lanes],
@@ -286,7 +303,7 @@ impl Kernel for Correlate<'_> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
-        correlate(isa, (self.rows, self.n), self.v, self.m, (self.du, Write::Overwrite));
+        correlate(isa, self.rows, self.v, self.m, (self.du, Write::Overwrite));
     }
 }
 

@@ -36,6 +36,8 @@ pub struct Winograd {
     tiling: Tiling,
     in_blocks: usize,
     out_blocks: usize,
+    /// Lanes of the last input block that are channels.
+    last: usize,
     forward: Option<Cut>,
     gradient: Option<Cut>,
 }
@@ -52,7 +54,25 @@ impl Winograd {
         let tiling = Tiling::new(shape);
         let forward = forward::cut(&tiling, in_blocks, out_blocks);
         let gradient = gradient::cut(&tiling, in_blocks, out_blocks);
-        Self { tiling, in_blocks, out_blocks, forward, gradient }
+        Self { tiling, in_blocks, out_blocks, last: LANES, forward, gradient }
+    }
+
+    /// Whether [`Winograd::convolve`] is faster than a direct convolution on maps of this shape, by measurement on Zen 4
+    /// (`examples/winograd.rs`): from 4 input channels up, if three tenths of the rows of its matrices are outputs. The
+    /// weight gradient pays on every shape.
+    pub fn pays(shape: Shape) -> bool {
+        let rows = Tiling::new(shape).whole().rows();
+        shape.iter().product::<usize>() * 10 >= rows * 32 * 3
+    }
+
+    /// The same plan for `i` input channels: lanes past them, which are zero, cost no products.
+    ///
+    /// # Panics
+    /// If the plan has not the blocks of so many channels.
+    #[must_use]
+    pub fn with_inputs(self, i: usize) -> Self {
+        assert_eq!(blocks(i), self.in_blocks, "winograd: input channels");
+        Self { last: i - (self.in_blocks - 1) * LANES, ..self }
     }
 
     /// Values of the prepared weights.

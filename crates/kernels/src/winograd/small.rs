@@ -205,11 +205,12 @@ impl Kernel for Small<'_> {
         for first in (0..self.plan.in_blocks).step_by(chunk) {
             let n = chunk.min(self.plan.in_blocks - first);
             transform_block(isa, &self.taps[first * LANES..][..n * LANES], u);
+            let last = if first + n == self.plan.in_blocks { self.plan.last } else { LANES };
             let write = if first == 0 { Write::Overwrite } else { Write::Add };
             for t in 0..POINTS {
                 let v = &self.v[v_layout.at(t, first, 0)..][..n * rows];
                 let u = &u[t * (n * LANES + 1)..][..n * LANES];
-                multiply(isa, rows, v, u, (&mut m[m_layout.at(t, 0, 0)..][..rows], write));
+                multiply(isa, (rows, last), v, u, (&mut m[m_layout.at(t, 0, 0)..][..rows], write));
             }
         }
         for i in 0..6 {

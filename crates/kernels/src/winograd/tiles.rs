@@ -207,3 +207,43 @@ pub(super) fn aligned(scratch: &mut [f32]) -> &mut [f32] {
 pub(super) fn part(len: usize, parts: usize, n: usize) -> Range<usize> {
     n * len / parts..(n + 1) * len / parts
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_and_batches_cover_each_tile_once() {
+        for tiles in [[1, 1, 1], [3, 2, 12], [7, 5, 13], [12, 6, 6], [75, 45, 35], [1, 50, 45]] {
+            for (rows, widest, march) in [(12, 12, 24), (36, 12, 24), (48, 8, 5)] {
+                let cut = Cut::new(tiles, rows, widest, march);
+                let whole = Patch { start: [0; 3], size: tiles };
+                let mut seen = vec![0; whole.len()];
+                for unit in (0..cut.units(tiles)).map(|n| cut.unit(tiles, n)) {
+                    for z in (unit.start[0]..unit.start[0] + unit.size[0]).step_by(cut.batch[0]) {
+                        let batch = unit.layers(z, cut.batch[0]);
+                        assert!(batch.rows() <= cut.largest().rows(), "{tiles:?}: a batch larger than the scratch");
+                        let mut rows = vec![false; batch.len()];
+                        for t in 0..batch.len() {
+                            let [_, ny, nx] = batch.size;
+                            let [z, y, x] = batch.start;
+                            let at = [z + t / (ny * nx), y + t / nx % ny, x + t % nx];
+                            seen[whole.row(at)] += 1;
+                            rows[batch.row(at)] = true;
+                        }
+                        assert!(rows.iter().all(|&row| row), "{tiles:?}: rows of a batch");
+                    }
+                }
+                assert!(seen.iter().all(|&n| n == 1), "{tiles:?}: tiles");
+            }
+        }
+    }
+
+    #[test]
+    fn parts_cover_a_length_in_order() {
+        for (len, parts) in [(0, 3), (5, 16), (48, 16), (49, 16)] {
+            let joined: Vec<usize> = (0..parts).flat_map(|n| part(len, parts, n)).collect();
+            assert_eq!(joined, (0..len).collect::<Vec<_>>(), "{len} in {parts}");
+        }
+    }
+}

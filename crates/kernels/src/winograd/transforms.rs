@@ -119,3 +119,60 @@ pub(super) fn fold4<I: Isa>(isa: I, u: [I::V; 4]) -> [I::V; 3] {
     let even = isa.mul(half, isa.add(u[1], u[2]));
     [isa.add(u[0], even), isa.mul(half, isa.sub(u[1], u[2])), isa.add(even, u[3])]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::isa::scalar::Scalar;
+
+    /// Column `i` of the matrix of a transform, each lane the same.
+    fn matrix<const N: usize, const M: usize>(of: impl Fn([[f32; 16]; N]) -> [[f32; 16]; M]) -> [[f64; N]; M] {
+        let mut matrix = [[0.0; N]; M];
+        for i in 0..N {
+            let mut unit = [[0.0; 16]; N];
+            unit[i] = [1.0; 16];
+            for (row, out) in matrix.iter_mut().zip(of(unit)) {
+                row[i] = f64::from(out[0]);
+            }
+        }
+        matrix
+    }
+
+    /// `A^T ((G g) . (B^T d))` is the correlation of `d` with `g`, coefficient by coefficient.
+    fn check<const M: usize, const N: usize>(a: [[f64; N]; M], g: [[f64; 3]; N], b: [[f64; N]; N]) {
+        for out in 0..M {
+            for tap in 0..3 {
+                for input in 0..N {
+                    let sum: f64 = (0..N).map(|p| a[out][p] * g[p][tap] * b[p][input]).sum();
+                    let expected = f64::from(u8::from(input == out + tap));
+                    assert!((sum - expected).abs() < 2e-6, "F({M}, 3): output {out}, tap {tap}, input {input}: {sum}");
+                }
+            }
+        }
+    }
+
+    fn assert_transposed<const N: usize, const M: usize>(a: [[f64; N]; M], b: [[f64; M]; N], what: &str) {
+        for i in 0..M {
+            for j in 0..N {
+                assert!((a[i][j] - b[j][i]).abs() < 1e-7, "{what}: {i}, {j}");
+            }
+        }
+    }
+
+    #[test]
+    fn transforms_make_a_correlation() {
+        let isa = Scalar;
+        check(matrix(|m| output6(isa, m)), matrix(|g| weight6(isa, g)), matrix(|d| input6(isa, d)));
+        let input4 =
+            |d: [[f32; 16]; 4]| INPUT4.map(|(i, j, sum)| if sum { isa.add(d[i], d[j]) } else { isa.sub(d[i], d[j]) });
+        check(matrix(|m| output4(isa, m)), matrix(|g| weight4(isa, g)), matrix(input4));
+    }
+
+    #[test]
+    fn backward_transforms_are_adjoint() {
+        let isa = Scalar;
+        assert_transposed(matrix(|m| output6(isa, m)), matrix(|y| spread6(isa, y)), "spread6");
+        assert_transposed(matrix(|g| weight6(isa, g)), matrix(|u| fold6(isa, u)), "fold6");
+        assert_transposed(matrix(|g| weight4(isa, g)), matrix(|u| fold4(isa, u)), "fold4");
+    }
+}

@@ -2,6 +2,7 @@
 
 use super::tiles::{Lanes, POINTS};
 use super::transforms::{fold4, fold6, weight4, weight6};
+use crate::gather::Write;
 use crate::isa::{Isa, Kernel};
 use crate::layout::LANES;
 use crate::team::Shared;
@@ -153,9 +154,16 @@ pub(super) fn transform_block<I: Isa>(isa: I, taps: &[Taps], u: &mut [Lanes]) {
     }
 }
 
+/// Canonical weights' gradient, being written by tasks that each have a block of their own.
+#[derive(Clone, Copy)]
+pub(super) struct WeightGradient<'a> {
+    pub(super) canonical: Canonical,
+    pub(super) values: Shared<'a>,
+    pub(super) write: Write,
+}
+
 /// Sums the parts of one block of 16 x 16 channels, folds them to taps and writes them in canonical order.
 pub(super) struct FoldWeights<'a> {
-    pub(super) canonical: Canonical,
     /// Parts `[part][point][...]`, each [`weight_stride`] (for the blocks that they hold) a point.
     pub(super) parts: &'a [Lanes],
     pub(super) n_parts: usize,
@@ -166,14 +174,14 @@ pub(super) struct FoldWeights<'a> {
     pub(super) at: usize,
     /// Input block and output block.
     pub(super) block: (usize, usize),
-    pub(super) d_weights: Shared<'a>,
+    pub(super) to: WeightGradient<'a>,
 }
 
 impl Kernel for FoldWeights<'_> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
-        let Canonical { o, i } = self.canonical;
+        let Canonical { o, i } = self.to.canonical;
         let (ib, ob) = self.block;
         let mut taps = [[0.0; LANES]; TAPS];
         let mut kernels = [[0.0; TAPS]; LANES];
@@ -188,7 +196,11 @@ impl Kernel for FoldWeights<'_> {
             for lane in 0..LANES.min(o.saturating_sub(ob * LANES)) {
                 let kernel = (ob * LANES + lane) * i + ib * LANES + k;
                 // SAFETY: the kernels of block (ib, ob) belong to this task alone.
-                unsafe { self.d_weights.slice(kernel * TAPS, TAPS) }.copy_from_slice(&kernels[lane]);
+                let to = unsafe { self.to.values.slice(kernel * TAPS, TAPS) };
+                match self.to.write {
+                    Write::Overwrite => to.copy_from_slice(&kernels[lane]),
+                    Write::Add => to.iter_mut().zip(&kernels[lane]).for_each(|(sum, d)| *sum += d),
+                }
             }
         }
     }
