@@ -87,7 +87,7 @@ pub(crate) enum Command {
     Train(Train),
     /// Find the tumour of a case: labels.nii.gz, report.json, overview.png
     Segment(Segment),
-    /// Compare predicted masks with those of experts: metrics.json, cases.csv, report_table.csv
+    /// Compare predicted masks with those of experts: scores, means, the table of the report
     Evaluate(Evaluate),
     /// Time the network, a convolution or the machine's peak
     #[command(subcommand)]
@@ -217,7 +217,7 @@ pub(crate) struct Evaluate {
     /// Folder with the masks of experts
     #[arg(long, value_name = "DIR")]
     pub(crate) reference: PathBuf,
-    /// Folder with predicted masks: CASE/labels.nii.gz, CASE.nii.gz or CASE-seg.nii.gz
+    /// Folder with predicted masks: CASE/labels.nii.gz, CASE.nii.gz, CASE-seg.nii.gz
     #[arg(long, value_name = "DIR")]
     pub(crate) pred: PathBuf,
     /// Folder for the three tables

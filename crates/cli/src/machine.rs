@@ -19,7 +19,7 @@ impl Machine {
     ///
     /// # Errors
     /// [`Usage`] for an instruction set that this machine lacks.
-    pub(crate) fn of(args: &Everywhere) -> anyhow::Result<Self> {
+    pub(crate) fn of(args: Everywhere) -> anyhow::Result<Self> {
         let cpu = match args.isa.map(IsaName::from) {
             None => Cpu::detect(),
             Some(name) => Cpu::lowered_to(name).ok_or_else(|| {

@@ -18,10 +18,10 @@ use show::Show;
 
 fn main() -> ExitCode {
     let args = Args::parse(); // ends with exit code 2 where the usage is wrong
-    let show = Show::new(args.command.is_for_machines(), args.everywhere.quiet);
+    let show = Show::of(&args);
     match run(args, show) {
         Ok(outcome) => outcome.exit_code(),
-        Err(error) => show.error(&error),
+        Err(error) => show::error(&error),
     }
 }
 
@@ -47,7 +47,7 @@ impl Outcome {
 }
 
 fn run(args: Args, show: Show) -> anyhow::Result<Outcome> {
-    let machine = Machine::of(&args.everywhere)?;
+    let machine = Machine::of(args.everywhere)?;
     let interrupt = Interrupt::listen(show)?;
     machine.run(|cpu| match args.command {
         Command::Inspect(inspect) => inspect::run(&inspect, show, &interrupt),

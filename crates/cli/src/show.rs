@@ -11,6 +11,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use segment::report::NOTICE;
 use serde::Serialize;
 
+use crate::args::Args;
+
 /// Wrong usage that only the machine or the files show: exit code 2.
 #[derive(Debug)]
 pub(crate) struct Usage(pub(crate) String);
@@ -39,9 +41,9 @@ pub(crate) enum Show {
 }
 
 impl Show {
-    /// `json` and `quiet` as they were typed.
-    pub(crate) fn new(json: bool, quiet: bool) -> Self {
-        match (json, quiet) {
+    /// What the flags and the terminal say.
+    pub(crate) fn of(args: &Args) -> Self {
+        match (args.command.is_for_machines(), args.everywhere.quiet) {
             (true, true) => Self::QuietMachine,
             (true, false) => Self::Machine,
             (false, true) => Self::Quiet,
@@ -53,26 +55,6 @@ impl Show {
     /// Whether results are to be JSON.
     pub(crate) fn is_json(self) -> bool {
         matches!(self, Self::Machine | Self::QuietMachine)
-    }
-
-    /// Prints lines of a result.
-    pub(crate) fn result(self, text: &str) -> anyhow::Result<()> {
-        let mut out = io::stdout().lock();
-        let written = writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush());
-        match written {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()), // such as `| head`
-            written => written.context("the result cannot be printed"),
-        }
-    }
-
-    /// Prints a result as JSON.
-    pub(crate) fn json(self, value: &impl Serialize) -> anyhow::Result<()> {
-        self.result(&serde_json::to_string_pretty(value)?)
-    }
-
-    /// Stands under every result for people.
-    pub(crate) fn notice(self) -> anyhow::Result<()> {
-        self.result(NOTICE)
     }
 
     /// Says what is going on, to people.
@@ -89,23 +71,43 @@ impl Show {
         }
     }
 
-    /// Says what of the work could not be done; it makes the exit code 1.
-    pub(crate) fn fault(self, text: impl fmt::Display) {
-        line(format_args!("glioscope: {text}"));
-    }
-
-    /// Says once what went wrong, where, and what to do; gives the exit code.
-    pub(crate) fn error(self, error: &anyhow::Error) -> ExitCode {
-        line(format_args!("glioscope: {}", sentence(error)));
-        if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
-    }
-
     /// A bar of `length` steps; hidden where nobody watches.
     pub(crate) fn bar(self, length: u64, template: &str) -> anyhow::Result<ProgressBar> {
         let target = if self == Self::Live { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let style = ProgressStyle::with_template(template)?.progress_chars("=> ");
         Ok(ProgressBar::with_draw_target(Some(length), target).with_style(style))
     }
+}
+
+/// Prints lines of a result.
+pub(crate) fn result(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    let written = writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush());
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()), // such as `| head`
+        written => written.context("the result cannot be printed"),
+    }
+}
+
+/// Prints a result as JSON.
+pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
+    result(&serde_json::to_string_pretty(value)?)
+}
+
+/// Stands under every result for people.
+pub(crate) fn notice() -> anyhow::Result<()> {
+    result(NOTICE)
+}
+
+/// Says what of the work could not be done; it makes the exit code 1.
+pub(crate) fn fault(text: impl fmt::Display) {
+    line(format_args!("glioscope: {text}"));
+}
+
+/// Says once what went wrong, where, and what to do; gives the exit code.
+pub(crate) fn error(error: &anyhow::Error) -> ExitCode {
+    line(format_args!("glioscope: {}", sentence(error)));
+    if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }
 
 fn line(text: impl fmt::Display) {

@@ -157,8 +157,8 @@ impl Artefact {
     /// # Errors
     /// If it cannot be written.
     pub fn write(path: &Path, card: &Card, values: &[f32]) -> Result<(), ArtefactError> {
-        let text = serde_json::to_string(card)
-            .map_err(|source| ArtefactError::Card { path: path.to_owned(), source })?;
+        let text =
+            serde_json::to_string(card).map_err(|source| ArtefactError::Card { path: path.to_owned(), source })?;
         let metadata = HashMap::from([(KEY.to_owned(), text)]);
         let bytes = weights::to_bytes(&card.recipe.network.spec(), values, metadata)
             .map_err(|source| ArtefactError::Weights { path: path.to_owned(), source })?;

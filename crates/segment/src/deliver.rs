@@ -205,21 +205,16 @@ fn write_labels(staging: &Staging, study: &Study, labels: &LabelMap, scheme: Lab
     let scans = study.scans().each_ref().map(Some);
     let subject = Subject { name: study.name(), scans, labels: Some(labels) };
     let (mask, picture) = rayon::join(mask, || picture::overview(&subject));
-    mask.map_err(|error| match error {
-        NiftiError::InFile { fault, .. } => fault_of(*fault, staging),
-        other => fault_of(other, staging),
-    })?;
+    mask.map_err(|error| staging.refused(reason(error)))?;
     let picture = picture?;
     write_atomically(&folder.join(OVERVIEW), |out| out.write_all(&picture)).map_err(|e| staging.refused(e))?;
     Ok(())
 }
 
-/// The hidden folder is nobody's business: the sentence names the folder that was asked for.
-fn fault_of(error: NiftiError, staging: &Staging) -> OutputError {
-    staging.refused(match error {
-        NiftiError::Unwritable { cause } => cause,
-        other => io::Error::other(other),
-    })
+/// Why a mask was not written, without its path: the hidden folder is nobody's business.
+fn reason(error: NiftiError) -> io::Error {
+    let fault = if let NiftiError::InFile { fault, .. } = error { *fault } else { error };
+    if let NiftiError::Unwritable { cause } = fault { cause } else { io::Error::other(fault) }
 }
 
 fn write_report(staging: &Staging, delivered: &Delivered) -> Result<(), DeliverError> {

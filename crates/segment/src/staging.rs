@@ -40,10 +40,15 @@ impl OutputError {
     /// What a fault of the system means for the results in `folder`.
     pub fn of(folder: &Path, source: io::Error) -> Self {
         let path = folder.to_owned();
-        match source.kind() {
-            io::ErrorKind::NotADirectory => Self::NotAFolder { path },
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { path },
-            _ => Self::Refused { path, source },
+        let kind = source.kind();
+        // Some of the faults name the hidden folder, which is nobody's business.
+        let source = if kind == io::ErrorKind::Other || source.get_ref().is_none() { source } else { kind.into() };
+        if kind == io::ErrorKind::NotADirectory {
+            Self::NotAFolder { path }
+        } else if matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+            Self::Full { path }
+        } else {
+            Self::Refused { path, source }
         }
     }
 }

@@ -1,15 +1,16 @@
 //! `glioscope evaluate`: predicted masks against those of experts.
 
 use std::path::Path;
+use std::sync::Once;
 
-use metrics::{Convention, Measure};
+use metrics::{Measure, Score};
 use segment::evaluate::{CASES, EvaluateError, Evaluation, METRICS, Schemes, TABLE, evaluate};
 use segment::staging::Staging;
 
 use crate::Outcome;
 use crate::args;
 use crate::interrupt::Interrupt;
-use crate::show::{Show, ml, number, table};
+use crate::show::{self, Show, ml, number, table};
 
 /// So many masks without a reference are named one by one.
 const NAMED: usize = 5;
@@ -18,7 +19,9 @@ pub(crate) fn run(args: &args::Evaluate, show: Show, interrupt: &Interrupt) -> a
     let staging = Staging::begin(&args.out)?;
     let schemes = Schemes { reference: args.scheme.map(Into::into), predicted: args.pred_scheme.map(Into::into) };
     let bar = show.bar(1, "{spinner} {pos}/{len} cases {wide_bar} {eta}")?;
+    let first = Once::new();
     let evaluation = evaluate(&args.reference, &args.pred, schemes, &|done, all| {
+        first.call_once(|| show.note(format_args!("comparing {all} cases")));
         bar.set_length(all as u64);
         bar.set_position(done as u64);
         interrupt.flow()
@@ -44,27 +47,42 @@ fn tell(evaluation: &Evaluation, out: &Path, show: Show) -> anyhow::Result<()> {
         show.warn(format_args!("and {} more masks without a reference", evaluation.unmatched.len() - NAMED));
     }
     if show.is_json() {
-        show.json(evaluation)?;
+        show::json(evaluation)?;
     } else {
-        show.result(&described(evaluation))?;
+        show::result(&described(evaluation))?;
         let files = [METRICS, CASES, TABLE].map(|file| out.join(file).display().to_string());
-        show.result(&format!("\n{}", files.join("\n")))?;
-        show.notice()?;
+        show::result(&format!("\n{}", files.join("\n")))?;
+        show::notice()?;
     }
     // Last, so that they stand at the end of what a person reads; not a warning: they make the exit code 1.
     for fault in &evaluation.faults {
-        show.fault(format_args!("{}: {}", fault.case, fault.sentence));
+        show::fault(format_args!("{}: {}", fault.case, fault.sentence));
     }
     Ok(())
 }
 
 fn described(evaluation: &Evaluation) -> String {
-    let convention = Convention::Brats2020;
+    let n = evaluation.cases.len();
+    format!(
+        "{}\n\n{}\n\n{}\n\n{n} of {} cases scored. * A mask was empty: as in BraTS 2020, Dice and sensitivity are 1 where \
+         both were and else 0, HD95 is 0 or {:.4} mm. HD95 is that of surface-distance.",
+        cases(evaluation),
+        means(evaluation),
+        report(evaluation),
+        n + evaluation.faults.len(),
+        evaluation.convention.hd95_penalty(),
+    )
+}
+
+fn cases(evaluation: &Evaluation) -> String {
     let mut rows = Vec::new();
     for case in &evaluation.cases {
         for of in &case.regions {
             let s = &of.scores;
-            let score = |measure, score, decimals| number(Some(convention.number(measure, score)), decimals);
+            let score = |measure, score: Score, decimals| {
+                let star = if score.value().is_none() { "*" } else { "" };
+                number(Some(evaluation.convention.number(measure, score)), decimals) + star
+            };
             rows.push(vec![
                 case.case.clone(),
                 of.region.to_string(),
@@ -79,8 +97,11 @@ fn described(evaluation: &Evaluation) -> String {
         }
     }
     let head = ["case", "region", "Dice", "HD95 mm", "sensitivity", "specificity", "ml", "found ml", "error ml"];
-    let cases = table(&head, 2, rows);
-    let means = evaluation.means.iter().map(|of| {
+    table(&head, 2, rows)
+}
+
+fn means(evaluation: &Evaluation) -> String {
+    let rows = evaluation.means.iter().map(|of| {
         let all = |measure, decimals| number(of.of(measure).and_then(|mean| mean.all), decimals);
         let without = |measure, decimals| {
             let mean = of.of(measure);
@@ -99,34 +120,18 @@ fn described(evaluation: &Evaluation) -> String {
             number(of.absolute_volume_error_ml, 2),
         ]
     });
-    let head = [
-        "mean",
-        "Dice",
-        "without empty",
-        "HD95 mm",
-        "without empty",
-        "sensitivity",
-        "specificity",
-        "error ml",
-        "size of error ml",
-    ];
-    let means = table(&head, 1, means.collect());
-    let report = evaluation.report_table.iter().map(|row| {
-        let without = number(row.without_empty, 4);
+    let measures = ["Dice", "without *", "HD95 mm", "without *", "sensitivity", "specificity", "error ml", "its size"];
+    table(&[&["mean"], measures.as_slice()].concat(), 1, rows.collect())
+}
+
+fn report(evaluation: &Evaluation) -> String {
+    let rows = evaluation.report_table.iter().map(|row| {
         vec![
             row.measure.to_owned(),
             number(row.mean, 4),
-            without,
-            row.n_without_empty.to_string(),
+            format!("{} (n {})", number(row.without_empty, 4), row.n_without_empty),
             number(row.pooled, 4),
         ]
     });
-    let report = table(&["report's table", "mean", "without empty", "n", "all voxels"], 1, report.collect());
-    let n = evaluation.cases.len();
-    format!(
-        "{cases}\n\n{means}\n\n{report}\n\n{n} of {} cases scored. Empty masks count as in BraTS 2020: Dice 1 or 0, HD95 0 or \
-         {:.4} mm. HD95 is that of surface-distance.",
-        n + evaluation.faults.len(),
-        convention.hd95_penalty(),
-    )
+    table(&["report's table", "mean", "without *", "all voxels"], 1, rows.collect())
 }

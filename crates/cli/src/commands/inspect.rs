@@ -15,7 +15,7 @@ use volume::{Limits, write_atomically};
 use crate::Outcome;
 use crate::args;
 use crate::interrupt::Interrupt;
-use crate::show::{Show, Usage, ml, table};
+use crate::show::{self, Show, Usage, ml, table};
 
 pub(crate) fn run(args: &args::Inspect, show: Show, interrupt: &Interrupt) -> anyhow::Result<Outcome> {
     let found = find(&args.paths)?;
@@ -80,20 +80,20 @@ fn draw(
 
 fn tell(summaries: &[CaseSummary], args: &args::Inspect, show: Show) -> anyhow::Result<()> {
     if show.is_json() {
-        return show.json(&summaries);
+        return show::json(&summaries);
     }
     let head = ["case", "T1n", "T1c", "T2w", "T2f", "voxels", "mm", "stored", "mask", "WT ml", "usable"];
-    show.result(&table(&head, head.len(), summaries.iter().map(row).collect()))?;
+    show::result(&table(&head, head.len(), summaries.iter().map(row).collect()))?;
     for summary in summaries {
         for problem in &summary.problems {
-            show.result(&format!("{}: {problem}", summary.name))?;
+            show::result(&format!("{}: {problem}", summary.name))?;
         }
         for oddity in oddities(summary) {
-            show.result(&format!("{}: {oddity}", summary.name))?;
+            show::result(&format!("{}: {oddity}", summary.name))?;
         }
     }
     let usable = summaries.iter().filter(|summary| summary.is_usable).count();
-    show.result(&format!("{usable} of {} cases can be segmented.", summaries.len()))?;
+    show::result(&format!("{usable} of {} cases can be segmented.", summaries.len()))?;
     let drawn = |summary: &&CaseSummary| summary.is_usable;
     let picture = |summary: &CaseSummary| -> Option<PathBuf> {
         let folder = args.out.as_ref()?;
@@ -101,10 +101,10 @@ fn tell(summaries: &[CaseSummary], args: &args::Inspect, show: Show) -> anyhow::
     };
     for summary in summaries.iter().filter(drawn) {
         if let Some(file) = args.picture.clone().or_else(|| picture(summary)) {
-            show.result(&file.display().to_string())?;
+            show::result(&file.display().to_string())?;
         }
     }
-    show.notice()
+    show::notice()
 }
 
 fn oddities(summary: &CaseSummary) -> Vec<String> {

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::Outcome;
 use crate::args;
-use crate::show::{Show, number, table};
+use crate::show::{self, Show, number, table};
 
 /// The word for the model inside the program.
 const INSIDE: &str = "default";
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &args::Model, show: Show) -> anyhow::Result<Outcome> {
     let licence = licence(&args.model);
     if show.is_json() {
         let card = &artefact.card;
-        show.json(&json!({
+        show::json(&json!({
             "file": args.model,
             "sha256": artefact.sha256,
             "parameters": artefact.model.weights.len(),
@@ -52,8 +52,8 @@ pub(crate) fn run(args: &args::Model, show: Show) -> anyhow::Result<Outcome> {
         }))?;
         return Ok(Outcome::Done);
     }
-    show.result(&described(&artefact, licence)?)?;
-    show.notice()?;
+    show::result(&described(&artefact, licence)?)?;
+    show::notice()?;
     Ok(Outcome::Done)
 }
 
@@ -82,7 +82,9 @@ fn described(artefact: &Artefact, licence: &str) -> anyhow::Result<String> {
         ("made by", made.program.clone()),
         ("licence", licence.to_owned()),
     ];
-    let mut text: String = rows.iter().map(|(name, value)| format!("{name:<13} {value}\n")).collect();
+    let lines: Vec<String> = rows.iter().map(|(name, value)| format!("{name:<13} {value}")).collect();
+    let mut text = lines.join("\n");
+    text.push('\n');
     if !card.scores.is_empty() {
         let rows = card.scores.iter().map(|score| {
             let mean = number(Some(score.mean), 4);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::Outcome;
 use crate::args;
-use crate::show::{Show, table};
+use crate::show::{self, Show, table};
 
 /// Reads a recipe file, or one of the recipes inside the program.
 pub(crate) fn open(path: &Path) -> anyhow::Result<Recipe> {
@@ -42,13 +42,13 @@ pub(crate) fn run(args: &args::Recipe, show: Show) -> anyhow::Result<Outcome> {
             .iter()
             .map(|[key, first, second]| json!({"key": key, "first": first, "second": second}))
             .collect();
-        show.json(&rows)?;
+        show::json(&rows)?;
     } else if differing.is_empty() {
-        show.result("the recipes are equal")?;
+        show::result("the recipes are equal")?;
     } else {
         let [first, second] = [&args.first, &args.second].map(|path| path.display().to_string());
         let rows = differing.into_iter().map(Vec::from).collect();
-        show.result(&table(&["key", &first, &second], 3, rows))?;
+        show::result(&table(&["key", &first, &second], 3, rows))?;
     }
     Ok(Outcome::Done)
 }
@@ -61,15 +61,12 @@ fn keys(recipe: &Recipe) -> anyhow::Result<BTreeMap<String, Value>> {
 }
 
 fn flatten(name: String, value: Value, keys: &mut BTreeMap<String, Value>) {
-    match value {
-        Value::Object(fields) => {
-            for (field, value) in fields {
-                let name = if name.is_empty() { field } else { format!("{name}.{field}") };
-                flatten(name, value, keys);
-            }
+    if let Value::Object(fields) = value {
+        for (field, value) in fields {
+            let name = if name.is_empty() { field } else { format!("{name}.{field}") };
+            flatten(name, value, keys);
         }
-        value => {
-            keys.insert(name, value);
-        }
+    } else {
+        keys.insert(name, value);
     }
 }

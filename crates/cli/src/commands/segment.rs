@@ -13,7 +13,7 @@ use crate::Outcome;
 use crate::args;
 use crate::commands::model;
 use crate::interrupt::Interrupt;
-use crate::show::{Show, ml, table};
+use crate::show::{self, Show, ml, table};
 
 pub(crate) fn run(cpu: Cpu, args: &args::Segment, show: Show, interrupt: &Interrupt) -> anyhow::Result<Outcome> {
     let model = model::open(&args.model)?;
@@ -27,7 +27,11 @@ pub(crate) fn run(cpu: Cpu, args: &args::Segment, show: Show, interrupt: &Interr
     };
     let bar = show.bar(100, "{spinner} {msg:10} {wide_bar} {percent:>3} %")?;
     bar.enable_steady_tick(std::time::Duration::from_millis(100));
+    let mut at = None;
     let delivered = segment_case(cpu, &found, &delivery, &mut |stage, share| {
+        if show == Show::Lines && share <= 0.0 && !at.replace(stage).is_some_and(|before| before == stage) {
+            show.note(said(stage));
+        }
         bar.set_message(said(stage));
         bar.set_position(percent(stage, share));
         interrupt.flow()
@@ -91,7 +95,7 @@ fn tell(delivered: &Delivered, out: &Path, show: Show) -> anyhow::Result<()> {
         show.warn(lack);
     }
     if show.is_json() {
-        return show.json(delivered);
+        return show::json(delivered);
     }
     let tissues = report.tissues.iter().map(|of| vec![of.tissue.to_string(), ml(of.ml), of.voxels.to_string()]);
     let regions = report.regions.iter().map(|of| {
@@ -100,7 +104,7 @@ fn tell(delivered: &Delivered, out: &Path, show: Show) -> anyhow::Result<()> {
         vec![name(of.region).to_owned(), ml(of.ml), of.voxels.to_string(), of.n_components.to_string(), at]
     });
     let total: f64 = report.seconds.iter().map(|stage| stage.seconds).sum();
-    show.result(&format!(
+    show::result(&format!(
         "{}\n\n{}\n\n{}\n\n{}\n{}\n{}\n\nLabels: {}. Model: {}, {:.12}. {total:.1} s.",
         report.case,
         table(&["tissue", "ml", "voxels"], 1, tissues.collect()),
@@ -112,7 +116,7 @@ fn tell(delivered: &Delivered, out: &Path, show: Show) -> anyhow::Result<()> {
         report.model.name,
         report.model.sha256.to_string(),
     ))?;
-    show.notice()
+    show::notice()
 }
 
 fn name(region: Region) -> &'static str {

@@ -19,7 +19,7 @@ const SMALL: usize = 128;
 pub(super) fn cut(tiling: &Tiling, in_blocks: usize, out_blocks: usize) -> Option<Cut> {
     // Few rows keep the points in the first-level cache; where the weights come from further away, more rows share them.
     let rows = if in_blocks * out_blocks <= 4 { 12 } else { 36 };
-    (tiling.whole().len() > SMALL).then(|| Cut::new(tiling.tiles, rows, 12, 24))
+    (tiling.whole().len() > SMALL).then(|| Cut::new(tiling.tiles, rows, 12, 32))
 }
 
 /// Scratch of one thread that works through a unit.

@@ -23,7 +23,7 @@ const PAIR: usize = 2;
 
 /// How the layer is cut, or `None` if it is worked through in phases.
 pub(super) fn cut(tiling: &Tiling, _in_blocks: usize, _out_blocks: usize) -> Option<Cut> {
-    (tiling.whole().len() > 128).then(|| Cut::new(tiling.tiles, 36, 12, 24))
+    (tiling.whole().len() > 128).then(|| Cut::new(tiling.tiles, 36, 12, 32))
 }
 
 /// Scratch of one thread that sums a slab.

@@ -85,14 +85,16 @@ pub(super) struct Cut {
 }
 
 impl Cut {
-    /// Batches of about `rows` tiles, units of about `march` layers.
-    pub(super) fn new(tiles: Shape, rows: usize, widest: usize, march: usize) -> Self {
+    /// Batches of about `rows` tiles, at most `widest` along x, in `units` units or more if the layers allow it: enough to
+    /// share evenly, and else long, since a unit begins with two planes that the one below it has too.
+    pub(super) fn new(tiles: Shape, rows: usize, widest: usize, units: usize) -> Self {
         let even = |n: usize, most: usize| n.div_ceil(n.div_ceil(most.clamp(1, n)));
         let x = even(tiles[2], widest);
         let z = even(tiles[0], (rows / x).max(1));
         let y = even(tiles[1], (rows / (x * z)).max(1));
-        let march = even(tiles[0].div_ceil(z), march.div_ceil(z)) * z;
-        Self { batch: [z, y, x], march }
+        let columns = tiles[1].div_ceil(y) * tiles[2].div_ceil(x);
+        let batches = tiles[0].div_ceil(z);
+        Self { batch: [z, y, x], march: even(batches, batches / units.div_ceil(columns)) * z }
     }
 
     fn counts(&self, tiles: Shape) -> Shape {
@@ -215,8 +217,8 @@ mod tests {
     #[test]
     fn units_and_batches_cover_each_tile_once() {
         for tiles in [[1, 1, 1], [3, 2, 12], [7, 5, 13], [12, 6, 6], [75, 45, 35], [1, 50, 45]] {
-            for (rows, widest, march) in [(12, 12, 24), (36, 12, 24), (48, 8, 5)] {
-                let cut = Cut::new(tiles, rows, widest, march);
+            for (rows, widest, units) in [(12, 12, 1), (36, 12, 32), (48, 8, 500)] {
+                let cut = Cut::new(tiles, rows, widest, units);
                 let whole = Patch { start: [0; 3], size: tiles };
                 let mut seen = vec![0; whole.len()];
                 for unit in (0..cut.units(tiles)).map(|n| cut.unit(tiles, n)) {

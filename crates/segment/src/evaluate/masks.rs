@@ -45,9 +45,8 @@ pub(super) fn references(folder: &Path) -> Result<Masks, SegmentError> {
 }
 
 fn of_case(case: &FoundCase) -> Vec<Mask> {
-    let doubled = case.problems.iter().find_map(|problem| match problem {
-        Problem::Doubled { role: Role::Seg, files } => Some(files.clone()),
-        _ => None,
+    let doubled = case.problems.iter().find_map(|problem| {
+        if let Problem::Doubled { role: Role::Seg, files } = problem { Some(files.clone()) } else { None }
     });
     let one = case.seg.iter().map(|file| file.path.clone()).collect();
     let mask = |path| Mask { path, scheme: case.scheme };

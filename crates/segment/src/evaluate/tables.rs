@@ -2,7 +2,7 @@
 
 use std::io;
 
-use metrics::{Convention, Mean, Measure, RegionScores, ReportTable, Score, Side};
+use metrics::{Confusion, Convention, Mean, Measure, RegionScores, ReportTable, Score, Side};
 use serde::Serialize;
 use volume::write_atomically;
 
@@ -56,8 +56,11 @@ const MEASURES: [(Measure, Pick); 4] = [
     (Measure::Specificity, |s| s.specificity),
 ];
 
+/// How a row is taken out of the report's table.
+type PickRow = fn(&ReportTable) -> Score;
+
 /// The report's rows, in its order.
-const ROWS: [(&str, fn(&ReportTable) -> Score); 9] = [
+const ROWS: [(&str, PickRow); 9] = [
     ("accuracy", |t| Score::Value(t.accuracy)),
     ("mean IoU", |t| Score::Value(t.mean_iou)),
     ("Dice coefficient", |t| Score::Value(t.dice_coefficient)),
@@ -92,8 +95,8 @@ pub(super) fn means(cases: &[CaseScores]) -> Vec<RegionMeans> {
 
 /// The report's table: each row over the cases, and over all voxels.
 pub(super) fn report_table(cases: &[CaseScores]) -> Vec<TableRow> {
-    let pooled = cases.iter().map(|case| case.confusion).reduce(|a, b| a.plus(b)).map(|all| all.table());
-    let row = |(name, pick): (&'static str, fn(&ReportTable) -> Score)| {
+    let pooled = cases.iter().map(|case| case.confusion).reduce(Confusion::plus).map(|all| all.table());
+    let row = |(name, pick): (&'static str, PickRow)| {
         let scores: Vec<Score> = cases.iter().map(|case| pick(&case.report_table)).collect();
         let mean = Mean::of(Measure::Dice, Convention::Brats2020, &scores);
         TableRow {

@@ -10,7 +10,7 @@ use super::{PRECISION, Spread, peak_rss_mib, seconds};
 use crate::Outcome;
 use crate::args::BenchKernel;
 use crate::interrupt::Interrupt;
-use crate::show::Show;
+use crate::show::{self, Show};
 
 /// A peak is measured for about this long: shorter ones still feel the clock speed change.
 const STEADY_SECONDS: f64 = 0.2;
@@ -36,9 +36,9 @@ pub(super) fn peak(cpu: Cpu, args: &BenchKernel, show: Show, interrupt: &Interru
             "name": "peak", "isa": isa, "precision": PRECISION, "threads": threads, "runs": runs,
             "gflop_per_second": rate,
         });
-        show.result(&object.to_string())?;
+        show::result(&object.to_string())?;
     } else {
-        show.result(&format!(
+        show::result(&format!(
             "peak, {PRECISION}, {isa}, {threads} threads: {:.0} GFLOP/s (least {:.0}, most {:.0} of {runs} runs)",
             rate.median, rate.min, rate.max
         ))?;
@@ -100,9 +100,9 @@ pub(super) fn conv(cpu: Cpu, args: &BenchKernel, show: Show, interrupt: &Interru
         peak_rss_mib: peak_rss_mib(),
     };
     if show.is_json() {
-        show.result(&serde_json::to_string(&measured)?)?;
+        show::result(&serde_json::to_string(&measured)?)?;
     } else {
-        show.result(&format!(
+        show::result(&format!(
             "{}, {PRECISION}, {}, {} threads: {:.3} s (least {:.3}, most {:.3} of {runs} runs), {:.0} GFLOP/s, {:.0} % \
              of the peak of {:.0} (least {:.0} %, most {:.0} %)",
             measured.name,

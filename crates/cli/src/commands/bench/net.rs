@@ -13,7 +13,7 @@ use super::{PRECISION, Spread, peak_rss_mib, seconds};
 use crate::Outcome;
 use crate::args::{BenchNet, NetName, PassName};
 use crate::interrupt::Interrupt;
-use crate::show::{Show, Usage};
+use crate::show::{self, Show, Usage};
 
 /// What was measured; one object of JSON.
 #[derive(Debug, Serialize)]
@@ -36,8 +36,8 @@ struct Measured {
 
 pub(super) fn run(cpu: Cpu, args: &BenchNet, show: Show, interrupt: &Interrupt) -> anyhow::Result<Outcome> {
     let patch = match args.patch.as_slice() {
-        &[side] => [side; 3],
-        &[d, h, w] => [d, h, w],
+        [side] => [*side; 3],
+        [d, h, w] => [*d, *h, *w],
         _ => return Err(Usage("--patch: give one side, or three: D,H,W".to_owned()).into()),
     };
     let (name, spec) = spec(args.name)?;
@@ -75,10 +75,10 @@ pub(super) fn run(cpu: Cpu, args: &BenchNet, show: Show, interrupt: &Interrupt) 
         peak_rss_mib: peak_rss_mib(),
     };
     if show.is_json() {
-        show.result(&serde_json::to_string(&measured)?)?;
+        show::result(&serde_json::to_string(&measured)?)?;
     } else {
         let [d, h, w] = patch;
-        show.result(&format!(
+        show::result(&format!(
             "{name}, {pass}, {d} x {h} x {w}, {PRECISION}, {}, {} threads: {:.3} s (least {:.3}, most {:.3} of {runs} \
              runs), {:.1} GFLOP, {:.0} GFLOP/s, peak {:.0} MiB",
             measured.isa,

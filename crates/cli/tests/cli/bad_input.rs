@@ -1,0 +1,206 @@
+//! Input as a new user gives it by mistake: one sentence with the file, the fault and what to do; exit code 1; no output.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use segment::phantom::phantom;
+use tempfile::TempDir;
+use volume::nifti::{self, Geometry};
+
+use crate::material::{
+    Finds, SHAPE, fail, folder, glioscope, run, succeed, text, tree, write_case, write_head, write_model,
+};
+
+const NAME: &str = "BraTS2021_00001";
+
+/// A whole case, spoilt by the test.
+fn spoilt(spoil: impl FnOnce(&Path)) -> (TempDir, PathBuf) {
+    let root = folder();
+    let case = write_case(root.path(), NAME, 1);
+    spoil(&case);
+    (root, case)
+}
+
+/// Segmenting fails with all these words, and leaves nothing; inspecting says the same and does not fail.
+fn refused(case: &Path, words: &[&str]) {
+    let root = folder();
+    let model = write_model(root.path(), Finds::Something);
+    let out = root.path().join("out");
+    let sentence = fail(glioscope(["segment", text(case), "--out", text(&out), "--model", text(&model)]));
+    assert_eq!(tree(root.path()), ["model.safetensors"], "nothing was written");
+    let listed = succeed(glioscope(["inspect", text(case)]));
+    for word in words {
+        assert!(sentence.contains(word), "segment, {word}: {sentence}");
+        assert!(listed.contains(word), "inspect, {word}: {listed}");
+    }
+    assert!(listed.contains("0 of "), "{listed}");
+}
+
+fn scan(case: &Path, ending: &str) -> PathBuf {
+    case.join(format!("{NAME}_{ending}.nii.gz"))
+}
+
+#[test]
+fn three_sequences() {
+    let (_root, case) = spoilt(|case| fs::remove_file(scan(case, "flair")).unwrap());
+    refused(&case, &["T2f is missing", "flair"]);
+}
+
+#[test]
+fn two_cases_in_one_folder() {
+    let root = folder();
+    let model = write_model(root.path(), Finds::Something);
+    let data = root.path().join("data");
+    for (name, seed) in [(NAME, 1), ("BraTS2021_00002", 2)] {
+        write_head(&data, name, &phantom(seed, SHAPE));
+    }
+    let out = root.path().join("out");
+    let sentence = fail(glioscope(["segment", text(&data), "--out", text(&out), "--model", text(&model)]));
+    assert!(sentence.contains("holds 2 cases") && sentence.contains("BraTS2021_00002"), "{sentence}");
+    assert!(!out.exists());
+    assert!(succeed(glioscope(["inspect", text(&data)])).contains("2 of 2 cases"), "each of them is whole");
+}
+
+#[test]
+fn volumes_on_different_grids() {
+    let (_root, case) = spoilt(|case| {
+        let other = phantom(1, [40, 44, 32]);
+        let geometry = Geometry::from_grid(&other.grid().unwrap());
+        nifti::write_scan(&scan(case, "t2"), &other.scan(segment::study::Sequence::T2w).unwrap(), &geometry).unwrap();
+    });
+    refused(&case, &["different grids", "36 and 32 voxels along z", "resample"]);
+}
+
+#[test]
+fn a_mask_given_as_a_scan() {
+    let (_root, case) = spoilt(|case| {
+        fs::copy(scan(case, "seg"), scan(case, "t1ce")).unwrap();
+    });
+    refused(&case, &["t1ce.nii.gz", "this is a mask, not a scan"]);
+}
+
+#[test]
+fn a_dicom_folder() {
+    let root = folder();
+    let case = root.path().join("series");
+    fs::create_dir(&case).unwrap();
+    let mut file = vec![0; 128];
+    file.extend_from_slice(b"DICM");
+    for name in ["IM0001", "IM0002"] {
+        fs::write(case.join(name), &file).unwrap();
+    }
+    refused(&case, &["DICOM", "dcm2niix"]);
+}
+
+#[test]
+fn a_truncated_gz() {
+    let (_root, case) = spoilt(|case| {
+        let whole = fs::read(scan(case, "t1")).unwrap();
+        fs::write(scan(case, "t1"), &whole[..whole.len() / 2]).unwrap();
+    });
+    refused(&case, &[&format!("{NAME}_t1.nii.gz")]);
+}
+
+#[test]
+fn a_file_of_zeros() {
+    let (_root, case) = spoilt(|case| fs::write(scan(case, "t1"), vec![0; 4096]).unwrap());
+    refused(&case, &[&format!("{NAME}_t1.nii.gz")]);
+    let (_root, case) = spoilt(|case| {
+        let mut head = phantom(1, SHAPE);
+        head.scans[0].fill(0);
+        write_head(case, NAME, &head);
+    });
+    refused(&case, &["t1.nii.gz", "no voxel is above zero"]);
+}
+
+#[test]
+fn no_case_at_all() {
+    let root = folder();
+    let empty = root.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    for path in [&empty, &root.path().join("nowhere")] {
+        for command in ["inspect", "segment"] {
+            let out = root.path().join("out");
+            let model = write_model(root.path(), Finds::Something);
+            let sentence = if command == "inspect" {
+                fail(glioscope(["inspect", text(path)]))
+            } else {
+                fail(glioscope(["segment", text(path), "--out", text(&out), "--model", text(&model)]))
+            };
+            assert!(sentence.contains(text(path)), "{sentence}");
+        }
+    }
+}
+
+#[test]
+fn a_model_that_is_none() {
+    let root = folder();
+    let case = write_case(root.path(), NAME, 1);
+    let (out, model) = (root.path().join("out"), root.path().join("model.safetensors"));
+    let sentence = |bytes: &[u8]| {
+        fs::write(&model, bytes).unwrap();
+        let args = ["segment", text(&case), "--out", text(&out), "--model", text(&model)];
+        assert!(!out.exists());
+        fail(glioscope(args))
+    };
+    for bytes in [&b""[..], b"no model", &[0; 64], &[255; 64]] {
+        let said = sentence(bytes);
+        assert!(said.contains("model.safetensors: not a model"), "{said}");
+    }
+}
+
+#[test]
+fn a_recipe_that_is_none() {
+    let root = folder();
+    let recipe = root.path().join("recipe.toml");
+    fs::write(&recipe, "[preparing]\nmethod = \"brain\"\nsurprise = 1\n").unwrap();
+    let (data, out) = (write_case(root.path(), NAME, 1), root.path().join("run"));
+    let sentence = fail(glioscope(["train", "--data", text(&data), "--recipe", text(&recipe), "--out", text(&out)]));
+    assert!(sentence.contains("recipe.toml, line 3") && sentence.contains("surprise"), "{sentence}");
+    assert!(!out.exists());
+}
+
+#[test]
+fn evaluate_without_anything_to_compare() {
+    let root = folder();
+    let (empty, out) = (root.path().join("empty"), root.path().join("out"));
+    fs::create_dir(&empty).unwrap();
+    let data = root.path().join("data");
+    write_case(&data, "patient7", 1);
+    let evaluate = |reference: &Path, pred: &Path| {
+        let args = ["evaluate", "--reference", text(reference), "--pred", text(pred), "--out", text(&out)];
+        run(glioscope(args))
+    };
+    let (code, _, err) = evaluate(&empty, &empty);
+    assert!(code == 1 && err.contains("no reference mask found"), "{err}");
+    let (code, _, err) = evaluate(&data, &root.path().join("nowhere"));
+    assert!(code == 1 && err.contains("--pred"), "{err}");
+    assert!(!out.exists(), "no tables of nothing");
+    let (code, _, err) = evaluate(&data, &data);
+    assert!(code == 1 && err.contains("nothing says what its numbers mean") && err.contains("--scheme"), "{err}");
+}
+
+#[test]
+fn evaluate_of_another_grid() {
+    let root = folder();
+    let (data, pred, out) = (root.path().join("data"), root.path().join("pred"), root.path().join("out"));
+    write_case(&data, NAME, 1);
+    write_head(&pred.join(NAME), NAME, &phantom(1, [40, 44, 32]));
+    let args = ["evaluate", "--reference", text(&data), "--pred", text(&pred), "--out", text(&out)];
+    let (code, _, err) = run(glioscope(args));
+    assert!(code == 1 && err.contains("the grids differ: 36 voxels along z in the reference, 32"), "{err}");
+    assert!(out.join("cases.csv").exists(), "the tables are written all the same");
+}
+
+#[test]
+fn an_instruction_set_that_is_not_there() {
+    let all = kernels::Cpu::all();
+    for name in kernels::IsaName::ALL {
+        let (code, _, err) = run(glioscope(["bench", "peak", "--runs", "1", "--isa", name.as_str()]));
+        if all.iter().any(|cpu| cpu.name() == name) {
+            assert_eq!(code, 0, "{err}");
+        } else {
+            assert!(code == 2 && err.contains(name.as_str()) && err.contains("scalar"), "{err}");
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The program as a person meets it: commands, results, sentences, exit codes, and what stays on disk.
+
+#![expect(clippy::unwrap_used, reason = "a test's material fails loudly")]
+
+mod bad_input;
+mod disk;
+mod material;
+mod results;
+mod stopped;
+mod training;

@@ -1,0 +1,143 @@
+//! Ctrl-C and kill -9 in each command but `train`: what was whole stays, nothing half-written takes a result's name.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use crate::material::{Finds, folder, glioscope, run, succeed, text, tree, wait, write_case, write_model};
+
+/// Starts a command and waits until it has said `word` on stderr; the rest of stderr is read to its end by a thread, so
+/// that the command never waits for a reader.
+pub(crate) fn started(mut command: Command, word: &str) -> (Child, std::thread::JoinHandle<String>) {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut err = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    while !said.contains(word) {
+        let n = err.read_line(&mut said).unwrap();
+        assert!(n > 0, "ended before it said {word}: {said}");
+    }
+    let rest = std::thread::spawn(move || {
+        err.read_to_string(&mut said).unwrap();
+        said
+    });
+    (child, rest)
+}
+
+/// Sends a signal by name.
+pub(crate) fn signal(child: &Child, name: &str) {
+    let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", child.id())]).status().unwrap();
+    assert!(sent.success());
+}
+
+/// A segmentation that takes some seconds: small tiles, each in eight mirrorings.
+fn long_segmentation(root: &Path) -> Command {
+    let case = write_case(&root.join("data"), "BraTS2021_00001", 1);
+    let model = write_model(root, Finds::Something);
+    let out = root.join("out");
+    glioscope([
+        "segment",
+        text(&case),
+        "--out",
+        text(&out),
+        "--model",
+        text(&model),
+        "--tiles",
+        "--mirror",
+        "--isa",
+        "scalar",
+    ])
+}
+
+#[test]
+fn segment_stopped_by_a_person_leaves_nothing() {
+    for name in ["INT", "TERM"] {
+        let root = folder();
+        let (child, err) = started(long_segmentation(root.path()), "network");
+        signal(&child, name);
+        let (code, out, _) = wait(child);
+        let err = err.join().unwrap();
+        assert_eq!(code, 130, "{out}{err}");
+        assert!(err.contains("stopped; nothing was written"), "{err}");
+        assert!(!tree(root.path()).iter().any(|path| path.contains("out") || path.contains("partial")));
+    }
+}
+
+#[test]
+fn segment_killed_leaves_no_result_and_the_next_run_cleans_up() {
+    let root = folder();
+    let (mut child, _) = started(long_segmentation(root.path()), "network");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let out = root.path().join("out");
+    assert!(!out.exists(), "no result");
+    let hidden = || tree(root.path()).into_iter().filter(|path| path.starts_with(".out.")).count();
+    assert!(hidden() > 0, "what was in the making is hidden");
+    let (case, model) = (root.path().join("data/BraTS2021_00001"), root.path().join("model.safetensors"));
+    succeed(glioscope(["segment", text(&case), "--out", text(&out), "--model", text(&model)]));
+    assert_eq!(tree(&out), ["labels.nii.gz", "overview.png", "report.json"]);
+    assert_eq!(hidden(), 0, "and gone with the next run");
+}
+
+/// An evaluation that takes some seconds: many names for one mask.
+fn long_evaluation(root: &Path, n: usize) -> Command {
+    let case = write_case(&root.join("data"), "BraTS2021_00001", 1);
+    let mask = case.join("BraTS2021_00001_seg.nii.gz");
+    let (reference, pred, out) = (root.join("reference"), root.join("pred"), root.join("out"));
+    for folder in [&reference, &pred] {
+        fs::create_dir(folder).unwrap();
+        for i in 0..n {
+            let name = format!("BraTS2021_{i:05}");
+            fs::create_dir(folder.join(&name)).unwrap();
+            symlink(&mask, folder.join(format!("{name}/{name}-seg.nii.gz"))).unwrap();
+        }
+    }
+    glioscope(["evaluate", "--reference", text(&reference), "--pred", text(&pred), "--out", text(&out)])
+}
+
+#[test]
+fn evaluate_stopped_or_killed_leaves_nothing_but_what_is_hidden() {
+    let root = folder();
+    let (child, err) = started(long_evaluation(root.path(), 1500), "comparing");
+    signal(&child, "INT");
+    let (code, out, _) = wait(child);
+    let err = err.join().unwrap();
+    assert_eq!(code, 130, "{out}{err}");
+    assert!(!tree(root.path()).iter().any(|path| path.contains("out") || path.contains("partial")), "{err}");
+
+    let root = folder();
+    let (mut child, _) = started(long_evaluation(root.path(), 1500), "comparing");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let out = root.path().join("out");
+    assert!(!out.exists());
+    let data = root.path().join("data");
+    succeed(glioscope(["evaluate", "--reference", text(&data), "--pred", text(&data), "--out", text(&out)]));
+    assert_eq!(tree(&out), ["cases.csv", "metrics.json", "report_table.csv"]);
+    assert!(!tree(root.path()).iter().any(|path| path.contains(".partial")), "cleaned up");
+}
+
+/// The only test that draws heads of natural size to their end: one by Ctrl-C, one after kill -9.
+#[test]
+fn phantom_stopped_keeps_whole_heads_and_killed_leaves_none() {
+    let root = folder();
+    let out = root.path().join("cases");
+    let phantom = |count: &'static str| glioscope(["phantom", "--out", text(&out), "--seed", "7", "--count", count]);
+    let (mut child, _) = started(phantom("2"), "seed 7");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!out.join("phantom_0007").exists(), "no half head takes a head's name");
+
+    let (child, err) = started(phantom("50"), "seed 7");
+    signal(&child, "INT");
+    let (code, said, _) = wait(child);
+    let err = err.join().unwrap();
+    assert_eq!(code, 130, "{said}{err}");
+    assert!(err.contains("stopped after 1 of 50"), "{err}");
+    assert_eq!(said.trim(), text(&out.join("phantom_0007")), "the head that was whole");
+    assert_eq!(fs::read_dir(&out).unwrap().count(), 1, "{:?}", tree(&out));
+    let (code, said, _) = run(glioscope(["inspect", text(&out)]));
+    assert!(code == 0 && said.contains("1 of 1 cases"), "{said}");
+    assert!(said.contains("240 x 240 x 155") && said.contains("LPS int16"), "{said}");
+}
