@@ -180,7 +180,10 @@ fn check(layer: Layer, src: Shape, (i, o): (usize, usize), seed: u64) -> Result<
     let mut first: Option<(Vec<f32>, Vec<f32>, Vec<f32>)> = None;
     for cpu in Cpu::all() {
         for threads in [1, 3] {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .map_err(|e| TestCaseError::fail(e.to_string()))?;
             let (gy, gx, gw) = pool.install(|| {
                 let forward = layer.forward(src);
                 let gy = gathered(cpu, &forward, layer.taps(), (&sources, i), (&w, o), &bias);

@@ -7,6 +7,7 @@ use crate::decode::{Scale, decode_classes, decode_regions};
 use crate::prepare::Tensor4;
 use crate::recipe::inference::{Inference, Mode};
 use crate::recipe::training::{Network, Outputs};
+use crate::sample::signed;
 use crate::train::Flow;
 
 /// Why a case did not go through.
@@ -98,10 +99,10 @@ fn tile_shape(how: &Inference, case: [usize; 3], multiple: usize) -> [usize; 3] 
 
 /// Starts of tiles along one axis: the first and the last touch the ends, the others lie evenly between. A case smaller
 /// than the tile lies in its middle.
-#[expect(clippy::cast_possible_truncation, reason = "a place within a case")]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place within a case")]
 fn starts(case: usize, tile: usize, overlap: f64) -> Vec<i64> {
     if case <= tile {
-        return vec![-(((tile - case) / 2) as i64)];
+        return vec![-signed((tile - case) / 2)];
     }
     let step = (tile as f64 * (1.0 - overlap)).max(1.0);
     let room = (case - tile) as f64;
@@ -139,13 +140,12 @@ struct Window {
 impl Window {
     /// Calls `f(place in the case, place in the tile, length)` for each row that both have, unmirrored.
     fn each_row(&self, mut f: impl FnMut(usize, usize, usize)) {
-        let range = |a: usize| {
-            let low = self.start[a].max(0);
-            let high = (self.start[a] + self.tile[a] as i64).min(self.case[a] as i64);
-            (low.unsigned_abs() as usize, high.max(low).unsigned_abs() as usize)
-        };
-        let ([z0, y0, x0], [z1, y1, x1]) = ([0, 1, 2].map(|a| range(a).0), [0, 1, 2].map(|a| range(a).1));
-        let inside = |n: usize, a: usize| (n as i64 - self.start[a]).unsigned_abs() as usize;
+        // Where the tile begins in the case, and the case in the tile: one of the two is 0.
+        let into_case = self.start.map(|start| usize::try_from(start).unwrap_or(0));
+        let into_tile = self.start.map(|start| usize::try_from(-start).unwrap_or(0));
+        let end = |a: usize| (into_case[a] + self.tile[a] - into_tile[a]).min(self.case[a]);
+        let ([z0, y0, x0], [z1, y1, x1]) = (into_case, [0, 1, 2].map(end));
+        let inside = |n: usize, a: usize| n - into_case[a] + into_tile[a];
         for z in z0..z1 {
             for y in y0..y1 {
                 let case = (z * self.case[1] + y) * self.case[2] + x0;

@@ -237,7 +237,7 @@ fn one_step(
     for sample in samples {
         prefetch.recycle(sample.patch);
     }
-    let times = (began.elapsed().as_secs_f64(), (prefetch.waited() - waited).as_secs_f64());
+    let times = (began.elapsed().as_secs_f64(), prefetch.waited().saturating_sub(waited).as_secs_f64());
     log.step(state.done, &loss, lr, times)?;
     state.done += 1;
     Ok(loss)

@@ -151,6 +151,7 @@ impl Step {
         self.dropout.then(|| self.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ place.wrapping_mul(0xD1B5_4A32_D192_ED03))
     }
 
+    #[expect(clippy::cast_possible_truncation, reason = "the weight of a loss")]
     fn one_by_one(&mut self, state: &State, samples: &[Sample]) -> StepLoss {
         let r = self.outputs.count();
         let mut sum = StepLoss { dice: vec![0.0; r], ..StepLoss::default() };
@@ -175,6 +176,7 @@ impl Step {
     }
 
     /// The Dice over the whole batch needs all logits first, so each sample goes forward twice.
+    #[expect(clippy::cast_possible_truncation, reason = "the weight of a loss")]
     fn all_together(&mut self, state: &State, samples: &[Sample]) -> StepLoss {
         let r = self.outputs.count();
         for (n, sample) in samples.iter().enumerate() {
