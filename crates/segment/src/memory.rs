@@ -79,6 +79,6 @@ mod tests {
         let small = of_pass(&spec, [16, 16, 15], cpu, u64::MAX).unwrap();
         let large = of_pass(&spec, [32, 32, 32], cpu, u64::MAX).unwrap();
         assert!(BESIDE < small && small < large);
-        assert_eq!(of_pass(&spec, [1 << 20, 1 << 10, 1 << 10], cpu, 1).unwrap(), 3 * 16 * 4 << 40);
+        assert_eq!(of_pass(&spec, [1 << 20, 1 << 10, 1 << 10], cpu, 1).unwrap(), (3 * 16 * 4) << 40);
     }
 }

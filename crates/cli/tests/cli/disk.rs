@@ -11,7 +11,7 @@ use crate::material::{Finds, fail, folder, glioscope, text, tiny_recipe, tree, w
 /// What every command that writes is tried with.
 struct Material {
     root: TempDir,
-    data: PathBuf,
+    folder: PathBuf,
     model: PathBuf,
     recipe: PathBuf,
 }
@@ -19,9 +19,9 @@ struct Material {
 impl Material {
     fn new() -> Self {
         let root = folder();
-        let data = root.path().join("data");
+        let folder = root.path().join("data");
         for (name, seed) in [("BraTS2021_00001", 1), ("BraTS2021_00002", 2)] {
-            write_case(&data, name, seed);
+            write_case(&folder, name, seed);
         }
         let model = write_model(root.path(), Finds::Something);
         let recipe = root.path().join("recipe.toml");
@@ -31,18 +31,18 @@ impl Material {
         tiny.training.stage[0].patch = [16; 3];
         tiny.split = segment::recipe::training::SplitRule::Folds { count: 2, fold: 0 };
         fs::write(&recipe, tiny.to_toml().unwrap()).unwrap();
-        Self { root, data, model, recipe }
+        Self { root, folder, model, recipe }
     }
 
     /// The commands that write into `out`, by name. A phantom is left out where it would be drawn for nothing.
     fn commands(&self, out: &Path) -> Vec<(&'static str, Command)> {
-        let (data, out) = (text(&self.data), text(out));
-        let case = self.data.join("BraTS2021_00001");
+        let (folder, out) = (text(&self.folder), text(out));
+        let case = self.folder.join("BraTS2021_00001");
         vec![
             ("segment", glioscope(["segment", text(&case), "--out", out, "--model", text(&self.model)])),
-            ("evaluate", glioscope(["evaluate", "--reference", data, "--pred", data, "--out", out])),
-            ("inspect", glioscope(["inspect", data, "--out", out])),
-            ("train", glioscope(["train", "--data", data, "--recipe", text(&self.recipe), "--out", out])),
+            ("evaluate", glioscope(["evaluate", "--reference", folder, "--pred", folder, "--out", out])),
+            ("inspect", glioscope(["inspect", folder, "--out", out])),
+            ("train", glioscope(["train", "--data", folder, "--recipe", text(&self.recipe), "--out", out])),
         ]
     }
 

@@ -86,9 +86,9 @@ pub(crate) fn text(path: &Path) -> &str {
 pub(crate) const ENDINGS: [(Sequence, &str); 4] =
     [(Sequence::T1n, "t1"), (Sequence::T1c, "t1ce"), (Sequence::T2w, "t2"), (Sequence::T2f, "flair")];
 
-/// Writes a small head as a case of BraTS 2021 into its own folder under `data`.
-pub(crate) fn write_case(data: &Path, name: &str, seed: u64) -> PathBuf {
-    let folder = data.join(name);
+/// Writes a small head as a case of BraTS 2021 into its own folder under `folder`.
+pub(crate) fn write_case(folder: &Path, name: &str, seed: u64) -> PathBuf {
+    let folder = folder.join(name);
     write_head(&folder, name, &phantom(seed, SHAPE));
     folder
 }

@@ -28,7 +28,7 @@ pub(crate) fn started(mut command: Command, word: &str) -> (Child, std::thread::
 /// Sends a signal by name.
 pub(crate) fn signal(child: &Child, name: &str) {
     let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", child.id())]).status().unwrap();
-    assert!(sent.success());
+    assert!(sent.success(), "the signal was sent");
 }
 
 /// A segmentation that takes some seconds: small tiles, each in eight mirrorings.

@@ -13,7 +13,7 @@ use crate::stopped::{signal, started};
 
 struct Run {
     root: TempDir,
-    data: PathBuf,
+    folder: PathBuf,
     recipe: PathBuf,
 }
 
@@ -21,9 +21,9 @@ impl Run {
     /// Three cases, and a recipe of so many steps with a checkpoint every twenty.
     fn new(steps: u64) -> Self {
         let root = folder();
-        let data = root.path().join("data");
+        let folder = root.path().join("data");
         for (name, seed) in [("BraTS2021_00001", 1), ("BraTS2021_00002", 2), ("BraTS2021_00003", 3)] {
-            write_case(&data, name, seed);
+            write_case(&folder, name, seed);
         }
         let mut recipe = tiny_recipe();
         recipe.training.stage[0].steps = steps;
@@ -34,7 +34,7 @@ impl Run {
         recipe.split = SplitRule::Folds { count: 3, fold: 0 };
         let file = root.path().join("recipe.toml");
         fs::write(&file, recipe.to_toml().unwrap()).unwrap();
-        Self { root, data, recipe: file }
+        Self { root, folder, recipe: file }
     }
 
     fn folder(&self, name: &str) -> PathBuf {
@@ -43,12 +43,12 @@ impl Run {
 
     fn begin(&self, name: &str) -> Command {
         let out = self.folder(name);
-        glioscope(["train", "--data", text(&self.data), "--recipe", text(&self.recipe), "--out", text(&out)])
+        glioscope(["train", "--data", text(&self.folder), "--recipe", text(&self.recipe), "--out", text(&out)])
     }
 
     fn resume(&self, name: &str) -> Command {
         let out = self.folder(name);
-        glioscope(["train", "--data", text(&self.data), "--out", text(&out), "--resume"])
+        glioscope(["train", "--data", text(&self.folder), "--out", text(&out), "--resume"])
     }
 }
 
