@@ -26,6 +26,7 @@ impl Material {
         let model = write_model(root.path(), Finds::Something);
         let recipe = root.path().join("recipe.toml");
         let mut tiny = tiny_recipe();
+        tiny.training.stage.truncate(1);
         tiny.training.stage[0].steps = 2;
         tiny.training.warm_up = 0;
         tiny.training.stage[0].patch = [16; 3];

@@ -26,6 +26,7 @@ impl Run {
             write_case(&folder, name, seed);
         }
         let mut recipe = tiny_recipe();
+        recipe.training.stage.truncate(1);
         recipe.training.stage[0].steps = steps;
         recipe.training.stage[0].patch = [16; 3];
         recipe.training.warm_up = 2;
