@@ -6,7 +6,9 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use crate::material::{Finds, folder, glioscope, run, succeed, text, tree, wait, write_case, write_model};
+use segment::phantom::phantom;
+
+use crate::material::{Finds, folder, glioscope, run, succeed, text, tree, wait, write_case, write_head, write_model};
 
 /// Starts a command and waits until it has said `word` on stderr; the rest of stderr is read to its end by a thread, so
 /// that the command never waits for a reader.
@@ -80,14 +82,15 @@ fn segment_killed_leaves_no_result_and_the_next_run_cleans_up() {
     assert_eq!(hidden(), 0, "and gone with the next run");
 }
 
-/// An evaluation that takes some seconds: many names for one mask.
-fn long_evaluation(root: &Path, n: usize) -> Command {
-    let case = write_case(&root.join("data"), "BraTS2021_00001", 1);
+/// An evaluation that takes some seconds: many names for one mask, which is not small.
+fn long_evaluation(root: &Path) -> Command {
+    let case = root.join("data/BraTS2021_00001");
+    write_head(&case, "BraTS2021_00001", &phantom(1, [96, 96, 80]));
     let mask = case.join("BraTS2021_00001_seg.nii.gz");
     let (reference, pred, out) = (root.join("reference"), root.join("pred"), root.join("out"));
     for folder in [&reference, &pred] {
         fs::create_dir(folder).unwrap();
-        for i in 0..n {
+        for i in 0..200 {
             let name = format!("BraTS2021_{i:05}");
             fs::create_dir(folder.join(&name)).unwrap();
             symlink(&mask, folder.join(format!("{name}/{name}-seg.nii.gz"))).unwrap();
@@ -99,7 +102,7 @@ fn long_evaluation(root: &Path, n: usize) -> Command {
 #[test]
 fn evaluate_stopped_or_killed_leaves_nothing_but_what_is_hidden() {
     let root = folder();
-    let (child, err) = started(long_evaluation(root.path(), 1500), "comparing");
+    let (child, err) = started(long_evaluation(root.path()), "comparing");
     signal(&child, "INT");
     let (code, out, _) = wait(child);
     let err = err.join().unwrap();
@@ -107,7 +110,7 @@ fn evaluate_stopped_or_killed_leaves_nothing_but_what_is_hidden() {
     assert!(!tree(root.path()).iter().any(|path| path.contains("out") || path.contains("partial")), "{err}");
 
     let root = folder();
-    let (mut child, _) = started(long_evaluation(root.path(), 1500), "comparing");
+    let (mut child, _) = started(long_evaluation(root.path()), "comparing");
     child.kill().unwrap();
     child.wait().unwrap();
     let out = root.path().join("out");

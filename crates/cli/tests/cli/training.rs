@@ -18,7 +18,7 @@ struct Run {
 }
 
 impl Run {
-    /// Three cases, and a recipe of so many steps with a checkpoint every twenty.
+    /// Three cases, and a recipe of so many steps with a checkpoint every forty.
     fn new(steps: u64) -> Self {
         let root = folder();
         let folder = root.path().join("data");
@@ -30,7 +30,7 @@ impl Run {
         recipe.training.stage[0].steps = steps;
         recipe.training.stage[0].patch = [16; 3];
         recipe.training.warm_up = 2;
-        recipe.training.checkpoint_every = 20;
+        recipe.training.checkpoint_every = 40;
         recipe.training.validate_every = 100_000;
         recipe.split = SplitRule::Folds { count: 3, fold: 0 };
         let file = root.path().join("recipe.toml");
