@@ -62,7 +62,9 @@ fn curve(run: &Path) -> Vec<(u64, String)> {
     let lines = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
     let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let steps = lines.filter(|line| line["train/loss"].is_number());
-    steps.map(|line| (line["step"].as_u64().unwrap(), format!("{} {}", line["train/loss"], line["train/gradient_norm"]))).collect()
+    steps
+        .map(|line| (line["step"].as_u64().unwrap(), format!("{} {}", line["train/loss"], line["train/gradient_norm"])))
+        .collect()
 }
 
 #[test]
