@@ -111,7 +111,8 @@ fn layer(cpu: Cpu, rounds: usize, i: usize, o: usize, shape: [usize; 3]) {
         backward.convolve(cpu, &d_dst, ub.get(), (d_src.get_mut(), Write::Overwrite), scratch.get_mut());
         time(1, start);
         let start = Instant::now();
-        forward.weight_gradient(cpu, (&sources, dst.get()), (o, i), weights.get_mut(), scratch.get_mut());
+        let to = (weights.get_mut(), Write::Overwrite);
+        forward.weight_gradient(cpu, (&sources, dst.get()), (o, i), to, scratch.get_mut());
         time(2, start);
         let start = Instant::now();
         let to = (dst.get_mut(), Write::Overwrite);

@@ -127,9 +127,21 @@ impl Layer {
         let mut scratch = vec![f32::NAN; plan.gradient_scratch_len(rayon::current_num_threads())];
         let mut d_weights = vec![f32::NAN; self.weights.len()];
         let d_dst = self.blocked(&self.d_dst, self.o);
-        plan.weight_gradient(cpu, (&self.sources(), &d_dst), (self.o, self.i), &mut d_weights, &mut scratch);
+        plan.weight_gradient(
+            cpu,
+            (&self.sources(), &d_dst),
+            (self.o, self.i),
+            (&mut d_weights, Write::Overwrite),
+            &mut scratch,
+        );
         let mut doubled = d_weights.clone();
-        plan.add_weight_gradient(cpu, (&self.sources(), &d_dst), (self.o, self.i), &mut doubled, &mut scratch);
+        plan.weight_gradient(
+            cpu,
+            (&self.sources(), &d_dst),
+            (self.o, self.i),
+            (&mut doubled, Write::Add),
+            &mut scratch,
+        );
         assert!(doubled.iter().zip(&d_weights).all(|(&two, &one)| two == 2.0 * one), "added to itself");
         d_weights
     }

@@ -2,9 +2,10 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test's material fails, and is missed, loudly")]
 
-use std::path::PathBuf;
+mod patients;
 
-use segment::dataset::{FoundCase, find, find_one};
+use patients::{case, folder, packed};
+use segment::dataset::find;
 use segment::inspect::inspect;
 use segment::labels::{LabelMap, LabelScheme, Region};
 use segment::prepare::{Preparing, prepare};
@@ -12,21 +13,6 @@ use segment::report::{of_study, region_amounts};
 use segment::split::Split;
 use segment::study::{Sequence, Study};
 use volume::{Bounds, Limits, Orientation, Volume, crop};
-
-/// The folder with real cases, unless there is none.
-fn real() -> Option<PathBuf> {
-    let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    let folder = std::env::var_os("GLIOSCOPE_REAL").map_or_else(beside, PathBuf::from);
-    if folder.join("brats").is_dir() {
-        return Some(folder);
-    }
-    eprintln!("SKIPPED: no real cases in {}", folder.display());
-    None
-}
-
-fn case(name: &str) -> Option<FoundCase> {
-    Some(find_one(&real()?.join("brats").join(name)).unwrap())
-}
 
 fn stored(scans: &[Volume<f32>; 4], labels: &LabelMap, order: Orientation) -> (Study, LabelMap) {
     let study = Study::in_memory("real".to_owned(), scans.each_ref().map(|scan| order.from_ras(scan))).unwrap();
@@ -82,14 +68,6 @@ fn study_orientation(study: &Study) -> Orientation {
     Orientation::of(study.grid().affine())
 }
 
-/// Intensities as the packed cases keep them: 127 steps up to the 99.9th percentile, background 0, the rest at least 1.
-fn packed(scan: &Volume<f32>) -> Volume<f32> {
-    let mut values: Vec<f32> = scan.voxels().iter().copied().filter(|&v| v != 0.0).collect();
-    let rank = values.len() * 999 / 1000;
-    let step = *values.select_nth_unstable_by(rank, f32::total_cmp).1 / 127.0;
-    scan.map(|v| if v == 0.0 { 0.0 } else { (v / step).round().clamp(1.0, 127.0) * step })
-}
-
 #[test]
 fn a_packed_case_prepares_nearly_as_its_original() {
     for name in ["BraTS2021_00002", "BraTS-SSA-00047-000"] {
@@ -113,7 +91,7 @@ fn a_packed_case_prepares_nearly_as_its_original() {
 
 #[test]
 fn the_real_cases_are_found_and_read_for_what_they_are() {
-    let Some(folder) = real() else { return };
+    let Some(folder) = folder() else { return };
     let cases = find(&[folder.join("brats")]).unwrap();
     assert_eq!(cases.len(), 4);
     for case in &cases {
@@ -129,7 +107,7 @@ fn the_real_cases_are_found_and_read_for_what_they_are() {
 
 #[test]
 fn a_real_case_raises_no_warning_of_its_scans() {
-    let Some(folder) = real() else { return };
+    let Some(folder) = folder() else { return };
     for case in find(&[folder.join("brats")]).unwrap() {
         let warnings = of_study(&Study::read(&case, &Limits::default()).unwrap());
         assert!(warnings.is_empty(), "{}: {warnings:?}", case.name);
@@ -138,7 +116,7 @@ fn a_real_case_raises_no_warning_of_its_scans() {
 
 #[test]
 fn inspect_shows_the_real_cases_whole() {
-    let Some(folder) = real() else { return };
+    let Some(folder) = folder() else { return };
     let summaries = inspect(&[folder.join("brats")], None, &Limits::default()).unwrap();
     let orders: Vec<&str> =
         summaries.iter().map(|case| case.scans[0].content.as_ref().unwrap().orientation.as_str()).collect();
@@ -148,7 +126,7 @@ fn inspect_shows_the_real_cases_whole() {
 
 #[test]
 fn the_split_of_the_real_cases_is_accepted() {
-    let Some(folder) = real() else { return };
+    let Some(folder) = folder() else { return };
     let split = Split::read(&folder.join("split.json")).unwrap();
     assert_eq!((split.train.len(), split.validation.len(), split.same_patient.len()), (28, 8, 1));
 }

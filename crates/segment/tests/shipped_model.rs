@@ -3,19 +3,19 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test's material fails, and is missed, loudly")]
 
-use std::path::PathBuf;
+mod patients;
 
 use kernels::Cpu;
 use metrics::{Convention, Counts, Measure};
+use patients::{case, packed};
 use segment::artefact::Artefact;
-use segment::dataset::find_one;
 use segment::infer::infer;
 use segment::labels::{LabelMap, Region, Tissue};
 use segment::phantom::{FULL_SHAPE, phantom};
 use segment::prepare::prepare;
 use segment::study::{Sequence, Study};
 use segment::train::Flow;
-use volume::{Limits, Orientation, Volume};
+use volume::{Limits, Orientation};
 
 fn labels_of(artefact: &Artefact, study: &Study) -> LabelMap {
     let (tensor, preparation) = prepare(study, artefact.card.recipe.preparing.method).unwrap();
@@ -30,13 +30,7 @@ fn dice(region: Region, a: &LabelMap, b: &LabelMap) -> f64 {
 }
 
 fn real(name: &str) -> Option<Study> {
-    let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    let folder = std::env::var_os("GLIOSCOPE_REAL").map_or_else(beside, PathBuf::from).join("brats").join(name);
-    if !folder.is_dir() {
-        eprintln!("SKIPPED: no real case at {}", folder.display());
-        return None;
-    }
-    Some(Study::read(&find_one(&folder).unwrap(), &Limits::default()).unwrap())
+    Some(Study::read(&case(name)?, &Limits::default()).unwrap())
 }
 
 #[test]
@@ -69,14 +63,6 @@ fn real_labels_are_the_same_for_three_storage_orders() {
         let labels = labels_of(&artefact, &Study::in_memory("turned".to_owned(), scans).unwrap());
         assert!(order.to_ras(&labels).voxels() == expected.voxels(), "{code}");
     }
-}
-
-/// Intensities as the packed cases keep them: 127 steps up to the 99.9th percentile, background 0, the rest at least 1.
-fn packed(scan: &Volume<f32>) -> Volume<f32> {
-    let mut values: Vec<f32> = scan.voxels().iter().copied().filter(|&v| v != 0.0).collect();
-    let rank = values.len() * 999 / 1000;
-    let step = *values.select_nth_unstable_by(rank, f32::total_cmp).1 / 127.0;
-    scan.map(|v| if v == 0.0 { 0.0 } else { (v / step).round().clamp(1.0, 127.0) * step })
 }
 
 #[test]

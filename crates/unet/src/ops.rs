@@ -18,7 +18,7 @@ pub(crate) struct Conv {
     o: usize,
     packed: Vec<f32>,
     packed_back: Vec<f32>,
-    winograd: Option<Plans>,
+    winograd: Plans,
     gaps: Option<Gaps>,
 }
 
@@ -52,19 +52,24 @@ impl Gaps {
     }
 }
 
-/// Minimal filtering instead of the gathers, forward and back.
-#[derive(Debug)]
+/// Minimal filtering instead of the gathers, for the passes in which it is faster.
+#[derive(Debug, Default)]
 struct Plans {
-    forward: Winograd,
-    backward: Winograd,
-    /// The weights' gradient of one sample, before it is added.
-    d_weights: Vec<f32>,
+    forward: Option<Winograd>,
+    d_src: Option<Winograd>,
+    d_weights: Option<Winograd>,
 }
 
-/// Whether Winograd's minimal filtering is faster than the direct convolution, by measurement (`glioscope bench`): its
-/// transforms need channels to spread over, and its tiles a map to cover.
-fn winograd_pays(shape: Shape, (i, o): (usize, usize)) -> bool {
-    i >= LANES && o >= LANES && shape.iter().all(|&n| n >= 4)
+impl Plans {
+    /// For a 3x3x3 convolution of stride 1.
+    fn new(shape: Shape, (i, o): (usize, usize)) -> Self {
+        let plan = |i, o| Winograd::new(shape, blocks(i), blocks(o)).with_inputs(i);
+        Self {
+            forward: Winograd::pays(shape, i).then(|| plan(i, o)),
+            d_src: Winograd::pays(shape, o).then(|| plan(o, i)),
+            d_weights: Some(plan(i, o)),
+        }
+    }
 }
 
 /// The gradient of a convolution's weights is wanted with these.
@@ -79,9 +84,8 @@ impl Conv {
         let i = Gaps::width(channels);
         let (forward, backward) = (vec![Gather::conv3(shape, stride)], Gather::conv3_back(shape, stride));
         let mut conv = Self::new(forward, backward, Canonical::OutIn, (27, i, o));
-        if stride == 1 && winograd_pays(shape, (i, o)) {
-            let plan = |i, o| Winograd::new(shape, blocks(i), blocks(o));
-            conv.winograd = Some(Plans { forward: plan(i, o), backward: plan(o, i), d_weights: Vec::new() });
+        if stride == 1 {
+            conv.winograd = Plans::new(shape, (i, o));
         }
         if i > channels.iter().sum() {
             conv.gaps = Some(Gaps { channels: channels.to_vec(), spread: vec![0.0; o * i * 27] });
@@ -101,25 +105,28 @@ impl Conv {
         (n_weights, i, o): (usize, usize, usize),
     ) -> Self {
         let (packed, packed_back) = (Vec::new(), Vec::new());
-        Self { forward, backward, order, n_weights, i, o, packed, packed_back, winograd: None, gaps: None }
+        Self { forward, backward, order, n_weights, i, o, packed, packed_back, winograd: Plans::default(), gaps: None }
     }
 
     /// Scratch for `threads` threads, and partial sums.
     pub(crate) fn needs(&self, threads: usize, purpose: Purpose) -> (usize, usize) {
-        if let Some(plans) = &self.winograd {
-            let back = [plans.backward.scratch_len(threads), plans.forward.gradient_scratch_len(threads)];
-            let train = if purpose == Purpose::Train { back.into_iter().max().unwrap_or(0) } else { 0 };
-            return (plans.forward.scratch_len(threads).max(train), 0);
+        let most =
+            |gathers: &[Gather], scratch: &dyn Fn(&Gather) -> usize| gathers.iter().map(scratch).max().unwrap_or(0);
+        let direct = |gathers: &[Gather], i| threads * most(gathers, &|g| convolve_scratch(g, blocks(i)));
+        let plans = &self.winograd;
+        let forward = plans.forward.as_ref().map_or_else(|| direct(&self.forward, self.i), |w| w.scratch_len(threads));
+        if purpose == Purpose::Infer {
+            return (forward, 0);
         }
-        let mut scratch = self.forward.iter().map(|g| convolve_scratch(g, blocks(self.i))).max().unwrap_or(0);
-        let mut partial = 0;
-        if purpose == Purpose::Train {
-            let back = self.backward.iter().map(|g| convolve_scratch(g, blocks(self.o))).max().unwrap_or(0);
-            let grad = self.forward.iter().map(weight_gradient_scratch).max().unwrap_or(0);
-            scratch = scratch.max(back).max(grad);
-            partial = self.forward.iter().map(|g| partial_len(g, (self.i, self.o))).max().unwrap_or(0);
-        }
-        (scratch * threads, partial)
+        let d_src = plans.d_src.as_ref().map_or_else(|| direct(&self.backward, self.o), |w| w.scratch_len(threads));
+        let (d_weights, partial) = match &plans.d_weights {
+            Some(winograd) => (winograd.gradient_scratch_len(threads), 0),
+            None => (
+                threads * most(&self.forward, &weight_gradient_scratch),
+                most(&self.forward, &|g| partial_len(g, (self.i, self.o))),
+            ),
+        };
+        (forward.max(d_src).max(d_weights), partial)
     }
 
     /// Takes new weights, canonical.
@@ -133,29 +140,30 @@ impl Conv {
     }
 
     fn load_spread(&mut self, cpu: Cpu, weights: &[f32], purpose: Purpose) {
-        if let Some(plans) = &mut self.winograd {
-            let channels = (self.o, self.i);
-            self.packed.resize(plans.forward.weights_len(), 0.0);
-            plans.forward.transform_weights(cpu, Direction::Forward, channels, weights, &mut self.packed);
-            if purpose == Purpose::Train {
-                self.packed_back.resize(plans.backward.weights_len(), 0.0);
-                plans.backward.transform_weights(cpu, Direction::Backward, channels, weights, &mut self.packed_back);
-                plans.d_weights.resize(weights.len(), 0.0);
-            }
+        let (i, o) = (self.i, self.o);
+        if let Some(winograd) = &self.winograd.forward {
+            self.packed.resize(winograd.weights_len(), 0.0);
+            winograd.transform_weights(cpu, Direction::Forward, (o, i), weights, &mut self.packed);
+        } else {
+            self.packed.resize(packed_len(self.n_weights, i, o), 0.0);
+            pack_weights(self.order, self.n_weights, (i, o), weights, &mut self.packed);
+        }
+        if purpose == Purpose::Infer {
             return;
         }
-        self.packed.resize(packed_len(self.n_weights, self.i, self.o), 0.0);
-        pack_weights(self.order, self.n_weights, (self.i, self.o), weights, &mut self.packed);
-        if purpose == Purpose::Train {
+        if let Some(winograd) = &self.winograd.d_src {
+            self.packed_back.resize(winograd.weights_len(), 0.0);
+            winograd.transform_weights(cpu, Direction::Backward, (o, i), weights, &mut self.packed_back);
+        } else {
             let other = if self.order == Canonical::OutIn { Canonical::InOut } else { Canonical::OutIn };
-            self.packed_back.resize(packed_len(self.n_weights, self.o, self.i), 0.0);
-            pack_weights(other, self.n_weights, (self.o, self.i), weights, &mut self.packed_back);
+            self.packed_back.resize(packed_len(self.n_weights, o, i), 0.0);
+            pack_weights(other, self.n_weights, (o, i), weights, &mut self.packed_back);
         }
     }
 
     pub(crate) fn forward(&self, cpu: Cpu, sources: &[Source<'_>], bias: &[f32], dst: &mut [f32], scratch: &mut [f32]) {
-        if let Some(plans) = &self.winograd {
-            plans.forward.convolve(cpu, sources, &self.packed, (dst, Write::Overwrite), scratch);
+        if let Some(winograd) = &self.winograd.forward {
+            winograd.convolve(cpu, sources, &self.packed, (dst, Write::Overwrite), scratch);
             if !bias.is_empty() {
                 add_bias(bias, dst);
             }
@@ -169,8 +177,8 @@ impl Conv {
     /// From the gradient of the raw output to that of what the sources showed.
     pub(crate) fn d_src(&self, cpu: Cpu, d_dst: &[f32], (d_src, write): (&mut [f32], Write), scratch: &mut [f32]) {
         let source = [Source::plain(d_dst)];
-        if let Some(plans) = &self.winograd {
-            plans.backward.convolve(cpu, &source, &self.packed_back, (d_src, write), scratch);
+        if let Some(winograd) = &self.winograd.d_src {
+            winograd.convolve(cpu, &source, &self.packed_back, (d_src, write), scratch);
             return;
         }
         for gather in &self.backward {
@@ -197,16 +205,15 @@ impl Conv {
     }
 
     fn add_weights(
-        &mut self,
+        &self,
         cpu: Cpu,
         (sources, d_dst): (&[Source<'_>], &[f32]),
         d_weights: &mut [f32],
         buffers: &mut Buffers<'_>,
     ) {
-        if let Some(plans) = &mut self.winograd {
-            let channels = (self.o, self.i);
-            plans.forward.weight_gradient(cpu, (sources, d_dst), channels, &mut plans.d_weights, buffers.scratch);
-            d_weights.iter_mut().zip(&plans.d_weights).for_each(|(sum, d)| *sum += d);
+        if let Some(winograd) = &self.winograd.d_weights {
+            let (pair, channels) = ((sources, d_dst), (self.o, self.i));
+            winograd.weight_gradient(cpu, pair, channels, (d_weights, Write::Add), buffers.scratch);
             return;
         }
         for gather in &self.forward {

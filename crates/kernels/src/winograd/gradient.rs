@@ -96,7 +96,7 @@ impl Winograd {
         LANES + self.gradient.map_or_else(phases, slabs)
     }
 
-    /// `d_weights =` the gradient of a layer from `i` to `o` channels, canonical, `[O][I][3][3][3]`.
+    /// `d_weights (+)=` the gradient of a layer from `i` to `o` channels, canonical, `[O][I][3][3][3]`.
     ///
     /// `sources`: the layer's, as in [`Winograd::convolve`]; `d_dst`: the gradient of its output, blocked,
     /// `[out_blocks][D][H][W][16]`; `scratch`: [`Winograd::gradient_scratch_len`], with whatever in it.
@@ -104,32 +104,6 @@ impl Winograd {
     /// # Panics
     /// If a length or number of channels does not fit.
     pub fn weight_gradient(
-        &self,
-        cpu: Cpu,
-        from: (&[Source<'_>], &[f32]),
-        channels: (usize, usize),
-        d_weights: &mut [f32],
-        scratch: &mut [f32],
-    ) {
-        self.write_weight_gradient(cpu, from, channels, (d_weights, Write::Overwrite), scratch);
-    }
-
-    /// `d_weights +=` what [`Winograd::weight_gradient`] makes.
-    ///
-    /// # Panics
-    /// If a length or number of channels does not fit.
-    pub fn add_weight_gradient(
-        &self,
-        cpu: Cpu,
-        from: (&[Source<'_>], &[f32]),
-        channels: (usize, usize),
-        d_weights: &mut [f32],
-        scratch: &mut [f32],
-    ) {
-        self.write_weight_gradient(cpu, from, channels, (d_weights, Write::Add), scratch);
-    }
-
-    fn write_weight_gradient(
         &self,
         cpu: Cpu,
         (sources, d_dst): (&[Source<'_>], &[f32]),

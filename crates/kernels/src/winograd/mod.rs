@@ -57,12 +57,12 @@ impl Winograd {
         Self { tiling, in_blocks, out_blocks, last: LANES, forward, gradient }
     }
 
-    /// Whether [`Winograd::convolve`] is faster than a direct convolution on maps of this shape, by measurement on Zen 4
-    /// (`examples/winograd.rs`): from 4 input channels up, if three tenths of the rows of its matrices are outputs. The
-    /// weight gradient pays on every shape.
-    pub fn pays(shape: Shape) -> bool {
+    /// Whether [`Winograd::convolve`] from `inputs` channels is faster than a direct convolution on maps of this shape, by
+    /// measurement on Zen 4 (`examples/winograd.rs`): from 4 input channels up, if three tenths of the rows of its
+    /// matrices are outputs. The weight gradient pays on every shape.
+    pub fn pays(shape: Shape, inputs: usize) -> bool {
         let rows = Tiling::new(shape).whole().rows();
-        shape.iter().product::<usize>() * 10 >= rows * 32 * 3
+        inputs >= 4 && shape.iter().product::<usize>() * 10 >= rows * 32 * 3
     }
 
     /// The same plan for `i` input channels: lanes past them, which are zero, cost no products.
