@@ -1,0 +1,100 @@
+import type { Problem } from './types'
+
+export const ROOT = '/api/v1'
+
+export type Query = Record<string, string | number | boolean | null | undefined>
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+
+/** What went wrong, in the server's words: `code` is stable, `detail` is a sentence in English. */
+export class ApiError extends Error {
+  readonly problem: Problem
+
+  constructor(problem: Problem) {
+    super(problem.detail || problem.title)
+    this.name = 'ApiError'
+    this.problem = problem
+  }
+
+  get code(): string {
+    return this.problem.code
+  }
+
+  get status(): number {
+    return this.problem.status
+  }
+}
+
+/** The address under the API's root; empty values of the query are left out. */
+export function address(path: string, query: Query = {}): string {
+  const pairs = Object.entries(query)
+    .filter(([, value]) => value !== undefined && value !== null && value !== '')
+    .map(([key, value]) => [key, String(value)])
+  const search = new URLSearchParams(pairs).toString()
+  return `${ROOT}/${path}${search ? `?${search}` : ''}`
+}
+
+/** A failed answer as an error, whether or not it is problem+json. */
+export function asProblem(status: number, text: string): ApiError {
+  try {
+    const body: unknown = JSON.parse(text)
+    if (typeof body === 'object' && body !== null && 'code' in body) {
+      return new ApiError(body as Problem)
+    }
+  } catch {
+    // Not JSON: a proxy's page, say. What follows tells at least the status.
+  }
+  return new ApiError({ code: `http_${status}`, status, title: `HTTP ${status}`, detail: text.slice(0, 200) })
+}
+
+interface Options {
+  query?: Query | undefined
+  json?: unknown
+  body?: BodyInit | undefined
+  signal?: AbortSignal | undefined
+}
+
+/** The one fetch of the page. Throws `ApiError` only; its code is `offline` when no answer came. */
+export async function send(method: Method, path: string, options: Options = {}): Promise<Response> {
+  const headers: Record<string, string> = { Accept: 'application/json' }
+  if (method !== 'GET') headers['X-Glioscope'] = '1'
+  if (options.json !== undefined) headers['Content-Type'] = 'application/json'
+  let response: Response
+  try {
+    response = await fetch(path.startsWith('/') ? path : address(path, options.query), {
+      method,
+      headers,
+      credentials: 'same-origin',
+      body: options.json === undefined ? (options.body ?? null) : JSON.stringify(options.json),
+      signal: options.signal ?? null,
+    })
+  } catch (error) {
+    if (options.signal?.aborted) throw error
+    throw new ApiError({ code: 'offline', status: 0, title: 'No answer', detail: 'The server did not answer.' })
+  }
+  if (!response.ok) throw asProblem(response.status, await response.text())
+  return response
+}
+
+async function json<T>(method: Method, path: string, options?: Options): Promise<T> {
+  const response = await send(method, path, options)
+  const text = await response.text()
+  return (text === '' ? undefined : JSON.parse(text)) as T
+}
+
+export const get = <T>(path: string, query?: Query, signal?: AbortSignal): Promise<T> =>
+  json<T>('GET', path, { query, signal })
+export const post = <T>(path: string, body?: unknown): Promise<T> => json<T>('POST', path, { json: body })
+export const patch = <T>(path: string, body: unknown): Promise<T> => json<T>('PATCH', path, { json: body })
+export const remove = (path: string, query?: Query): Promise<void> => json<void>('DELETE', path, { query })
+/** Sends bytes (a mask, a draft, a model) and reads JSON back. */
+export const sendBytes = <T>(method: 'POST' | 'PUT', path: string, body: Blob, query?: Query): Promise<T> =>
+  json<T>(method, path, { body, query })
+/** Reads bytes; null where there are none (404). */
+export async function getBytes(path: string, query?: Query, signal?: AbortSignal): Promise<ArrayBuffer | null> {
+  try {
+    return await (await send('GET', path, { query, signal })).arrayBuffer()
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return null
+    throw error
+  }
+}
