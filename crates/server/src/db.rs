@@ -1,0 +1,236 @@
+//! The database: SQLite in the folder of the server, or MariaDB, MySQL or PostgreSQL; one way to use them all.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::sqlx::Executor as _;
+use sea_orm::{
+    AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    ExecResult, IsolationLevel, QueryResult, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+};
+use sea_orm_migration::{MigratorTrait, async_trait};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use crate::migration::Migrator;
+
+/// The SQLite file's name in the folder of the server.
+pub const FILE: &str = "glioscope.db";
+
+/// How long a writer waits for another process (SQLite).
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The time, in ms since 1970.
+pub fn now() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+/// Where the database is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// A SQLite file.
+    File(PathBuf),
+    /// A server: `mysql://` or `postgres://`; holds a password, so it is never shown.
+    Server(String),
+}
+
+impl Location {
+    /// What the configuration says: a URL, or nothing for a file in `folder`.
+    pub fn of(url: Option<&str>, folder: &Path) -> Self {
+        match url {
+            None => Self::File(folder.join(FILE)),
+            Some(url) => match url.strip_prefix("sqlite:") {
+                Some(path) => Self::File(PathBuf::from(path.strip_prefix("//").unwrap_or(path))),
+                None => Self::Server(url.to_owned()),
+            },
+        }
+    }
+}
+
+/// A pool of connections. It is a connection itself: single statements run on it.
+#[derive(Clone, Debug)]
+pub struct Db {
+    connection: DatabaseConnection,
+    /// SQLite has one writer; those of this process queue up in order instead of polling for the file's lock.
+    writer: Arc<Mutex<()>>,
+}
+
+impl Db {
+    /// Connects; makes the file if there is none. Tables are made by [`Db::migrate`].
+    ///
+    /// # Errors
+    /// If the database cannot be reached or opened.
+    pub async fn connect(location: &Location) -> Result<Self, DbErr> {
+        let mut options = match location {
+            Location::File(path) => sqlite(path.clone()),
+            Location::Server(url) => server(url),
+        };
+        options.sqlx_logging(false).record_stmt_in_spans(false); // statements hold names
+        let connection = Database::connect(options).await?;
+        Ok(Self { connection, writer: Arc::default() })
+    }
+
+    /// Brings the tables up to this version of the program.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn migrate(&self) -> Result<(), DbErr> {
+        Migrator::up(&self.connection, None).await
+    }
+
+    /// Steps that [`Db::migrate`] would take.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn pending(&self) -> Result<usize, DbErr> {
+        Ok(Migrator::get_pending_migrations_read_only(&self.connection).await?.len())
+    }
+
+    /// Which kind of database it is.
+    pub fn backend(&self) -> DbBackend {
+        self.connection.get_database_backend()
+    }
+
+    /// Begins to write: all of it is there after [`Write::commit`], nothing if it is dropped before.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn write(&self) -> Result<Write, DbErr> {
+        let turn = match self.backend() {
+            DbBackend::Sqlite => Some(Arc::clone(&self.writer).lock_owned().await),
+            _ => None,
+        };
+        // A transaction that reads first and writes later can fail in SQLite without waiting; an immediate one waits.
+        let sqlite_transaction_mode = turn.as_ref().map(|_| SqliteTransactionMode::Immediate);
+        let options = TransactionOptions { sqlite_transaction_mode, ..TransactionOptions::default() };
+        let transaction = self.connection.begin_with_options(options).await?;
+        Ok(Write { transaction, _turn: turn })
+    }
+
+    /// Begins to read: all that is read is of one moment, and nothing is held up by it.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn snapshot(&self) -> Result<DatabaseTransaction, DbErr> {
+        match self.backend() {
+            DbBackend::Sqlite => self.connection.begin().await,
+            _ => {
+                let (level, access) = (IsolationLevel::RepeatableRead, AccessMode::ReadOnly);
+                self.connection.begin_with_config(Some(level), Some(access)).await
+            }
+        }
+    }
+
+    /// The database's time, in ms since 1970: leases of workers on several machines end by one clock.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn clock(&self) -> Result<i64, DbErr> {
+        let sql = match self.backend() {
+            DbBackend::MySql => "SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED) AS t",
+            DbBackend::Postgres => "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS t",
+            _ => return Ok(now()), // the database is a file of this machine
+        };
+        let row = self.connection.query_one_raw(Statement::from_string(self.backend(), sql)).await?;
+        row.ok_or_else(|| DbErr::RecordNotFound("the time".to_owned()))?.try_get("", "t")
+    }
+
+    /// Closes every connection.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn close(self) -> Result<(), DbErr> {
+        self.connection.close().await
+    }
+}
+
+/// A transaction that writes.
+#[derive(Debug)]
+pub struct Write {
+    transaction: DatabaseTransaction,
+    _turn: Option<OwnedMutexGuard<()>>,
+}
+
+impl Write {
+    /// Makes it so.
+    ///
+    /// # Errors
+    /// Those of the database; nothing was written then.
+    pub async fn commit(self) -> Result<(), DbErr> {
+        self.transaction.commit().await
+    }
+}
+
+macro_rules! connection_through {
+    ($of:ty, $field:ident) => {
+        #[async_trait::async_trait]
+        impl ConnectionTrait for $of {
+            fn get_database_backend(&self) -> DbBackend {
+                self.$field.get_database_backend()
+            }
+
+            async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+                self.$field.execute_raw(statement).await
+            }
+
+            async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+                self.$field.execute_unprepared(sql).await
+            }
+
+            async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+                self.$field.query_one_raw(statement).await
+            }
+
+            async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+                self.$field.query_all_raw(statement).await
+            }
+        }
+    };
+}
+
+connection_through!(Db, connection);
+connection_through!(Write, transaction);
+
+fn sqlite(path: PathBuf) -> ConnectOptions {
+    let mut options = ConnectOptions::new("sqlite:");
+    options.max_connections(8).min_connections(1).test_before_acquire(false).acquire_timeout(PATIENCE);
+    options.map_sqlx_sqlite_opts(move |sqlite| {
+        sqlite
+            .filename(&path)
+            .create_if_missing(true)
+            .foreign_keys(true)
+            .busy_timeout(PATIENCE)
+            .pragma("journal_mode", "WAL") // readers and the writer do not wait for each other
+            .pragma("synchronous", "NORMAL") // a killed process loses nothing; a power cut may lose the last moment
+            .pragma("trusted_schema", "OFF")
+    });
+    options
+}
+
+fn server(url: &str) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options.max_connections(16).min_connections(1).acquire_timeout(PATIENCE);
+    options.map_sqlx_mysql_pool_opts(|pool| {
+        // MySQL's own default sees old rows in a transaction and locks the gaps between new ones.
+        pool.after_connect(|connection, _| {
+            Box::pin(async move {
+                connection.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
+                Ok(())
+            })
+        })
+    });
+    options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_says_where() {
+        let folder = Path::new("/data");
+        assert_eq!(Location::of(None, folder), Location::File("/data/glioscope.db".into()));
+        assert_eq!(Location::of(Some("sqlite:///x/y?.db"), folder), Location::File("/x/y?.db".into()));
+        assert_eq!(Location::of(Some("mysql://h/d"), folder), Location::Server("mysql://h/d".into()));
+    }
+}
