@@ -66,7 +66,7 @@ impl Db {
             Location::Server(url) => server(url),
         };
         options.sqlx_logging(false).record_stmt_in_spans(false); // statements hold names
-        let connection = Database::connect(options).await?;
+        let connection = Box::pin(Database::connect(options)).await?;
         Ok(Self { connection, writer: Arc::default() })
     }
 
@@ -96,10 +96,8 @@ impl Db {
     /// # Errors
     /// Those of the database.
     pub async fn write(&self) -> Result<Write, DbErr> {
-        let turn = match self.backend() {
-            DbBackend::Sqlite => Some(Arc::clone(&self.writer).lock_owned().await),
-            _ => None,
-        };
+        let is_file = self.backend() == DbBackend::Sqlite;
+        let turn = if is_file { Some(Arc::clone(&self.writer).lock_owned().await) } else { None };
         // A transaction that reads first and writes later can fail in SQLite without waiting; an immediate one waits.
         let sqlite_transaction_mode = turn.as_ref().map(|_| SqliteTransactionMode::Immediate);
         let options = TransactionOptions { sqlite_transaction_mode, ..TransactionOptions::default() };
@@ -112,13 +110,11 @@ impl Db {
     /// # Errors
     /// Those of the database.
     pub async fn snapshot(&self) -> Result<DatabaseTransaction, DbErr> {
-        match self.backend() {
-            DbBackend::Sqlite => self.connection.begin().await,
-            _ => {
-                let (level, access) = (IsolationLevel::RepeatableRead, AccessMode::ReadOnly);
-                self.connection.begin_with_config(Some(level), Some(access)).await
-            }
+        if self.backend() == DbBackend::Sqlite {
+            return self.connection.begin().await;
         }
+        let (level, access) = (IsolationLevel::RepeatableRead, AccessMode::ReadOnly);
+        self.connection.begin_with_config(Some(level), Some(access)).await
     }
 
     /// The database's time, in ms since 1970: leases of workers on several machines end by one clock.
@@ -129,7 +125,7 @@ impl Db {
         let sql = match self.backend() {
             DbBackend::MySql => "SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED) AS t",
             DbBackend::Postgres => "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS t",
-            _ => return Ok(now()), // the database is a file of this machine
+            DbBackend::Sqlite | _ => return Ok(now()), // the database is a file of this machine
         };
         let row = self.connection.query_one_raw(Statement::from_string(self.backend(), sql)).await?;
         row.ok_or_else(|| DbErr::RecordNotFound("the time".to_owned()))?.try_get("", "t")

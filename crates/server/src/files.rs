@@ -67,10 +67,8 @@ pub enum FilesError {
 
 impl From<io::Error> for FilesError {
     fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull,
-            _ => Self::Io(error),
-        }
+        let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        if is_full { Self::DiskFull } else { Self::Io(error) }
     }
 }
 
@@ -268,9 +266,9 @@ impl Files {
         let row = file::Entity::find_by_id(sha).one(db).await?.ok_or(FilesError::Missing { sha })?;
         let path = self.path(sha);
         blocking(move || {
-            let file = File::open(path).map_err(|error| match error.kind() {
-                io::ErrorKind::NotFound => FilesError::Missing { sha },
-                _ => FilesError::Io(error),
+            let file = File::open(path).map_err(|error| {
+                let is_gone = error.kind() == io::ErrorKind::NotFound;
+                if is_gone { FilesError::Missing { sha } } else { FilesError::Io(error) }
             })?;
             let (bytes, expected) = (file.metadata()?.len(), row.bytes.cast_unsigned());
             if bytes != expected {

@@ -74,9 +74,9 @@ impl Model {
         let parts = |which| report.region(which).map_or(0, |of| i32::try_from(of.n_components).unwrap_or(i32::MAX));
         Self {
             segmentation_id,
-            ml_ncr: tissue(Tissue::Ncr),
-            ml_ed: tissue(Tissue::Ed),
-            ml_et: tissue(Tissue::Et),
+            ml_ncr: tissue(Tissue::Necrotic),
+            ml_ed: tissue(Tissue::Oedema),
+            ml_et: tissue(Tissue::Enhancing),
             ml_wt: region(Region::Wt),
             ml_tc: region(Region::Tc),
             n_wt: parts(Region::Wt),

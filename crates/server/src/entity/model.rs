@@ -9,6 +9,7 @@ use crate::ids::{ModelId, Sha};
 /// A row.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "model")]
+#[expect(clippy::struct_excessive_bools, reason = "a row: each is a column")]
 pub struct Model {
     /// Its name among rows.
     #[sea_orm(primary_key, auto_increment = false)]

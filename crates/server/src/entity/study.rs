@@ -1,5 +1,6 @@
 //! Studies: the scans of one visit.
 
+use sea_orm::ExprTrait;
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

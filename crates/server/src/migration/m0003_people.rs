@@ -1,4 +1,5 @@
 //! Accounts, sessions, tokens, the audit log.
+#![expect(elided_lifetimes_in_paths, reason = "the trait, expanded, has no name for this lifetime")]
 
 use sea_orm_migration::prelude::*;
 
@@ -9,8 +10,8 @@ pub(super) struct Migration;
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager<'_>) -> Result<(), DbErr> {
-        let tables = Tables::of(manager);
+    async fn up(&self, schema: &SchemaManager) -> Result<(), DbErr> {
+        let tables = Tables::of(schema);
         user(&tables).await?;
         session(&tables).await?;
         api_token(&tables).await?;

@@ -30,13 +30,13 @@ impl MigratorTrait for Migrator {
 
 /// The words in which steps are written.
 struct Tables<'a> {
-    manager: &'a SchemaManager<'a>,
+    schema: &'a SchemaManager<'a>,
     backend: DbBackend,
 }
 
 impl<'a> Tables<'a> {
-    fn of(manager: &'a SchemaManager<'a>) -> Self {
-        Self { manager, backend: manager.get_database_backend() }
+    fn of(schema: &'a SchemaManager<'a>) -> Self {
+        Self { schema, backend: schema.get_database_backend() }
     }
 
     /// Makes a table if it is not there.
@@ -45,13 +45,13 @@ impl<'a> Tables<'a> {
         if self.backend == DbBackend::MySql {
             table.engine("InnoDB").character_set("utf8mb4").collate("utf8mb4_bin");
         }
-        self.manager.create_table(table.take()).await
+        self.schema.create_table(table.take()).await
     }
 
     /// Makes an index over columns of a table if it is not there.
     async fn index(&self, table: &'static str, columns: &[&'static str], kind: Index) -> Result<(), DbErr> {
         let name = format!("{table}_by_{}", columns.join("_"));
-        if self.manager.has_index(table, &name).await? {
+        if self.schema.has_index(table, &name).await? {
             return Ok(());
         }
         let mut index = sea_query::Index::create();
@@ -62,7 +62,7 @@ impl<'a> Tables<'a> {
         if kind == Index::Unique {
             index.unique();
         }
-        self.manager.create_index(index).await
+        self.schema.create_index(index).await
     }
 
     /// Text of any length. MySQL's `TEXT` ends at 64 kB; a report or a card may be longer.
