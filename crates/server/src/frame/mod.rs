@@ -1,0 +1,62 @@
+//! What stands around every request: names, origins, headers, limits, errors, numbers, the page itself.
+
+pub mod guard;
+pub mod headers;
+pub mod health;
+pub mod limits;
+pub mod listen;
+pub mod log;
+pub mod metrics;
+pub mod page;
+mod watch;
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::{from_fn, from_fn_with_state};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::timeout::RequestBodyTimeoutLayer;
+
+use crate::accounts::identity::identify;
+use crate::app::App;
+use crate::error::Problem;
+
+/// The largest JSON body; what is larger says so at its route.
+pub const JSON_BYTES: usize = 256 * 1024;
+
+/// Puts the frame around routes. Read from below: that is the way in.
+pub fn around(routes: Router<App>, app: &App) -> Router<App> {
+    let silent = Duration::from_secs(app.config.limits.silent_seconds.max(1));
+    routes
+        .layer(from_fn_with_state(app.clone(), limits::limit))
+        .layer(from_fn_with_state(app.clone(), identify))
+        .layer(DefaultBodyLimit::max(JSON_BYTES))
+        .layer(RequestBodyTimeoutLayer::new(silent))
+        .layer(CompressionLayer::new().compress_when(is_text))
+        .layer(from_fn_with_state(app.clone(), guard::guard))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(app.clone(), headers::secure))
+        .layer(from_fn(watch::watch))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the signature is the layer's")]
+fn panicked(panic: Box<dyn std::any::Any + Send>) -> axum::response::Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    axum::response::IntoResponse::into_response(Problem::internal(format!("panic: {}", text.unwrap_or("of no text"))))
+}
+
+/// Volumes are compressed already, and a part of a file must stay that part.
+fn is_text(
+    status: axum::http::StatusCode,
+    _: axum::http::Version,
+    headers: &axum::http::HeaderMap,
+    _: &axum::http::Extensions,
+) -> bool {
+    const TEXTS: [&str; 6] =
+        ["application/json", "application/problem+json", "text/html", "text/css", "text/javascript", "image/svg+xml"];
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    status != axum::http::StatusCode::PARTIAL_CONTENT && TEXTS.iter().any(|text| kind.starts_with(text))
+}
