@@ -13,6 +13,7 @@ use serde::Serialize;
 use volume::Limits;
 
 use self::folder::{find_in_folder, folder_name};
+pub use self::naming::{Named, named, nifti_stem};
 pub use self::problem::{Problem, Role};
 use crate::error::SegmentError;
 use crate::labels::{LabelMap, LabelScheme, read_labels};

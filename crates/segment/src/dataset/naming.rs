@@ -49,16 +49,22 @@ const PASSING: [&str; 26] = [
 
 /// What a file name says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Named {
-    pub(super) role: Role,
+pub struct Named {
+    /// What the file is.
+    pub role: Role,
     /// What is left of the name without the words of the role: the case, or nothing.
-    pub(super) case: String,
+    pub case: String,
     /// The case without words about processing, in small letters: files with the same key are of one case.
-    pub(super) key: String,
+    pub key: String,
+}
+
+/// What a file's name says; nothing if it is no name of a NIfTI file, or names no sequence, or several.
+pub fn named(file_name: &str) -> Option<Named> {
+    nifti_stem(file_name).and_then(parse)
 }
 
 /// The name without `.nii` or `.nii.gz`; nothing for other and for hidden files.
-pub(super) fn nifti_stem(file_name: &str) -> Option<&str> {
+pub fn nifti_stem(file_name: &str) -> Option<&str> {
     let lower = file_name.to_ascii_lowercase();
     let ending = [".nii.gz", ".nii"].into_iter().find(|ending| lower.ends_with(ending))?;
     let stem = &file_name[..file_name.len() - ending.len()];

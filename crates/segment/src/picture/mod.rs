@@ -7,11 +7,14 @@ mod canvas;
 mod font;
 mod pane;
 mod sheet;
+mod slice;
 
 use crate::labels::{LabelMap, Tissue};
 use crate::study::Sequence;
-use pane::{Plane, View, Window};
+use pane::View;
+pub use pane::{Plane, Window};
 use sheet::{Row, Sheet};
+pub use slice::{Shown, slice};
 use thiserror::Error;
 use volume::{Bounds, Grid, Ml, Mm3, Orientation, Volume};
 

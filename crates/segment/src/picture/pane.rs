@@ -8,14 +8,18 @@ use volume::{Bounds, Volume};
 /// Pixels run towards Left, Posterior and Inferior: the patient's right side is on the left of the axial and coronal
 /// panes (radiological display), and the face looks left in the sagittal pane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Plane {
+pub enum Plane {
+    /// Seen from the feet.
     Axial,
+    /// Seen from the front.
     Coronal,
+    /// Seen from the patient's left.
     Sagittal,
 }
 
 impl Plane {
-    pub(super) const ALL: [Self; 3] = [Self::Axial, Self::Coronal, Self::Sagittal];
+    /// Every plane.
+    pub const ALL: [Self; 3] = [Self::Axial, Self::Coronal, Self::Sagittal];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -26,7 +30,7 @@ impl Plane {
     }
 
     /// The axis that the reader looks along.
-    pub(super) fn through(self) -> usize {
+    pub fn through(self) -> usize {
         match self {
             Self::Axial => 2,
             Self::Coronal => 1,
@@ -153,14 +157,16 @@ fn flat(index: [usize; 3], shape: [usize; 3]) -> usize {
 
 /// The values that are drawn black and white.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Window {
-    low: f32,
-    high: f32,
+pub struct Window {
+    /// Black, as all below it.
+    pub low: f32,
+    /// White, as all above it.
+    pub high: f32,
 }
 
 impl Window {
     /// From the 0.5th to the 99.5th percentile of the voxels that are not exactly 0 (the stripped brain).
-    pub(super) fn of(volume: &Volume<f32>) -> Self {
+    pub fn of(volume: &Volume<f32>) -> Self {
         let mut brain: Vec<f32> = volume.voxels().iter().copied().filter(|v| *v != 0.0 && v.is_finite()).collect();
         if brain.is_empty() {
             return Self { low: 0.0, high: 1.0 };

@@ -1,5 +1,6 @@
 //! What a reader gets beside the labels: millilitres, parts, hashes, times, warnings.
 
+mod diameter;
 mod warning;
 
 use std::cmp::Reverse;
@@ -8,8 +9,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use volume::{Bounds, Connectivity, Grid, Orientation, components, crop, write_atomically};
 
-use self::warning::of_labels;
-pub use self::warning::{Said, Warning, of_study};
+use self::diameter::{Run, axial_diameters};
+pub use self::warning::{Said, Warning, of_labels, of_study};
 use crate::error::SegmentError;
 use crate::labels::{LabelMap, LabelScheme, Region, Tissue};
 use crate::source::Digest;
@@ -86,6 +87,9 @@ pub struct Part {
     pub centroid_mm: [f64; 3],
     /// The size of its box along the grid's axes in RAS order, mm, outer face to outer face.
     pub extent_mm: [f64; 3],
+    /// Its longest axial diameter and the width across it in the same slice, mm, outer edge to outer edge.
+    #[serde(default)]
+    pub axial_mm: [f64; 2],
 }
 
 /// A scan that was read.
@@ -215,6 +219,7 @@ fn parts_of(tumour: &LabelMap, region: Region) -> Vec<Part> {
     let found = components(&mask, shape, Connectivity::Corners26);
     let mut sums = vec![[0_usize; 3]; found.sizes.len()];
     let mut boxes = vec![(shape, [0_usize; 3]); found.sizes.len()];
+    let mut runs: Vec<Vec<Run>> = vec![vec![]; found.sizes.len()];
     for (index, &label) in found.labels.iter().enumerate().filter(|&(_, &label)| label > 0) {
         let part = label as usize - 1;
         let at = [index % shape[0], index / shape[0] % shape[1], index / (shape[0] * shape[1])];
@@ -222,6 +227,11 @@ fn parts_of(tumour: &LabelMap, region: Region) -> Vec<Part> {
             sums[part][axis] += at[axis];
             boxes[part].0[axis] = boxes[part].0[axis].min(at[axis]);
             boxes[part].1[axis] = boxes[part].1[axis].max(at[axis] + 1);
+        }
+        let [x, y, z] = at;
+        match runs[part].last_mut() {
+            Some(run) if (run.y, run.z) == (y, z) => run.last = x,
+            Some(_) | None => runs[part].push(Run { z, y, first: x, last: x }),
         }
     }
     let spacing = tumour.grid().spacing();
@@ -235,6 +245,7 @@ fn parts_of(tumour: &LabelMap, region: Region) -> Vec<Part> {
                 ml: millilitres(tumour.grid(), voxels),
                 centroid_mm: tumour.grid().affine().world(middle).0,
                 extent_mm: std::array::from_fn(|axis| (high[axis] - low[axis]) as f64 * spacing[axis]),
+                axial_mm: axial_diameters(&runs[part], [spacing[0], spacing[1]]),
             }
         })
         .collect();
@@ -282,6 +293,7 @@ mod tests {
         assert_eq!((wt.voxels, wt.n_components, wt.components[0].voxels), (6, 2, 5));
         close(wt.components[0].centroid_mm, [10.0 - 6.0, 20.0 - 5.2, -5.0 + 2.0 * 5.2]);
         close(wt.components[0].extent_mm, [5.0, 2.0, 4.0]);
+        assert!((wt.components[0].axial_mm[0] - 17_f64.sqrt()).abs() < 1e-9, "{:?}", wt.components[0].axial_mm);
         close(wt.components[1].centroid_mm, [-5.0, 5.0, -1.0]);
         assert_eq!((regions[1].voxels, regions[1].n_components, regions[2].voxels), (2, 2, 1));
         assert!(of_labels(&labels, &regions).contains(&Warning::LittleEnhancing { ml: 0.002 }));

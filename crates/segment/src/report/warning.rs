@@ -137,7 +137,7 @@ pub fn of_study(study: &Study) -> Vec<Warning> {
 }
 
 /// What is odd about the labels.
-pub(super) fn of_labels(labels: &LabelMap, regions: &[RegionAmount]) -> Vec<Warning> {
+pub fn of_labels(labels: &LabelMap, regions: &[RegionAmount]) -> Vec<Warning> {
     let [wt, _, et] = regions else { return vec![] };
     if wt.voxels == 0 {
         return vec![Warning::NoTumour];

@@ -1,5 +1,6 @@
 //! Where the voxels of a file are: its spatial header fields, kept byte for byte.
 
+use super::datatype::Scale;
 use super::error::{Transform, Warning};
 use super::header::{Header, Order, Version};
 use super::{Datatype, NiftiError};
@@ -90,12 +91,12 @@ impl Geometry {
         self.shape == grid.shape() && grid.largest_shift(&self.affine) <= 1e-3 * a.min(b).min(c)
     }
 
-    /// A header for one volume of this type on this grid: magic, sizes and type beside the spatial fields, slope 1,
-    /// followed by the four bytes that say "no extensions".
+    /// A header for one volume of this type on this grid: magic, sizes, type and intensity scale (slope 1 if there is
+    /// none) beside the spatial fields, followed by the four bytes that say "no extensions".
     ///
     /// # Errors
     /// [`NiftiError::AxisTooLong`] if the shape does not fit the version.
-    pub(super) fn file_header(&self, datatype: Datatype) -> Result<Vec<u8>, NiftiError> {
+    pub(super) fn file_header(&self, datatype: Datatype, scale: Option<Scale>) -> Result<Vec<u8>, NiftiError> {
         let mut header = self.header.clone();
         let version = header.version;
         let layout = version.layout();
@@ -117,7 +118,8 @@ impl Geometry {
             Version::One => header.put_float(layout.vox_offset, 0, version.least_offset() as f64),
             Version::Two => header.put(layout.vox_offset, (version.least_offset() as u64).to_le_bytes()),
         }
-        header.put_float(layout.slope, 0, 1.0);
+        header.put_float(layout.slope, 0, scale.map_or(1.0, |scale| scale.slope));
+        header.put_float(layout.inter, 0, scale.map_or(0.0, |scale| scale.inter));
         let mut bytes = header.bytes;
         bytes.extend([0; 4]);
         Ok(bytes)

@@ -17,4 +17,4 @@ pub use error::{Foreign, NiftiError, Transform, Warning};
 pub use geometry::Geometry;
 pub use header::Version;
 pub use read::{Image, parse, read};
-pub use write::{write_floats, write_mask, write_scan};
+pub use write::{cleaned, mask_bytes, write_floats, write_mask, write_scan};

@@ -14,7 +14,7 @@ use super::{Datatype, NiftiError};
 use crate::{Grid, Limits, Volume};
 
 /// Bytes that are inflated and converted at a time: small enough for the second-level cache, a multiple of 8.
-const CHUNK: usize = 1 << 16;
+pub(super) const CHUNK: usize = 1 << 16;
 
 /// The most that deflate can shrink: 258 bytes by two bits of a block (RFC 1951), about 1032 : 1.
 const DEFLATE_RATIO: u64 = 1032;
@@ -84,33 +84,43 @@ fn file_bytes(path: &Path, limits: &Limits) -> Result<Vec<u8>, NiftiError> {
 /// # Errors
 /// Every variant of [`NiftiError`] but those of paths and of writing.
 pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Image, NiftiError> {
-    if bytes.is_empty() {
-        return Err(NiftiError::Empty);
-    }
-    let available = bytes.len() as u64;
-    if available > limits.max_file_bytes {
-        return Err(NiftiError::TooLarge { limit: limits.max_file_bytes });
-    }
-    if bytes.starts_with(&[0x1f, 0x8b]) {
-        let most = available.saturating_mul(DEFLATE_RATIO).min(limits.max_file_bytes);
-        let inflated = MultiGzDecoder::new(bytes).take(limits.max_file_bytes.saturating_add(1));
-        parse_stream(&mut Stream { bytes: inflated, position: 0, most }, limits)
-    } else {
-        parse_stream(&mut Stream { bytes, position: 0, most: available }, limits)
-    }
+    parse_stream(&mut Stream::open(bytes, limits)?, limits)
 }
 
 /// Plain bytes of a file, in order.
-struct Stream<R> {
+pub(super) struct Stream<R> {
     bytes: R,
-    position: u64,
+    pub(super) position: u64,
     /// No more bytes than this can follow from the start; exact for plain files.
     most: u64,
 }
 
+impl<'a> Stream<Box<dyn Read + 'a>> {
+    /// The plain bytes of a file that is in memory, plain or gzip.
+    ///
+    /// # Errors
+    /// [`NiftiError::Empty`] or [`NiftiError::TooLarge`].
+    pub(super) fn open(bytes: &'a [u8], limits: &Limits) -> Result<Self, NiftiError> {
+        if bytes.is_empty() {
+            return Err(NiftiError::Empty);
+        }
+        let available = bytes.len() as u64;
+        if available > limits.max_file_bytes {
+            return Err(NiftiError::TooLarge { limit: limits.max_file_bytes });
+        }
+        if bytes.starts_with(&[0x1f, 0x8b]) {
+            let most = available.saturating_mul(DEFLATE_RATIO).min(limits.max_file_bytes);
+            let inflated = MultiGzDecoder::new(bytes).take(limits.max_file_bytes.saturating_add(1));
+            Ok(Stream { bytes: Box::new(inflated), position: 0, most })
+        } else {
+            Ok(Stream { bytes: Box::new(bytes), position: 0, most: available })
+        }
+    }
+}
+
 impl<R: Read> Stream<R> {
     /// Fill as much of the buffer as there are bytes.
-    fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, NiftiError> {
+    pub(super) fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, NiftiError> {
         let mut filled = 0;
         while filled < buffer.len() {
             match self.bytes.read(&mut buffer[filled..]) {
@@ -126,7 +136,7 @@ impl<R: Read> Stream<R> {
     }
 
     /// Read to the end: whether anything followed. For a gzip stream this checks that its checksum is there and right.
-    fn finish(&mut self, buffer: &mut [u8], limits: &Limits) -> Result<Rest, NiftiError> {
+    pub(super) fn finish(&mut self, buffer: &mut [u8], limits: &Limits) -> Result<Rest, NiftiError> {
         let voxels_end = self.position;
         loop {
             match self.bytes.read(buffer) {
@@ -145,7 +155,7 @@ impl<R: Read> Stream<R> {
 
 /// What follows the last voxel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rest {
+pub(super) enum Rest {
     Nothing,
     Bytes,
 }
@@ -164,19 +174,8 @@ fn parse_stream<R: Read>(stream: &mut Stream<R>, limits: &Limits) -> Result<Imag
     }
     let voxels = extent.shape.iter().product::<usize>() as u64 * extent.volumes as u64;
     let expected = begin.saturating_add(voxels.saturating_mul(datatype.size() as u64));
-    if expected > limits.max_file_bytes {
-        return Err(NiftiError::TooLarge { limit: limits.max_file_bytes });
-    }
-    if expected > stream.most {
-        return Err(NiftiError::Truncated { expected, found: stream.most });
-    }
     let mut buffer = vec![0; CHUNK];
-    while stream.position < begin {
-        let step = usize::try_from(begin - stream.position).unwrap_or(CHUNK).min(CHUNK);
-        if stream.fill(&mut buffer[..step])? < step {
-            return Err(NiftiError::Truncated { expected, found: stream.position });
-        }
-    }
+    skip_to_voxels(stream, [begin, expected], limits, &mut buffer)?;
     let format = Format { datatype, order: header.order, scale, expected };
     let (volumes, non_finite) = read_volumes(stream, &format, extent, &geometry, &mut buffer)?;
     if stream.finish(&mut buffer, limits)? == Rest::Bytes {
@@ -185,8 +184,30 @@ fn parse_stream<R: Read>(stream: &mut Stream<R>, limits: &Limits) -> Result<Imag
     Ok(Image { volumes, geometry, datatype, non_finite, warnings })
 }
 
+/// Go to the first voxel, unless the file cannot hold all of them.
+pub(super) fn skip_to_voxels<R: Read>(
+    stream: &mut Stream<R>,
+    [begin, expected]: [u64; 2],
+    limits: &Limits,
+    buffer: &mut [u8],
+) -> Result<(), NiftiError> {
+    if expected > limits.max_file_bytes {
+        return Err(NiftiError::TooLarge { limit: limits.max_file_bytes });
+    }
+    if expected > stream.most {
+        return Err(NiftiError::Truncated { expected, found: stream.most });
+    }
+    while stream.position < begin {
+        let step = usize::try_from(begin - stream.position).unwrap_or(CHUNK).min(buffer.len());
+        if stream.fill(&mut buffer[..step])? < step {
+            return Err(NiftiError::Truncated { expected, found: stream.position });
+        }
+    }
+    Ok(())
+}
+
 /// The header, whichever version.
-fn read_header<R: Read>(stream: &mut Stream<R>) -> Result<Header, NiftiError> {
+pub(super) fn read_header<R: Read>(stream: &mut Stream<R>) -> Result<Header, NiftiError> {
     let mut bytes = vec![0; 348];
     let found = stream.fill(&mut bytes)?;
     if found == 0 {
