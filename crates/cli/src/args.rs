@@ -1,5 +1,6 @@
 //! What may be typed. What it means is found where it is used: a path is opened by the command that reads it.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use ::segment::labels::LabelScheme;
@@ -98,6 +99,13 @@ pub(crate) enum Command {
     /// Compare recipes
     #[command(subcommand)]
     Recipe(Recipe),
+    /// Start the application: a page for patients, studies and results
+    Serve(Serve),
+    /// Make, change and list accounts of the application
+    #[command(subcommand)]
+    User(User),
+    /// Print what makes a shell complete the commands
+    Completions(Completions),
 }
 
 impl Command {
@@ -113,6 +121,8 @@ impl Command {
             Self::Bench(Bench::Conv(kernel) | Bench::Peak(kernel)) => kernel.json,
             Self::Model(Model::Info(model)) => model.json,
             Self::Recipe(Recipe::Diff(diff)) => diff.json,
+            Self::User(User::List(list)) => list.json,
+            Self::Serve(_) | Self::User(_) | Self::Completions(_) => false,
         }
     }
 }
@@ -333,4 +343,134 @@ pub(crate) struct RecipeDiff {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Which server: where its data and settings are.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Place {
+    /// Configuration file [default: glioscope/config.toml in ~/.config, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Folder of everything that the application keeps [default: glioscope in ~/.local/share]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Database, `mysql://...` or `postgres://...` [default: SQLite in the folder]; a password belongs into the file
+    /// or the variable `GLIOSCOPE_DATABASE`, since others can read the arguments of a program
+    #[arg(long, value_name = "URL")]
+    pub(crate) database: Option<String>,
+}
+
+/// Arguments of `serve`.
+#[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "what was typed: each is a flag of its own")]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Where to listen; other machines need TLS or a proxy [default: 127.0.0.1:8040]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// A name that the server goes by, such as scans.example.org; several can be given
+    #[arg(long = "host", value_name = "NAME")]
+    pub(crate) hosts: Vec<String>,
+    /// A proxy stands before the server, ends TLS and sets X-Forwarded-For, -Host and -Proto
+    #[arg(long)]
+    pub(crate) proxy: bool,
+    /// Certificates of the server, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Their private key, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Folder of training runs that the page shows [default: runs in the data folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) runs: Option<PathBuf>,
+    /// Make no demo patient when there is nothing yet
+    #[arg(long)]
+    pub(crate) no_demo: bool,
+    /// Print the settings as they would be used, without secrets, and end
+    #[arg(long)]
+    pub(crate) print_config: bool,
+}
+
+/// What to do with accounts.
+#[derive(Debug, Subcommand)]
+pub(crate) enum User {
+    /// Make an account; with the first one, everybody must log in from then on
+    Add(UserAdd),
+    /// Change an account: another role or password, closed or open again
+    Change(UserChange),
+    /// List the accounts
+    List(UserList),
+}
+
+/// Arguments of `user add`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct UserAdd {
+    /// What the person types to log in
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// What the person may do; the first account must be an administrator
+    #[arg(long, value_name = "ROLE")]
+    pub(crate) role: RoleName,
+    /// Read the password from the first line of stdin [default: make one and print it]
+    #[arg(long)]
+    pub(crate) password_stdin: bool,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+/// Arguments of `user change`.
+#[derive(Debug, clap::Args)]
+#[command(group = ArgGroup::new("what").args(["role", "new_password", "password_stdin", "close", "open"]).required(true).multiple(true))]
+#[expect(clippy::struct_excessive_bools, reason = "what was typed: each is a flag of its own")]
+pub(crate) struct UserChange {
+    /// Whose account
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// What the person may do from now on
+    #[arg(long, value_name = "ROLE")]
+    pub(crate) role: Option<RoleName>,
+    /// Make another password and print it; open sessions end
+    #[arg(long, conflicts_with = "password_stdin")]
+    pub(crate) new_password: bool,
+    /// Read another password from the first line of stdin; open sessions end
+    #[arg(long)]
+    pub(crate) password_stdin: bool,
+    /// Close the account: nobody logs in with it any more
+    #[arg(long, conflicts_with = "open")]
+    pub(crate) close: bool,
+    /// Open a closed account again
+    #[arg(long)]
+    pub(crate) open: bool,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+/// Arguments of `user list`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct UserList {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A role by its name.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum RoleName {
+    /// Looks
+    Viewer,
+    /// Uploads, segments, edits, decides
+    Editor,
+    /// Makes accounts, chooses models, reads the audit log
+    Admin,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Completions {
+    /// Which shell
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
 }

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Args, Command};
-use commands::{bench, evaluate, inspect, model, phantom, recipe, segment, train};
+use commands::{bench, completions, evaluate, inspect, model, phantom, recipe, segment, serve, train, user};
 use interrupt::Interrupt;
 use machine::Machine;
 use show::Show;
@@ -58,5 +58,8 @@ fn run(args: Args, show: Show) -> anyhow::Result<Outcome> {
         Command::Bench(bench) => bench::run(cpu, &bench, show, &interrupt),
         Command::Model(model) => model::run(&model, show),
         Command::Recipe(recipe) => recipe::run(&recipe, show),
+        Command::Serve(serve) => serve::run(&serve, args.everywhere, show, &interrupt),
+        Command::User(user) => user::run(&user, show),
+        Command::Completions(completions) => completions::run(&completions),
     })
 }

@@ -22,6 +22,7 @@ pub use crate::entity::user::Role;
 pub use entry::Entry;
 pub use password::{PASSWORD_BYTES, Passwords};
 pub use routes::routes;
+pub use secret::made_password;
 pub use throttle::Throttle;
 
 impl Role {

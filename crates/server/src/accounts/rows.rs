@@ -13,12 +13,18 @@ use crate::ids::{Sha, TokenId, UserId};
 use super::Role;
 
 /// Every account, by name.
-pub(crate) async fn users(db: &Db) -> Result<Vec<user::Model>, DbErr> {
+///
+/// # Errors
+/// Those of the database.
+pub async fn users(db: &Db) -> Result<Vec<user::Model>, DbErr> {
     user::Entity::find().order_by_asc(user::Column::Name).all(db).await
 }
 
 /// Whether there is an account.
-pub(crate) async fn any_user(db: &Db) -> Result<bool, DbErr> {
+///
+/// # Errors
+/// Those of the database.
+pub async fn any_user(db: &Db) -> Result<bool, DbErr> {
     Ok(user::Entity::find().limit(1).one(db).await?.is_some())
 }
 

@@ -13,6 +13,18 @@ pub(crate) fn random() -> Result<String, Problem> {
     Ok(base64url(&bytes))
 }
 
+/// A password that nobody has to think of: 80 random bits as four groups of letters and digits that look like no other.
+///
+/// # Errors
+/// [`Problem`] if the machine gives no randomness.
+pub fn made_password() -> Result<String, Problem> {
+    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).map_err(Problem::internal)?;
+    let letters: Vec<char> = bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect();
+    Ok(letters.chunks(4).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join("-"))
+}
+
 /// Under which hash a secret is kept. One round is enough: it has 256 bits, unlike a password.
 pub(crate) fn sha(secret: &str) -> Sha {
     Sha::of(secret.as_bytes())
