@@ -1,0 +1,42 @@
+import { type Dispatch, useEffect } from 'react'
+import type { Study } from '../api/types'
+import type { Library } from '../viewer/library'
+import { sameVec } from '../viewer/space'
+import type { Volume } from '../viewer/volume'
+import type { Change, Scene } from './scene'
+
+/** Loads all sequences before they are asked for, the one on screen first; gives the first that is there, for its grid. */
+export function useVolumes(
+  library: Library,
+  study: Study,
+  scene: Scene,
+  revision: number,
+  dispatch: Dispatch<Change>,
+): Volume | null {
+  const { sequence } = scene
+  const { series } = study
+  useEffect(() => {
+    let gone = false
+    const first = series.find((one) => one.sequence === sequence)
+    const order = first ? [first, ...series.filter((one) => one !== first)] : series
+    const load = async () => {
+      for (const one of order) {
+        if (gone) return
+        await library.loadVolume(one.url)
+      }
+    }
+    void load()
+    return () => {
+      gone = true
+    }
+  }, [library, series, sequence])
+
+  const volume =
+    revision >= 0 ? (series.map((one) => library.volume(one.url)).find((one) => one !== null) ?? null) : null
+  const shape = volume?.grid.shape
+  const known = scene.shape
+  useEffect(() => {
+    if (shape && !sameVec(shape, known)) dispatch({ kind: 'grid', shape, cursor: null })
+  }, [shape, known, dispatch])
+  return volume
+}
