@@ -16,5 +16,5 @@ pub use datatype::Datatype;
 pub use error::{Foreign, NiftiError, Transform, Warning};
 pub use geometry::Geometry;
 pub use header::Version;
-pub use read::{Image, parse, read};
+pub use read::{Image, geometry, parse, read};
 pub use write::{cleaned, mask_bytes, write_floats, write_mask, write_scan};

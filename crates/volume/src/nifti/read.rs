@@ -87,6 +87,16 @@ pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Image, NiftiError> {
     parse_stream(&mut Stream::open(bytes, limits)?, limits)
 }
 
+/// The geometry of a file that is in memory, plain or gzip. Voxels are neither read nor checked.
+///
+/// # Errors
+/// As [`parse`], as far as the header goes.
+pub fn geometry(bytes: &[u8], limits: &Limits) -> Result<Geometry, NiftiError> {
+    let header = read_header(&mut Stream::open(bytes, limits)?)?;
+    let extent = header.extent(limits)?;
+    Geometry::of(&header, extent.shape, &mut Vec::new())
+}
+
 /// Plain bytes of a file, in order.
 pub(super) struct Stream<R> {
     bytes: R,

@@ -175,6 +175,7 @@ mod tests {
         let clean = cleaned(&bytes, &limits).unwrap();
         let after = read::parse(&clean, &limits).unwrap();
         assert_eq!(after.volumes, before.volumes, "the same values on the same grid");
+        assert_eq!(read::geometry(&clean[..], &limits).unwrap(), geometry, "from the header alone");
         assert_eq!((after.datatype, after.geometry), (Datatype::I16, geometry), "the same type and place");
         let mut plain = Vec::new();
         std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&clean[..]), &mut plain).unwrap();

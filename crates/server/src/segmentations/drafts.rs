@@ -1,0 +1,101 @@
+//! Unsaved edits: one a person and study, seen by nobody else.
+
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{EntityTrait, IntoActiveModel};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::routes::examined;
+use super::{MASK_BYTES, rows};
+use crate::accounts::{Person, Role};
+use crate::app::App;
+use crate::audit::{self, Action, Kind, Object};
+use crate::db::now;
+use crate::entity::draft;
+use crate::error::Problem;
+use crate::ids::{SegmentationId, StudyId};
+use crate::studies;
+use crate::studies::download::{Shipment, ship};
+
+/// Says which segmentation a draft changes.
+const PARENT: HeaderName = HeaderName::from_static("glioscope-parent");
+
+/// What is edited.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Edited {
+    /// The segmentation that is being edited.
+    #[serde(default)]
+    parent: Option<SegmentationId>,
+}
+
+/// The routes of this file.
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(read, write, remove))
+}
+
+/// One's own draft of a study; the header `Glioscope-Parent` names the segmentation that it changes.
+#[utoipa::path(get, path = "/studies/{id}/draft", tag = "segmentations", params(("id" = StudyId, Path)),
+    responses((status = OK, content_type = "application/gzip", body = Vec<u8>)))]
+async fn read(
+    State(app): State<App>,
+    person: Person,
+    Path(id): Path<StudyId>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    studies::rows::present(&app.db, id).await?;
+    let row = rows::draft(&app.db, id, person.key()).await?.ok_or_else(|| Problem::not_found("draft"))?;
+    audit::record(&app, &person, Action::Read, Object::one(Kind::Draft, id)).await?;
+    let mut response = ship(&app, &headers, &Shipment::changing(row.labels_sha)).await?;
+    if let Some(parent) = row.parent_id.and_then(|parent| HeaderValue::try_from(parent.to_string()).ok()) {
+        response.headers_mut().insert(PARENT, parent);
+    }
+    Ok(response)
+}
+
+/// Keeps a draft in place of the one before; the body is as that of a version.
+#[utoipa::path(put, path = "/studies/{id}/draft", tag = "segmentations", params(("id" = StudyId, Path), Edited),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses((status = NO_CONTENT)))]
+async fn write(
+    State(app): State<App>,
+    person: Person,
+    Path(id): Path<StudyId>,
+    Query(edited): Query<Edited>,
+    body: Body,
+) -> Result<StatusCode, Problem> {
+    person.must(Role::Editor)?;
+    studies::rows::present(&app.db, id).await?;
+    let staged = app.files.stage(body.into_data_stream(), MASK_BYTES).await?;
+    let scans = studies::rows::series(&app.db, id).await?;
+    let (labels, _) = examined(&app, staged, &scans, "edited by hand").await?;
+    let row = draft::Model {
+        study_id: id,
+        user_key: person.key().to_owned(),
+        parent_id: edited.parent,
+        labels_sha: app.files.keep(&app.db, labels).await?,
+        updated_at: now(),
+    };
+    let known = OnConflict::columns([draft::Column::StudyId, draft::Column::UserKey])
+        .update_columns([draft::Column::ParentId, draft::Column::LabelsSha, draft::Column::UpdatedAt])
+        .to_owned();
+    draft::Entity::insert(row.into_active_model()).on_conflict(known).exec_without_returning(&app.db).await?;
+    audit::record(&app, &person, Action::Change, Object::one(Kind::Draft, id)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Throws one's own draft away.
+#[utoipa::path(delete, path = "/studies/{id}/draft", tag = "segmentations", params(("id" = StudyId, Path)),
+    responses((status = NO_CONTENT)))]
+async fn remove(State(app): State<App>, person: Person, Path(id): Path<StudyId>) -> Result<StatusCode, Problem> {
+    person.must(Role::Editor)?;
+    draft::Entity::delete_by_id((id, person.key().to_owned())).exec(&app.db).await?;
+    audit::record(&app, &person, Action::Remove, Object::one(Kind::Draft, id)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
