@@ -4,6 +4,10 @@ import { App } from './app/App'
 import './app/theme.css'
 import './ui/ui.css'
 import './app/frame.css'
+import './worklist/worklist.css'
+import './worklist/upload.css'
+import './accounts/accounts.css'
+import './models/models.css'
 
 const root = document.getElementById('root')
 if (root) {

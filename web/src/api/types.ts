@@ -26,7 +26,8 @@ export interface Person {
 }
 
 export interface Session {
-  person: Person
+  /** null: nobody is logged in, and a login is demanded. */
+  person: Person | null
   login_required: boolean
   version: string
   research_use: string
@@ -47,18 +48,32 @@ export interface ApiToken {
   expires_at: string
   created_at: string
   last_used_at: string | null
-  /** The secret itself: only in the answer that makes the token. */
-  token?: string
+}
+
+/** The secret is told once, in the answer that makes the token. */
+export interface MadeToken {
+  secret: string
+  token: ApiToken
 }
 
 export interface AuditEntry {
   id: number
   at: string
-  user: string
+  /** The id of an account, `local`, `command-line` or `unknown`. */
+  user_key: string
   action: string
   object_kind: string
+  /** Empty for many. */
   object_id: string
   detail: unknown
+  hash: string
+}
+
+export interface AuditVerdict {
+  entries: number
+  whole: boolean
+  broken: string | null
+  last: string
 }
 
 export interface Patient {
@@ -249,7 +264,8 @@ export type Metric = { step: number } & Record<string, number | string | null>
 export interface Evaluation {
   name: string
   created_at?: string | null
-  summary?: Record<string, unknown> | null
+  /** The evaluation's metrics.json as the program wrote it. */
+  metrics?: unknown
   report_url?: string | null
 }
 

@@ -1,5 +1,6 @@
 import { type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from 'react'
 import { Button } from './Button'
+import { useDismiss } from './useDismiss'
 
 export interface MenuItem {
   key: string
@@ -27,14 +28,9 @@ interface MenuProps {
 export function Menu({ label, name, icon, look = 'plain', items, disabled, align = 'start' }: MenuProps) {
   const [open, setOpen] = useState(false)
   const root = useRef<HTMLDivElement>(null)
+  useDismiss(root, open, () => setOpen(false))
   useEffect(() => {
-    if (!open) return
-    root.current?.querySelector<HTMLElement>('[role^="menuitem"]:not(:disabled)')?.focus()
-    const onPointerDown = (event: PointerEvent) => {
-      if (event.target instanceof Node && !root.current?.contains(event.target)) setOpen(false)
-    }
-    document.addEventListener('pointerdown', onPointerDown)
-    return () => document.removeEventListener('pointerdown', onPointerDown)
+    if (open) root.current?.querySelector<HTMLElement>('[role^="menuitem"]:not(:disabled)')?.focus()
   }, [open])
 
   const close = () => {
@@ -49,7 +45,7 @@ export function Menu({ label, name, icon, look = 'plain', items, disabled, align
     }
     if (event.key === 'Tab') setOpen(false)
     const entries = [...(root.current?.querySelectorAll<HTMLElement>('[role^="menuitem"]:not(:disabled)') ?? [])]
-    const at = entries.findIndex((entry) => entry === document.activeElement)
+    const at = entries.findIndex((entry) => entry.contains(document.activeElement))
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key]
     const to =
       event.key === 'Home'

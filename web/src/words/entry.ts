@@ -1,6 +1,6 @@
 export type Language = 'en' | 'ko'
 
-/** One sentence in both languages. `{name}` is filled in; `{n|study|studies}` picks by number in English. */
+/** One sentence in both languages. `{name}` is filled in; `{n|1 study|# studies}` picks by number. */
 export type Entry = readonly [en: string, ko: string]
 export type Entries = Readonly<Record<string, Entry>>
 
@@ -16,7 +16,7 @@ export function fill(sentence: string, values: Readonly<Record<string, string | 
       const value = values[name]
       if (value === undefined) return whole
       if (one === undefined || many === undefined) return String(value)
-      return Number(value) === 1 ? one : many
+      return Number(value) === 1 ? one : many.replace('#', String(value))
     },
   )
 }

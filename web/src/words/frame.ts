@@ -14,7 +14,7 @@ export const frame = {
   'frame.theme': ['Switch between dark and light', '어두운 화면과 밝은 화면 전환'],
   'frame.skip': ['Skip to content', '본문으로 건너뛰기'],
   'frame.version': ['Version {version}', '버전 {version}'],
-  'frame.queue': ['{n|1 job|{n} jobs} in the queue', '대기열에 작업 {n}건'],
+  'frame.queue': ['{n|1 job|# jobs} in the queue', '대기열에 작업 {n}건'],
   'frame.jobs': ['Segmentations', '분할 작업'],
   'frame.no_jobs': ['Nothing is running.', '실행 중인 작업이 없습니다.'],
   'frame.offline': [

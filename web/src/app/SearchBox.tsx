@@ -1,0 +1,49 @@
+import { useNavigate, useSearch } from '@tanstack/react-router'
+import { Search } from 'lucide-react'
+import { useEffect, useRef, useState } from 'react'
+import { useShortcuts } from '../ui/shortcuts'
+import { useWords } from '../words/useWords'
+
+/** Searches the worklist from every page; the address follows 250 ms after the last letter. */
+export function SearchBox() {
+  const { t } = useWords()
+  const navigate = useNavigate()
+  const given = useSearch({
+    strict: false,
+    select: (search) => ('search' in search ? String(search.search ?? '') : ''),
+  })
+  const [typed, setTyped] = useState<string | null>(null)
+  const input = useRef<HTMLInputElement>(null)
+  useShortcuts(t('help.everywhere'), [
+    { keys: 'Slash', shown: '/', does: t('help.search'), run: () => input.current?.select() },
+  ])
+  useEffect(() => {
+    if (typed === null) return
+    const timer = setTimeout(() => {
+      void navigate({
+        to: '/',
+        search: (before) => ({ ...before, search: typed.trim() || undefined }),
+        replace: true,
+      })
+      setTyped(null)
+    }, 250)
+    return () => clearTimeout(timer)
+  }, [typed, navigate])
+  return (
+    <div className="search">
+      <Search size={14} aria-hidden="true" />
+      <input
+        ref={input}
+        type="search"
+        aria-label={t('worklist.search')}
+        placeholder={t('worklist.search')}
+        value={typed ?? given}
+        onChange={(event) => setTyped(event.target.value)}
+        onKeyDown={(event) => {
+          if (event.key === 'Escape') event.currentTarget.blur()
+        }}
+      />
+      <kbd>/</kbd>
+    </div>
+  )
+}

@@ -1,0 +1,45 @@
+import { useNavigate } from '@tanstack/react-router'
+import { Brain, Plus, Trash2 } from 'lucide-react'
+import { Button } from '../ui/Button'
+import { EmptyState } from '../ui/EmptyState'
+import { useWords } from '../words/useWords'
+import { type Filter, isNarrowed } from './filter'
+
+/** Why nothing is listed, and what to do about it. */
+export function WorklistEmpty({ filter, editor }: { filter: Filter; editor: boolean }) {
+  const { t } = useWords()
+  const navigate = useNavigate()
+  const toList = () => void navigate({ to: '/', search: {} })
+  if (isNarrowed(filter)) {
+    return (
+      <EmptyState
+        title={t('worklist.nothing')}
+        actions={<Button onClick={toList}>{t('worklist.filter.clear')}</Button>}
+      />
+    )
+  }
+  if (filter.bin) {
+    return (
+      <EmptyState
+        icon={<Trash2 size={28} aria-hidden="true" />}
+        title={t('worklist.bin.empty')}
+        actions={<Button onClick={toList}>{t('worklist.bin.leave')}</Button>}
+      />
+    )
+  }
+  return (
+    <EmptyState
+      icon={<Brain size={32} aria-hidden="true" />}
+      title={t('worklist.empty')}
+      actions={
+        editor && (
+          <Button look="primary" icon={<Plus size={16} />} onClick={() => void navigate({ to: '/upload', search: {} })}>
+            {t('worklist.empty.upload')}
+          </Button>
+        )
+      }
+    >
+      {t('worklist.empty.why')}
+    </EmptyState>
+  )
+}
