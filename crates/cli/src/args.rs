@@ -104,6 +104,19 @@ pub(crate) enum Command {
     /// Make, change and list accounts of the application
     #[command(subcommand)]
     User(User),
+    /// Take jobs from the queue of a server, which starts one itself unless its settings say otherwise
+    Worker(Worker),
+    /// Bring the tables of the database up to this version, as `serve` does when it starts
+    Migrate(Migrate),
+    /// Copy everything that a server keeps, while it runs; again into the same folder copies what is new
+    Backup(Backup),
+    /// Bring a backup back into an empty store, on the same or another kind of database
+    Restore(Restore),
+    /// Read every file that a server keeps and say what is damaged, missing or left over
+    Check(Check),
+    /// Segment one study for a worker, which says on the standard input which
+    #[command(hide = true)]
+    Child,
     /// Print what makes a shell complete the commands
     Completions(Completions),
 }
@@ -122,7 +135,12 @@ impl Command {
             Self::Model(Model::Info(model)) => model.json,
             Self::Recipe(Recipe::Diff(diff)) => diff.json,
             Self::User(User::List(list)) => list.json,
-            Self::Serve(_) | Self::User(_) | Self::Completions(_) => false,
+            Self::Migrate(migrate) => migrate.json,
+            Self::Backup(backup) => backup.json,
+            Self::Restore(restore) => restore.json,
+            Self::Check(check) => check.json,
+            Self::Child => true,
+            Self::Serve(_) | Self::User(_) | Self::Worker(_) | Self::Completions(_) => false,
         }
     }
 }
@@ -473,4 +491,63 @@ pub(crate) struct Completions {
     /// Which shell
     #[arg(value_name = "SHELL")]
     pub(crate) shell: clap_complete::Shell,
+}
+
+/// Arguments of `worker`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Worker {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// End when the standard input ends, as it does when the server that started this worker is gone
+    #[arg(long, hide = true)]
+    pub(crate) until_input_ends: bool,
+    /// How long a job stays this worker's without a sign of life
+    #[arg(long, hide = true, value_name = "MS")]
+    pub(crate) lease_ms: Option<u64>,
+}
+
+/// Arguments of `migrate`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Migrate {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `backup`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Backup {
+    /// Folder for the copy
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `restore`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Restore {
+    /// Folder with the copy
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }

@@ -11,7 +11,10 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Args, Command};
-use commands::{bench, completions, evaluate, inspect, model, phantom, recipe, segment, serve, train, user};
+use commands::{
+    backup, bench, check, completions, evaluate, inspect, migrate, model, phantom, recipe, restore, segment, serve,
+    train, user, worker,
+};
 use interrupt::Interrupt;
 use machine::Machine;
 use show::Show;
@@ -60,6 +63,12 @@ fn run(args: Args, show: Show) -> anyhow::Result<Outcome> {
         Command::Recipe(recipe) => recipe::run(&recipe, show),
         Command::Serve(serve) => serve::run(&serve, args.everywhere, show, &interrupt),
         Command::User(user) => user::run(&user, show),
+        Command::Worker(worker) => worker::run(&worker, args.everywhere, &interrupt),
+        Command::Migrate(migrate) => migrate::run(&migrate, show),
+        Command::Backup(backup) => backup::run(&backup, show),
+        Command::Restore(restore) => restore::run(&restore, show),
+        Command::Check(check) => check::run(&check, show),
+        Command::Child => worker::child(cpu),
         Command::Completions(completions) => completions::run(&completions),
     })
 }

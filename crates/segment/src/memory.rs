@@ -13,7 +13,16 @@ const BESIDE: u64 = 256 << 20;
 /// Bytes that the system could give without swapping; `None` where it does not say (it is not Linux).
 pub(crate) fn available() -> Option<u64> {
     let machine = field(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")?.saturating_mul(1024);
-    Some(group_limit(Path::new("/sys/fs/cgroup")).map_or(machine, |limit| limit.min(machine)))
+    let limits = [group_limit(Path::new("/sys/fs/cgroup")), own_limit()];
+    Some(limits.into_iter().flatten().fold(machine, u64::min))
+}
+
+/// What is left of this process's own limit on its address space (`RLIMIT_AS`).
+fn own_limit() -> Option<u64> {
+    let read = |name: &str| fs::read_to_string(Path::new("/proc/self").join(name)).ok();
+    let limit = field(&read("limits")?, "Max address space")?; // `unlimited` is no number and no limit
+    let used = field(&read("status")?, "VmSize:")?.saturating_mul(1024);
+    Some(limit.saturating_sub(used))
 }
 
 /// What is left of the limit of a container (cgroup v2); pages of files that could be dropped count as left.
@@ -56,6 +65,8 @@ mod tests {
         let text = "MemTotal:       24 kB\nMemAvailable:   12345 kB\n";
         assert_eq!(field(text, "MemAvailable:"), Some(12345));
         assert_eq!(field(text, "SwapFree:"), None);
+        let limits = "Max file size    unlimited   unlimited   bytes\nMax address space   4096   8192   bytes\n";
+        assert_eq!((field(limits, "Max address space"), field(limits, "Max file size")), (Some(4096), None));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use sea_orm::{
     ExecResult, IsolationLevel, QueryResult, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::{MigratorTrait, async_trait};
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::migration::Migrator;
@@ -26,12 +27,21 @@ pub fn now() -> i64 {
 }
 
 /// Where the database is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Location {
     /// A SQLite file.
     File(PathBuf),
     /// A server: `mysql://` or `postgres://`; holds a password, so it is never shown.
     Server(String),
+}
+
+impl std::fmt::Debug for Location {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "File({})", path.display()),
+            Self::Server(url) => write!(f, "Server({}://...)", url.split(':').next().unwrap_or_default()),
+        }
+    }
 }
 
 impl Location {
@@ -40,7 +50,11 @@ impl Location {
         match url {
             None => Self::File(folder.join(FILE)),
             Some(url) => match url.strip_prefix("sqlite:") {
-                Some(path) => Self::File(PathBuf::from(path.strip_prefix("//").unwrap_or(path))),
+                Some(path) => {
+                    let path = path.strip_prefix("//").unwrap_or(path);
+                    let path = path.rsplit_once("?mode=").map_or(path, |(path, _)| path); // as other programs write it
+                    Self::File(PathBuf::from(path))
+                }
                 None => Self::Server(url.to_owned()),
             },
         }
@@ -117,20 +131,6 @@ impl Db {
         self.connection.begin_with_config(Some(level), Some(access)).await
     }
 
-    /// The database's time, in ms since 1970: leases of workers on several machines end by one clock.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn clock(&self) -> Result<i64, DbErr> {
-        let sql = match self.backend() {
-            DbBackend::MySql => "SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED) AS t",
-            DbBackend::Postgres => "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS t",
-            DbBackend::Sqlite | _ => return Ok(now()), // the database is a file of this machine
-        };
-        let row = self.connection.query_one_raw(Statement::from_string(self.backend(), sql)).await?;
-        row.ok_or_else(|| DbErr::RecordNotFound("the time".to_owned()))?.try_get("", "t")
-    }
-
     /// Closes every connection.
     ///
     /// # Errors
@@ -138,6 +138,21 @@ impl Db {
     pub async fn close(self) -> Result<(), DbErr> {
         self.connection.close().await
     }
+}
+
+/// The database's time, in ms since 1970: leases of workers on several machines end by one clock.
+///
+/// # Errors
+/// Those of the database.
+pub async fn clock(on: &impl ConnectionTrait) -> Result<i64, DbErr> {
+    let backend = on.get_database_backend();
+    let sql = match backend {
+        DbBackend::MySql => "SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED) AS t",
+        DbBackend::Postgres => "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS t",
+        DbBackend::Sqlite | _ => return Ok(now()), // the database is a file of this machine
+    };
+    let row = on.query_one_raw(Statement::from_string(backend, sql)).await?;
+    row.ok_or_else(|| DbErr::RecordNotFound("the time".to_owned()))?.try_get("", "t")
 }
 
 /// A transaction that writes.
@@ -227,6 +242,7 @@ mod tests {
         let folder = Path::new("/data");
         assert_eq!(Location::of(None, folder), Location::File("/data/glioscope.db".into()));
         assert_eq!(Location::of(Some("sqlite:///x/y?.db"), folder), Location::File("/x/y?.db".into()));
+        assert_eq!(Location::of(Some("sqlite:///x/y.db?mode=rwc"), folder), Location::File("/x/y.db".into()));
         assert_eq!(Location::of(Some("mysql://h/d"), folder), Location::Server("mysql://h/d".into()));
     }
 }

@@ -311,8 +311,9 @@ impl Files {
         self.folder.join(STAGING)
     }
 
-    /// Makes the blob's name point at these bytes, durably. One that is there is left, unless its length is wrong.
-    fn link(&self, staged: &Staged) -> Result<(), FilesError> {
+    /// Makes the blob's name point at these bytes, durably. One that is there is left, unless its length is wrong. Without
+    /// its row it is nobody's yet.
+    pub(crate) fn link(&self, staged: &Staged) -> Result<(), FilesError> {
         let path = self.path(staged.sha);
         let folder = path.parent().unwrap_or(&self.folder);
         if !folder.is_dir() {

@@ -5,16 +5,26 @@ pub mod app;
 pub mod audit;
 pub mod config;
 pub mod db;
+pub mod demo;
 pub mod entity;
 pub mod error;
 pub mod events;
+pub mod exports;
 pub mod files;
 pub mod frame;
 pub mod ids;
+pub mod jobs;
 pub mod list;
 pub mod migration;
+pub mod models;
 pub mod openapi;
+pub mod patients;
+pub mod runs;
+pub mod segmentations;
+pub mod studies;
 pub mod text;
+pub mod upkeep;
+pub mod uploads;
 
 use std::time::Duration;
 
@@ -24,10 +34,21 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use app::App;
+use error::Problem;
 
 /// Every route of the API, with its description.
 fn api() -> OpenApiRouter<App> {
-    let v1 = OpenApiRouter::new().merge(accounts::routes()).merge(audit::routes());
+    let v1 = OpenApiRouter::new()
+        .merge(patients::routes())
+        .merge(studies::routes())
+        .merge(segmentations::routes())
+        .merge(uploads::routes())
+        .merge(exports::routes())
+        .merge(models::routes())
+        .merge(runs::routes())
+        .merge(jobs::routes())
+        .merge(accounts::routes())
+        .merge(audit::routes());
     OpenApiRouter::with_openapi(openapi::head()).nest("/api/v1", v1).merge(frame::health::routes())
 }
 
@@ -49,14 +70,34 @@ pub fn app(app: App) -> Router {
     frame::around(routes, &app).with_state(app)
 }
 
-/// What goes on beside requests, until `app.closing`.
-pub fn tend(app: &App) {
-    let tended = app.clone();
-    tokio::spawn(async move {
-        let mut minutes = tokio::time::interval(Duration::from_mins(1));
-        while tended.closing.run_until_cancelled(minutes.tick()).await.is_some() {
-            tended.limiter.forget_old();
-            tended.accounts.throttle.forget_old();
-        }
-    });
+/// Makes the application ready, and begins what goes on beside requests until `app.closing`.
+///
+/// # Errors
+/// If the model inside the program cannot be written into the database.
+pub async fn tend(app: &App) -> Result<(), Problem> {
+    models::register_embedded(&app.db).await?;
+    tokio::spawn(jobs::watch::run(app.db.clone(), app.events.clone(), app.closing.clone()));
+    let ages = upkeep::Ages::of(app.config.bin_days);
+    tokio::spawn(upkeep::tend(app.db.clone(), app.files.clone(), app.audit.clone(), ages, app.closing.clone()));
+    tokio::spawn(make_demo(app.clone()));
+    tokio::spawn(forget(app.clone()));
+    Ok(())
+}
+
+/// The page is there before its demo.
+async fn make_demo(app: App) {
+    match demo::first_start(&app).await {
+        Ok(true) => tracing::info!("a phantom patient was made to look at"),
+        Ok(false) => {}
+        Err(problem) => tracing::error!(%problem, "the phantom patient cannot be made"),
+    }
+}
+
+/// Who has not come for long is not counted any more.
+async fn forget(app: App) {
+    let mut minutes = tokio::time::interval(Duration::from_mins(1));
+    while app.closing.run_until_cancelled(minutes.tick()).await.is_some() {
+        app.limiter.forget_old();
+        app.accounts.throttle.forget_old();
+    }
 }

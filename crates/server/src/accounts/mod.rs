@@ -97,6 +97,11 @@ impl Person {
         Self { via: Via::CommandLine, key: "command-line".to_owned(), ..Self::local() }
     }
 
+    /// The server itself, in its upkeep.
+    pub fn server() -> Self {
+        Self { via: Via::CommandLine, key: "server".to_owned(), ..Self::local() }
+    }
+
     /// Nobody that is known, for entries of failed logins.
     pub(crate) fn unknown() -> Self {
         Self { role: Role::Viewer, key: "unknown".to_owned(), ..Self::local() }

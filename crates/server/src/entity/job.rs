@@ -85,6 +85,8 @@ pub struct Model {
     pub attempt: i32,
     /// How often it may be.
     pub max_attempts: i32,
+    /// How often a worker that had it was never heard of again; such a beginning is no attempt.
+    pub lost: i32,
     /// Counts claims: who holds an older one has lost the job (fencing).
     pub token: i64,
     /// Until when the worker is trusted to live.

@@ -66,12 +66,15 @@ impl Related<super::segmentation::Entity> for Entity {
 }
 
 impl Model {
-    /// What a report says of a mask; `whole` is the report with what else its author wants to keep. Diameters are not
-    /// in it.
+    /// What a report says of a mask; `whole` is the report with what else its author wants to keep.
     pub fn of(segmentation_id: SegmentationId, report: &Report, whole: Json) -> Self {
         let tissue = |which| report.tissues.iter().find(|of| of.tissue == which).map_or(0.0, |of| of.ml);
         let region = |which| report.region(which).map_or(0.0, |of| of.ml);
         let parts = |which| report.region(which).map_or(0, |of| i32::try_from(of.n_components).unwrap_or(i32::MAX));
+        let longest = |which| {
+            let parts = report.region(which).into_iter().flat_map(|of| &of.components);
+            parts.map(|part| part.axial_mm[0]).reduce(f64::max)
+        };
         Self {
             segmentation_id,
             ml_ncr: tissue(Tissue::Necrotic),
@@ -82,9 +85,9 @@ impl Model {
             n_wt: parts(Region::Wt),
             n_tc: parts(Region::Tc),
             n_et: parts(Region::Et),
-            diameter_wt_mm: None,
-            diameter_tc_mm: None,
-            diameter_et_mm: None,
+            diameter_wt_mm: longest(Region::Wt),
+            diameter_tc_mm: longest(Region::Tc),
+            diameter_et_mm: longest(Region::Et),
             n_warnings: i32::try_from(report.warnings.len()).unwrap_or(i32::MAX),
             report: whole,
             confidence: None,

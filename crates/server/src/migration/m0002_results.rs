@@ -97,6 +97,7 @@ async fn job(tables: &Tables<'_>) -> Result<(), DbErr> {
         .col(word("state"))
         .col(ColumnDef::new("attempt").integer().not_null())
         .col(ColumnDef::new("max_attempts").integer().not_null())
+        .col(ColumnDef::new("lost").integer().not_null())
         .col(big("token").not_null())
         .col(big("lease_until"))
         .col(ColumnDef::new("worker").string_len(191))

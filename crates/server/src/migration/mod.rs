@@ -28,6 +28,11 @@ impl MigratorTrait for Migrator {
     }
 }
 
+/// How many steps there are.
+pub(crate) fn steps() -> usize {
+    Migrator::migrations().len()
+}
+
 /// The words in which steps are written.
 struct Tables<'a> {
     schema: &'a SchemaManager<'a>,

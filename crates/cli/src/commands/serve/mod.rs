@@ -47,7 +47,7 @@ fn config(args: &Serve) -> anyhow::Result<Config> {
 async fn serve(like: &Like, config: Config, port: Port, (show, interrupt): (Show, &Interrupt)) -> anyhow::Result<()> {
     let app = App::open(config).await?;
     let router = server::app(app.clone());
-    server::tend(&app);
+    server::tend(&app).await?;
     greet(&app, show).await?;
     let workers = Workers::start(like, &app);
     let stopping = async {

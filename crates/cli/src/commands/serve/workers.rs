@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 
 use clap::ValueEnum as _;
 use server::app::App;
-use tokio::process::{Child, Command};
+use server::jobs::worker::name;
+use server::jobs::{LeaseQueue, Queue as _};
+use tokio::process::{Child, ChildStdin, Command};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -19,11 +21,11 @@ use crate::args::Everywhere;
 use crate::args::Place;
 
 /// A worker that dies at once is started again after so long, then after twice as long, and so on.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// A worker that lived so long is taken for a healthy one.
-const HEALTHY: Duration = Duration::from_mins(1);
+const HEALTHY: Duration = Duration::from_secs(10);
 
 /// How long a worker may take to hand its job back.
 const HANDING_BACK: Duration = Duration::from_secs(8);
@@ -36,7 +38,7 @@ impl Workers {
     pub(super) fn start(like: &Like, app: &App) -> Self {
         let mut all = JoinSet::new();
         for _ in 0..app.config.worker.count {
-            all.spawn(keep_one(like.clone(), app.closing.clone()));
+            all.spawn(keep_one(like.clone(), LeaseQueue::new(app.db.clone()), app.closing.clone()));
         }
         Self(all)
     }
@@ -71,21 +73,33 @@ impl Like {
 
     fn start(&self) -> io::Result<Child> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg("worker").args(&self.arguments).envs(self.database.iter().map(|url| ("GLIOSCOPE_DATABASE", url)));
+        command
+            .args(["worker", "--until-input-ends"])
+            .args(&self.arguments)
+            .envs(self.database.iter().map(|url| ("GLIOSCOPE_DATABASE", url)));
         command.stdin(Stdio::piped()).stdout(Stdio::null()).kill_on_drop(true).spawn()
     }
 }
 
-/// Keeps one worker alive until `closing`.
-async fn keep_one(like: Like, closing: CancellationToken) {
+/// Keeps one worker alive until `closing`; what a dead one had goes back into the queue at once.
+async fn keep_one(like: Like, queue: LeaseQueue, closing: CancellationToken) {
     let mut pause = FIRST_PAUSE;
     while !closing.is_cancelled() {
         let began = Instant::now();
         match like.start() {
-            Ok(mut worker) => match closing.run_until_cancelled(worker.wait()).await {
-                None => return end(worker).await,
-                Some(status) => tracing::error!(status = ?status.map(|status| status.to_string()), "a worker died"),
-            },
+            Ok(mut worker) => {
+                let input = worker.stdin.take(); // `wait` would close it, and the worker would end
+                let name = worker.id().map(name);
+                match closing.run_until_cancelled(worker.wait()).await {
+                    None => return end(worker, input).await,
+                    Some(status) => tracing::error!(status = ?status.map(|status| status.to_string()), "a worker died"),
+                }
+                if let Some(name) = name
+                    && let Err(error) = queue.bury(&name).await
+                {
+                    tracing::warn!(%error, "the job of a dead worker waits for the end of its lease");
+                }
+            }
             Err(error) => tracing::error!(%error, "a worker cannot be started"),
         }
         pause = if began.elapsed() > HEALTHY { FIRST_PAUSE } else { LONGEST_PAUSE.min(pause * 2) };
@@ -94,8 +108,8 @@ async fn keep_one(like: Like, closing: CancellationToken) {
 }
 
 /// Closes the worker's input and waits for it to hand its job back.
-async fn end(mut worker: Child) {
-    drop(worker.stdin.take());
+async fn end(mut worker: Child, input: Option<ChildStdin>) {
+    drop(input);
     if timeout(HANDING_BACK, worker.wait()).await.is_err() {
         tracing::warn!("a worker did not end in time; its job goes back when its lease ends");
         worker.kill().await.ok();
