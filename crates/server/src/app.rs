@@ -16,6 +16,7 @@ use crate::error::Problem;
 use crate::events::Events;
 use crate::files::Files;
 use crate::frame::limits::Limiter;
+use crate::studies::pictures::Pictures;
 
 /// The application as a value: a test calls it without a socket.
 #[derive(Clone, Debug)]
@@ -34,6 +35,8 @@ pub struct App {
     pub accounts: Arc<Accounts>,
     /// How much one person may ask for.
     pub limiter: Arc<Limiter>,
+    /// Volumes and small pictures that were read lately.
+    pub pictures: Arc<Pictures>,
     /// Cancelled when the server is asked to end: streams end then.
     pub closing: CancellationToken,
 }
@@ -76,6 +79,7 @@ impl App {
             accounts: Arc::new(Accounts::open().map_err(OpenError::Secret)?),
             limiter: Arc::new(Limiter::of(&config.limits)),
             config: Arc::new(config),
+            pictures: Arc::new(Pictures::open()),
             closing: CancellationToken::new(),
         })
     }

@@ -77,3 +77,22 @@ fn files(head: &Phantom) -> io::Result<Vec<(String, Vec<u8>)>> {
     files.sort();
     Ok(files)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::entity::{job, study};
+
+    #[tokio::test]
+    async fn the_demo_goes_in_as_an_upload_does_and_waits_to_be_segmented() {
+        let folder = tempfile::tempdir().unwrap();
+        let app = App::open(Config::plain(folder.path().join("data"))).await.unwrap();
+        crate::models::register_embedded(&app.db).await.unwrap();
+        make(&app, [40, 48, 32]).await.unwrap();
+        let made = study::Entity::find().all(&app.db).await.unwrap();
+        assert!(matches!(&made[..], [one] if one.state == study::State::Ready), "{made:?}");
+        assert_eq!(job::Entity::find().count(&app.db).await.unwrap(), 1);
+        assert!(!first_start(&app).await.unwrap(), "somebody is there already");
+    }
+}

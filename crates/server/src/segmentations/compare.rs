@@ -44,8 +44,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 }
 
 /// Compares two masks of one study.
-#[utoipa::path(get, path = "/segmentations/{a}/compare/{b}", tag = "segmentations",
-    params(("a" = SegmentationId, Path), ("b" = SegmentationId, Path)), responses((status = OK, body = Comparison)))]
+#[utoipa::path(get, path = "/segmentations/{id}/compare/{other}", tag = "segmentations",
+    params(("id" = SegmentationId, Path), ("other" = SegmentationId, Path)), responses((status = OK, body = Comparison)))]
 async fn compare(
     State(app): State<App>,
     person: Person,

@@ -76,8 +76,8 @@ async fn remove(State(app): State<App>, person: Person, Path(id): Path<UploadId>
 
 /// Sends one file: its bytes are the body. The name may hold folders (percent-encoded). A ZIP becomes its files. The
 /// same name again replaces what came before; a file that cannot be used is there with its problem.
-#[utoipa::path(put, path = "/uploads/{id}/files/{name}", tag = "uploads",
-    params(("id" = UploadId, Path), ("name" = String, Path)),
+#[utoipa::path(put, path = "/uploads/{id}/files/{file}", tag = "uploads",
+    params(("id" = UploadId, Path), ("file" = String, Path)),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses((status = OK, body = Received)))]
 async fn put(
     State(app): State<App>,
@@ -96,8 +96,8 @@ async fn put(
 }
 
 /// Says what a file shows, what its numbers mean, or where it belongs.
-#[utoipa::path(patch, path = "/uploads/{id}/files/{file_id}", tag = "uploads",
-    params(("id" = UploadId, Path), ("file_id" = UploadFileId, Path)), request_body = FileChange,
+#[utoipa::path(patch, path = "/uploads/{id}/files/{file}", tag = "uploads",
+    params(("id" = UploadId, Path), ("file" = UploadFileId, Path)), request_body = FileChange,
     responses((status = OK, body = Upload)))]
 async fn change(
     State(app): State<App>,
@@ -131,8 +131,8 @@ async fn change(
 }
 
 /// Removes a file.
-#[utoipa::path(delete, path = "/uploads/{id}/files/{file_id}", tag = "uploads",
-    params(("id" = UploadId, Path), ("file_id" = UploadFileId, Path)), responses((status = NO_CONTENT)))]
+#[utoipa::path(delete, path = "/uploads/{id}/files/{file}", tag = "uploads",
+    params(("id" = UploadId, Path), ("file" = UploadFileId, Path)), responses((status = NO_CONTENT)))]
 async fn remove_file(
     State(app): State<App>,
     person: Person,
@@ -147,8 +147,8 @@ async fn remove_file(
 }
 
 /// A small picture of a file, so that a swapped sequence is seen before anything runs.
-#[utoipa::path(get, path = "/uploads/{id}/files/{file_id}/thumbnail.png", tag = "uploads",
-    params(("id" = UploadId, Path), ("file_id" = UploadFileId, Path)),
+#[utoipa::path(get, path = "/uploads/{id}/files/{file}/thumbnail.png", tag = "uploads",
+    params(("id" = UploadId, Path), ("file" = UploadFileId, Path)),
     responses((status = OK, content_type = "image/png", body = Vec<u8>)))]
 async fn thumbnail(
     State(app): State<App>,

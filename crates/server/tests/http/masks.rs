@@ -1,0 +1,214 @@
+//! Masks: versions, drafts, decisions, comparisons; scans and masks as files and as slices.
+
+use axum::http::{Method, StatusCode};
+use segment::labels::{LabelScheme, Tissue, encode_labels};
+use segment::phantom::phantom;
+use segment::study::Sequence;
+use serde_json::{Value, json};
+use volume::nifti::{Geometry, mask_bytes, write_scan};
+use volume::{Orientation, Volume};
+
+use crate::material::{SHAPE, case, file_of, gunzip, study};
+use crate::visitor::{Site, Visitor, refused};
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap()
+}
+
+/// The phantom's mask as the page would send it, without the tissues that `drop` names.
+fn edited(drop: &[Tissue]) -> Vec<u8> {
+    let labels = phantom(1, SHAPE).label_map().unwrap();
+    let labels = labels.map(|tissue| if drop.contains(&tissue) { Tissue::Background } else { tissue });
+    mask_bytes(&encode_labels(&labels, LabelScheme::Brats2023), &Geometry::from_grid(labels.grid())).unwrap()
+}
+
+async fn save(who: &Visitor, study: &Value, mask: Vec<u8>, query: &str) -> crate::visitor::Answer {
+    let path = format!("/api/v1/studies/{}/versions?{query}", text(&study["id"]));
+    who.change(Method::POST, &path).header("content-type", "application/gzip").body(mask).send().await
+}
+
+#[tokio::test]
+async fn an_edit_becomes_a_version_that_is_measured_compared_and_accepted() {
+    let site = Site::open().await;
+    let kim = site.admin().await;
+    let made = study(&kim, case(1), json!({})).await;
+    let parent = &made["segmentations"][0];
+    let query = format!("parent={}&note=%3Cb%3Eless", text(&parent["id"]));
+    let answer = save(&kim, &made, edited(&[Tissue::Enhancing]), &query).await;
+    assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+    let version = answer.json();
+    assert_eq!(
+        (&version["number"], &version["source"], &version["state"]),
+        (&json!(2), &json!("edit"), &json!("edited"))
+    );
+    assert_eq!(
+        (&version["created_by"], &version["note"], &version["parent_id"]),
+        (&json!("kim"), &json!("<b>less"), &parent["id"])
+    );
+    assert_eq!(
+        (&version["ml"]["et"], &version["components"]["et"], &version["diameters_mm"]["et"]),
+        (&json!(0.0), &json!(0), &json!(null))
+    );
+    assert_eq!(version["warnings"][0]["code"], "no_enhancing");
+    let path = format!("/api/v1/segmentations/{}", text(&version["id"]));
+    let compared = kim.get(&format!("/api/v1/segmentations/{}/compare/{}", text(&parent["id"]), text(&version["id"])));
+    let compared = compared.send().await.json();
+    let lost = compared["ml"]["et"].as_f64().unwrap();
+    assert!((lost + parent["ml"]["et"].as_f64().unwrap()).abs() < 1e-9, "{compared}");
+    assert_eq!(compared["dice"]["et"], json!(null), "one has none");
+    assert!(compared["dice"]["wt"].as_f64().unwrap() < 1.0);
+    let accepted = kim.change(Method::PATCH, &path).json(json!({"state": "accepted"})).send().await.json();
+    assert_eq!((&accepted["state"], &accepted["decided_by"]), (&json!("accepted"), &json!("kim")));
+    let taken_back = kim.change(Method::PATCH, &path).json(json!({"state": "draft"})).send().await.json();
+    assert_eq!((&taken_back["state"], &taken_back["decided_by"]), (&json!("edited"), &json!(null)));
+    kim.change(Method::PATCH, &path).json(json!({"state": "rejected"})).send().await.json();
+    let now = kim.get(&format!("/api/v1/studies/{}", text(&made["id"]))).send().await.json();
+    assert_eq!((&now["segmentation"]["id"], now["segmentations"].as_array().unwrap().len()), (&parent["id"], 2));
+    let detail = kim.get(&path).send().await.json();
+    assert_eq!((&detail["report"]["model"]["name"], &detail["id"]), (&json!("edited by hand"), &version["id"]));
+    let viewer = site.user(&kim, "park", "viewer").await;
+    refused(&save(&viewer, &made, edited(&[]), "").await, 403, "role_too_low");
+    refused(&viewer.change(Method::PATCH, &path).json(json!({"state": "accepted"})).send().await, 403, "role_too_low");
+}
+
+#[tokio::test]
+async fn masks_that_do_not_fit_are_refused_with_a_sentence() {
+    let site = Site::open().await;
+    let owner = site.owner().await;
+    let made = study(&owner, case(1), json!({})).await;
+    let other = phantom(1, [40, 48, 33]).label_map().unwrap();
+    let other = mask_bytes(&encode_labels(&other, LabelScheme::Brats2023), &Geometry::from_grid(other.grid())).unwrap();
+    let fours = file_of(&case(1), "seg"); // 4 is enhancing tumour there, and nothing here
+    for (mask, word) in
+        [(other, "33 voxels"), (fours, "number 4"), (file_of(&case(1), "t1"), "number"), (b"x".to_vec(), "NIfTI")]
+    {
+        let answer = save(&owner, &made, mask, "").await;
+        refused(&answer, 422, "mask_unusable");
+        assert!(String::from_utf8_lossy(&answer.body).contains(word), "{answer:?}");
+    }
+    let another = study(&owner, case(2), json!({})).await;
+    let parent = format!("parent={}", text(&another["segmentations"][0]["id"]));
+    refused(&save(&owner, &made, edited(&[]), &parent).await, 422, "invalid");
+}
+
+#[tokio::test]
+async fn drafts_are_personal_and_end_with_a_version() {
+    let site = Site::open().await;
+    let kim = site.admin().await;
+    let lee = site.user(&kim, "lee", "editor").await;
+    let made = study(&kim, case(1), json!({})).await;
+    let path = format!("/api/v1/studies/{}/draft", text(&made["id"]));
+    refused(&kim.get(&path).send().await, 404, "not_found");
+    let parent = text(&made["segmentations"][0]["id"]);
+    let put = kim.change(Method::PUT, &format!("{path}?parent={parent}")).body(edited(&[Tissue::Oedema]));
+    assert_eq!(put.send().await.status, StatusCode::NO_CONTENT);
+    let draft = kim.get(&path).send().await;
+    assert_eq!((draft.header("glioscope-parent"), gunzip(&draft.body)), (parent, gunzip(&edited(&[Tissue::Oedema]))));
+    refused(&lee.get(&path).send().await, 404, "not_found");
+    assert_eq!(lee.change(Method::DELETE, &path).send().await.status, StatusCode::NO_CONTENT);
+    assert_eq!(kim.get(&path).send().await.status, StatusCode::OK, "another's draft is out of reach");
+    assert_eq!(kim.change(Method::PUT, &path).body(edited(&[])).send().await.status, StatusCode::NO_CONTENT);
+    assert_eq!(kim.get(&path).send().await.header("glioscope-parent"), "", "replaced");
+    assert_eq!(save(&kim, &made, edited(&[]), "").await.status, StatusCode::CREATED);
+    refused(&kim.get(&path).send().await, 404, "not_found");
+}
+
+#[tokio::test]
+async fn volumes_are_clean_and_come_in_parts_and_once() {
+    let site = Site::open().await;
+    let owner = site.owner().await;
+    let mut talkative = gunzip(&file_of(&case(1), "flair"));
+    talkative[148..158].copy_from_slice(b"Hong Gildo"); // the header's free text
+    let made = study(&owner, vec![("a_flair.nii".to_owned(), talkative.clone())], json!({})).await;
+    let url = text(&made["series"][0]["url"]);
+    let whole = owner.get(url).send().await;
+    let plain = gunzip(&whole.body);
+    assert_eq!(plain[352..], talkative[352..], "the voxels");
+    assert!(!plain.windows(4).any(|window| window == b"Hong"), "and nothing else");
+    let tag = whole.header("etag").to_owned();
+    assert!(whole.header("cache-control").contains("immutable") && whole.header("accept-ranges") == "bytes");
+    assert_eq!(whole.header("content-encoding"), "", "a gzip file, not a gzip transfer");
+    let known = owner.get(url).header("if-none-match", &tag).send().await;
+    assert_eq!((known.status, known.body.len()), (StatusCode::NOT_MODIFIED, 0));
+    let part = owner.get(url).header("range", "bytes=10-19").send().await;
+    assert_eq!((part.status, part.body.as_slice()), (StatusCode::PARTIAL_CONTENT, &whole.body[10..20]));
+    assert_eq!(part.header("content-range"), format!("bytes 10-19/{}", whole.body.len()));
+    let end = owner.get(url).header("range", "bytes=-5").send().await;
+    assert_eq!(end.body, whole.body[whole.body.len() - 5..]);
+    let beyond = owner.get(url).header("range", "bytes=999999999-").send().await;
+    refused(&beyond, 416, "range_not_satisfiable");
+    let stale = owner.get(url).header("range", "bytes=0-1").header("if-range", "\"old\"").send().await;
+    assert_eq!((stale.status, stale.body.len()), (StatusCode::OK, whole.body.len()));
+}
+
+#[tokio::test]
+async fn left_is_left_whatever_the_file_stores() {
+    let site = Site::open().await;
+    let owner = site.owner().await;
+    let head = phantom(1, SHAPE);
+    let ras = Orientation::of(head.grid().unwrap().affine()).to_ras(&head.scan(Sequence::T2f).unwrap());
+    // A bright block on the patient's right, so that a mirrored slice cannot go unseen.
+    let [nx, ny, _] = ras.grid().shape();
+    let mut marked = ras;
+    for (x, y) in (nx - 6..nx - 2).flat_map(|x| (4..8).map(move |y| (x, y))) {
+        marked.voxels_mut()[x + nx * (y + ny * 16)] = 30_000.0;
+    }
+    let mut pictures = Vec::new();
+    for code in ["LPS", "RAS", "PIR"] {
+        let orientation = Orientation::all().into_iter().find(|one| one.code() == code).unwrap();
+        let made =
+            study(&owner, vec![("a_flair.nii.gz".to_owned(), file(&orientation.from_ras(&marked)))], json!({})).await;
+        assert_eq!(made["shape"], json!(SHAPE), "{code}: in RAS order");
+        let url = text(&made["series"][0]["url"]).replace("volume.nii.gz", "slice.png");
+        let slices = ["plane=axial&index=16", "plane=coronal&index=5", "plane=sagittal&index=36"];
+        let mut drawn = Vec::new();
+        for slice in slices {
+            let answer = owner.get(&format!("{url}?{slice}&lo=0&hi=1000")).send().await;
+            assert_eq!((answer.status, answer.header("content-type")), (StatusCode::OK, "image/png"), "{answer:?}");
+            drawn.push(pixels(&answer.body));
+        }
+        pictures.push(drawn);
+    }
+    assert!(pictures.iter().all(|drawn| *drawn == pictures[0]), "one picture, however it is stored");
+    let ([width, height], axial) = &pictures[0][0];
+    assert_eq!([*width, *height], [nx, ny], "one pixel a voxel");
+    let white = |x: usize, y: usize| axial[3 * (x + width * y)] == 255;
+    assert!(white(3, ny - 1 - 5) && !white(nx - 1 - 3, ny - 1 - 5), "the patient's right is on the left");
+}
+
+#[tokio::test]
+async fn slices_show_the_mask_in_the_reports_colours() {
+    let site = Site::open().await;
+    let owner = site.owner().await;
+    let made = study(&owner, case(1), json!({})).await;
+    let url = text(&made["series"][3]["url"]).replace("volume.nii.gz", "slice.png");
+    let mask = text(&made["segmentations"][0]["id"]);
+    let drawn = owner.get(&format!("{url}?mask={mask}")).send().await;
+    let (_, pixels) = pixels(&drawn.body);
+    for colour in [[0x3b, 0x6c, 0xff], [0x2f, 0xbf, 0x4a], [0xff, 0x3b, 0x3b]] {
+        assert!(pixels.as_chunks::<3>().0.contains(&colour), "{colour:x?}: an outline");
+    }
+    refused(&owner.get(&format!("{url}?lo=5&hi=1")).send().await, 422, "invalid");
+    refused(&owner.get(&format!("{url}?lo=NaN&hi=1")).send().await, 422, "invalid");
+    let far = owner.get(&format!("{url}?plane=sagittal&index=99999999")).send().await;
+    assert_eq!(far.status, StatusCode::OK, "the last slice");
+    let other = study(&owner, case(2), json!({})).await;
+    let foreign = text(&other["segmentations"][0]["id"]);
+    refused(&owner.get(&format!("{url}?mask={foreign}")).send().await, 422, "invalid");
+    let regions = owner.get("/api/v1/regions").send().await.json();
+    assert_eq!((&regions[0]["colour"], &regions[2]["name_ko"]), (&json!("#3b6cff"), &json!("조영증강 종양")));
+}
+
+fn file(volume: &Volume<f32>) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("scan.nii.gz");
+    write_scan(&path, volume, &Geometry::from_grid(volume.grid())).unwrap();
+    std::fs::read(path).unwrap()
+}
+
+fn pixels(png: &[u8]) -> ([usize; 2], Vec<u8>) {
+    let mut reader = png::Decoder::new(std::io::Cursor::new(png)).read_info().unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    let frame = reader.next_frame(&mut pixels).unwrap();
+    ([frame.width as usize, frame.height as usize], pixels)
+}
