@@ -107,6 +107,7 @@ export interface Volumes {
 
 export interface SegmentationRow {
   id: string
+  study_id?: string
   number: number
   source: SegmentationSource
   state: SegmentationState
@@ -115,12 +116,15 @@ export interface SegmentationRow {
   ml: Volumes
   warnings: Warning[]
   components: { wt: number; tc: number; et: number }
-  diameters_mm: unknown
+  /** The longest in a slice, by region; null where the region is empty. */
+  diameters_mm: { wt: number | null; tc: number | null; et: number | null }
   confidence: unknown
   created_by: string | null
   created_at: string
-  labels_url: string
+  decided_by?: string | null
+  decided_at?: string | null
   note?: string
+  labels_url: string
 }
 
 export interface SegmentationDetail extends SegmentationRow {
@@ -187,6 +191,8 @@ export interface Study extends StudyRow {
   series: Series[]
   /** Newest first. */
   segmentations: SegmentationRow[]
+  /** First and last voxel of the brain, in RAS order; what fills the panes. */
+  brain?: [Triple, Triple] | null
   /** Voxel to begin at: largest tumour slice, or the middle of the brain. */
   centre: Triple | null
 }
@@ -243,9 +249,11 @@ export interface Committed {
 export interface Model {
   id: string
   name: string
+  sha256: string
   active: boolean
-  embedded?: boolean
-  created_at?: string
+  /** Shipped with the program. */
+  embedded: boolean
+  created_at: string
   card: Record<string, unknown>
 }
 

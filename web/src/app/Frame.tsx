@@ -18,14 +18,14 @@ export function Frame() {
   const session = useQuery(queries.session())
   const [helping, setHelping] = useState(false)
   useShortcuts(t('help.everywhere'), [
-    { keys: 'Shift+Slash', shown: '?', does: t('help.this'), run: () => setHelping(true) },
+    { keys: 'Shift+Slash ?', shown: '?', does: t('help.this'), run: () => setHelping(true) },
   ])
   const kind = pathname.startsWith('/studies/') ? 'viewer' : pathname === '/login' ? 'login' : 'page'
   const refused = session.error instanceof ApiError && session.error.status === 401
   const loggedOut = refused || session.data?.person === null
   if (loggedOut && kind !== 'login') return <Navigate to="/login" search={{ next: href }} replace />
   return (
-    <div className={`frame ${kind}`}>
+    <div className={`frame over-${kind}`}>
       <a className="skip" href="#content">
         {t('frame.skip')}
       </a>

@@ -14,7 +14,11 @@ export function QueueMenu() {
   return (
     <Popover
       icon={<Activity size={16} aria-hidden="true" />}
-      label={<span className="figures">{open.length}</span>}
+      label={
+        <>
+          <span className="figures">{open.length}</span> <span className="unseen">{t('frame.jobs')}</span>
+        </>
+      }
       name={t('frame.queue', { n: open.length })}
       look="quiet"
       align="end"

@@ -15,7 +15,7 @@ export function SearchBox() {
   const [typed, setTyped] = useState<string | null>(null)
   const input = useRef<HTMLInputElement>(null)
   useShortcuts(t('help.everywhere'), [
-    { keys: 'Slash', shown: '/', does: t('help.search'), run: () => input.current?.select() },
+    { keys: 'Slash /', shown: '/', does: t('help.search'), run: () => input.current?.select() },
   ])
   useEffect(() => {
     if (typed === null) return

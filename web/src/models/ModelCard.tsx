@@ -44,8 +44,13 @@ export function ModelCard({ model, onActivated }: { model: Model; onActivated: (
           rowKey={(score) => `${score.measure} ${score.of} ${score.convention}`}
           columns={[
             { key: 'measure', head: t('models.measure'), cell: (score) => named(`measure.${score.measure}`) },
-            { key: 'of', head: t('segmentation'), cell: (score) => regionName(score.of, named) },
-            { key: 'mean', head: t('models.mean'), numeric: true, cell: (score) => number(score.mean, 3) },
+            { key: 'of', head: t('models.region'), cell: (score) => regionName(score.of, named) },
+            {
+              key: 'mean',
+              head: t('models.mean'),
+              numeric: true,
+              cell: (score) => number(score.mean, score.measure.startsWith('hd95') ? 1 : 3),
+            },
             { key: 'cases', head: t('models.cases'), numeric: true, cell: (score) => number(score.cases) },
             {
               key: 'convention',

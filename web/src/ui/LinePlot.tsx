@@ -17,12 +17,14 @@ interface LinePlotProps {
   height?: number
   showX: (x: number) => string
   showY: (y: number) => string
+  /** The axis, where it wants fewer digits than the values. */
+  showTick?: (y: number) => string
   /** Draws a dot at each point: for few measurements, not for curves of thousands of steps. */
   dots?: boolean
   fromZero?: boolean
 }
 
-const LEFT = 52
+const LEFT = 60
 const RIGHT = 12
 const TOP = 8
 const BOTTOM = 22
@@ -35,6 +37,7 @@ export function LinePlot({
   height = 200,
   showX,
   showY,
+  showTick = showY,
   dots = false,
   fromZero = true,
 }: LinePlotProps) {
@@ -64,7 +67,7 @@ export function LinePlot({
           <g key={tick}>
             <line className="plot-grid" x1={LEFT} x2={width - RIGHT} y1={sy(tick)} y2={sy(tick)} />
             <text x={LEFT - 6} y={sy(tick) + 4} textAnchor="end">
-              {showY(tick)}
+              {showTick(tick)}
             </text>
           </g>
         ))}

@@ -4,7 +4,7 @@ import { useDismiss } from './useDismiss'
 
 interface PopoverProps {
   label: ReactNode
-  /** Read aloud and shown as the tooltip where the label is a picture. */
+  /** The tooltip. */
   name?: string
   icon?: ReactNode
   look?: 'plain' | 'quiet'
@@ -35,7 +35,6 @@ export function Popover({ label, name, icon, look = 'plain', active, align = 'st
         look={look}
         className={active ? 'active' : ''}
         aria-expanded={open}
-        aria-label={name}
         title={name}
         onClick={() => setOpen(!open)}
       >

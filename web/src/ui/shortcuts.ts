@@ -2,7 +2,7 @@ import { useEffect, useRef, useSyncExternalStore } from 'react'
 import { settings } from '../app/settings'
 
 export interface Shortcut {
-  /** By the key's place, so that it works with a Korean input method on: `KeyJ`, `Shift+Digit1`, `Ctrl+KeyZ`. Several: `KeyJ ArrowDown`. */
+  /** By the key's place, so that it works with a Korean input method on: `KeyJ`, `Shift+Digit1`, `Ctrl+KeyZ`. Several: `KeyJ ArrowDown`. `?` and `/` stand for themselves. */
   keys: string
   /** How the help prints it. */
   shown: string
@@ -52,16 +52,17 @@ function onKeyDown(event: KeyboardEvent) {
   if (event.defaultPrevented || event.isComposing || isTaken(event)) return
   const keys = keysOf(event)
   if (settings().singleKeys === 'off' && isSingle(keys)) return
-  // The latest registered wins: a page over the frame.
-  for (const group of [...groups].reverse()) {
-    for (const shortcut of group.current.shortcuts) {
-      if (shortcut.run && shortcut.keys.split(' ').includes(keys)) {
-        event.preventDefault()
-        shortcut.run(event)
-        return
-      }
-    }
-  }
+  // The latest registered wins: a page over the frame. `?` and `/` lie elsewhere on other keyboards, so the character goes first.
+  const named = /^[?/]$/.test(event.key) ? find(event.key) : undefined
+  const shortcut = named ?? find(keys)
+  if (shortcut === undefined) return
+  event.preventDefault()
+  shortcut.run?.(event)
+}
+
+function find(keys: string): Shortcut | undefined {
+  const all = groups.flatMap((group) => group.current.shortcuts)
+  return all.findLast((shortcut) => shortcut.run !== undefined && shortcut.keys.split(' ').includes(keys))
 }
 
 /** Makes the shortcuts work and lists them in the help while the component is on screen. */

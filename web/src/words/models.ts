@@ -22,6 +22,7 @@ export const models = {
   'models.program': ['Made by', '만든 프로그램'],
   'models.cases_list': ['Show the cases', '증례 보기'],
   'models.measure': ['Measure', '지표'],
+  'models.region': ['Region', '영역'],
   'models.mean': ['Mean', '평균'],
   'models.cases': ['Cases', '증례 수'],
   'models.convention': ['Convention', '규칙'],

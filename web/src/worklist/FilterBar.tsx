@@ -27,7 +27,12 @@ export function FilterBar({ filter, total }: { filter: Filter; total: number | u
         value={filter.state ?? ''}
         options={[
           { value: '', label: t('worklist.filter.any') },
-          ...states.map((state) => ({ value: state, label: t(`state.${state}`) })),
+          ...states.map((state) => ({
+            value: state,
+            label: t(
+              state === 'queued' || state === 'running' || state === 'failed' ? `job.${state}` : `state.${state}`,
+            ),
+          })),
         ]}
         onChosen={(state) => set({ state: state || undefined })}
       />

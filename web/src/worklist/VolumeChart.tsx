@@ -15,7 +15,7 @@ type Dated = PatientVolumes & { date: string }
 
 /** A patient's volumes from study to study. */
 export function VolumeChart({ patient }: { patient: string }) {
-  const { t, ml, day } = useWords()
+  const { t, ml, day, number } = useWords()
   const volumes = useQuery(queries.patientVolumes(patient))
   if (volumes.error) return <FailureNotice error={volumes.error} onRetry={() => void volumes.refetch()} />
   if (!volumes.data) return <p className="quiet-text">{t('loading')}</p>
@@ -39,6 +39,7 @@ export function VolumeChart({ patient }: { patient: string }) {
       dots
       showX={(x) => day(new Date(x).toISOString().slice(0, 10))}
       showY={ml}
+      showTick={(y) => `${number(y, Number.isInteger(y) ? 0 : 1)} ml`}
     />
   )
 }

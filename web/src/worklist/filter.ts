@@ -2,7 +2,17 @@ import type { Query } from '../api/client'
 
 export const sorts = ['newest', 'date', 'wt', 'et', 'state', 'pseudonym'] as const
 export type Sort = (typeof sorts)[number]
-export const states = ['incomplete', 'unsegmented', 'draft', 'edited', 'accepted', 'rejected'] as const
+export const states = [
+  'draft',
+  'edited',
+  'accepted',
+  'rejected',
+  'unsegmented',
+  'incomplete',
+  'queued',
+  'running',
+  'failed',
+] as const
 export type StateFilter = (typeof states)[number]
 
 /** What of the worklist is shown, as it stands in the address. */

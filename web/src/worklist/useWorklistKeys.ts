@@ -17,7 +17,8 @@ function move(step: number) {
   const line = current()
   const at = line === null ? (step > 0 ? -1 : all.length) : all.indexOf(line)
   const next = all[Math.min(Math.max(at + step, 0), all.length - 1)]
-  next?.querySelector<HTMLElement>('a.study-link, input')?.focus()
+  const target = next?.querySelector<HTMLElement>('a.study-link') ?? next?.querySelector('input')
+  target?.focus()
   next?.scrollIntoView({ block: 'nearest' })
 }
 

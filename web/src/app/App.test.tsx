@@ -1,0 +1,170 @@
+import { act, cleanup, fireEvent, render, screen, waitFor, within } from '@testing-library/react'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { aFile, aJob, aSegmentation, aSession, aStudy, fakeServer, page, Refusal } from '../api/fakes'
+import { uploads } from '../worklist/uploads'
+import { App } from './App'
+import { changeSettings } from './settings'
+
+const rows = [
+  aStudy('1', { segmentation: aSegmentation('a', { state: 'accepted' }) }),
+  aStudy('2', { state: 'incomplete', sequences: ['t1n', 't2w', 't2f'], missing: ['t1c'] }),
+  aStudy('3', { job: aJob('3') }),
+]
+const answers = (role: 'viewer' | 'editor' | 'admin' = 'editor') => ({
+  'GET session': aSession(role),
+  'GET studies': page(rows),
+  'GET jobs': page([]),
+  'GET models': [],
+  'GET uploads': [],
+  'GET patients': [],
+})
+
+function open(path: string) {
+  window.history.replaceState(null, '', path)
+  return render(<App />)
+}
+
+beforeEach(() => changeSettings({ language: 'en' }))
+afterEach(() => {
+  cleanup()
+  uploads.finish()
+})
+
+test('the worklist says of each study how it stands', async () => {
+  fakeServer(answers())
+  open('/')
+  const line = (await screen.findByText('P-0001')).closest('tr')
+  expect(line?.textContent).toContain('WT 84.2 ml')
+  expect(line?.textContent).toContain('Accepted')
+  expect(screen.getByText('T1ce is missing')).toBeDefined()
+  expect(screen.getByText('about 2 s left')).toBeDefined()
+  expect(screen.getByText('3 studies')).toBeDefined()
+  expect(screen.getByText('Research use only, not a medical device')).toBeDefined()
+})
+
+test('and says it in Korean', async () => {
+  changeSettings({ language: 'ko' })
+  fakeServer(answers())
+  open('/')
+  expect(await screen.findByText('T1ce 누락')).toBeDefined()
+  expect(screen.getByText('P-0001').closest('tr')?.textContent).toContain('확정')
+  expect(screen.getByText('연구 전용이며 의료기기가 아닙니다')).toBeDefined()
+  expect(document.documentElement.lang).toBe('ko')
+})
+
+test('j and k move, x selects, Delete puts into the bin and Undo takes out again', async () => {
+  const calls = fakeServer({ ...answers(), 'DELETE studies/1': null, 'POST studies/1/restore': null })
+  open('/')
+  await screen.findByText('P-0001')
+  const press = (code: string) => fireEvent.keyDown(document.activeElement ?? document.body, { code })
+  press('KeyJ')
+  expect(document.activeElement?.textContent).toBe('P-0001')
+  press('KeyJ')
+  expect(document.activeElement?.textContent).toBe('P-0002')
+  press('KeyK')
+  press('KeyX')
+  expect(await screen.findByText('1 selected')).toBeDefined()
+  press('Delete')
+  const undo = await screen.findByText('Undo')
+  expect(calls.some((call) => call.method === 'DELETE' && call.path === 'studies/1')).toBe(true)
+  fireEvent.click(undo)
+  await waitFor(() => expect(calls.some((call) => call.path === 'studies/1/restore')).toBe(true))
+})
+
+test('filters stand in the address and go to the server', async () => {
+  const calls = fakeServer(answers())
+  open('/?state=draft&wt_min=10&sort=wt')
+  await screen.findByText('P-0001')
+  const asked = calls.find((call) => call.path === 'studies')?.query
+  expect([asked?.get('state'), asked?.get('wt_min'), asked?.get('sort')]).toEqual(['draft', '10', '-wt'])
+  fireEvent.click(screen.getByText('Clear filters'))
+  await waitFor(() => expect(window.location.search).toBe(''))
+})
+
+test('a viewer is offered nothing that the server would refuse', async () => {
+  fakeServer(answers('viewer'))
+  open('/')
+  await screen.findByText('P-0001')
+  expect(screen.queryByText('Upload')).toBeNull()
+  expect(screen.queryByText('Add it')).toBeNull()
+})
+
+test('an empty list says what to do', async () => {
+  fakeServer({ ...answers(), 'GET studies': page([]) })
+  open('/')
+  expect(await screen.findByText('Upload an examination')).toBeDefined()
+})
+
+test('a failure is a sentence with a next step', async () => {
+  fakeServer({ ...answers(), 'GET studies': new Refusal(500, 'internal') })
+  open('/')
+  expect(await screen.findByText('The server made a mistake. Its log says more.')).toBeDefined()
+  expect(screen.getByText('Try again')).toBeDefined()
+})
+
+test('whoever is not logged in comes to the login, and back to where they were going', async () => {
+  let session: unknown = { ...aSession('editor'), person: null }
+  fakeServer({
+    ...answers(),
+    'GET session': () => session,
+    'POST session': () => {
+      session = aSession('editor')
+      return session
+    },
+  })
+  open('/?state=draft')
+  fireEvent.change(await screen.findByLabelText('Name'), { target: { value: 'reader' } })
+  expect(window.location.search).toContain('next=')
+  fireEvent.change(screen.getByLabelText('Password'), { target: { value: 'correct horse' } })
+  fireEvent.click(screen.getByRole('button', { name: 'Log in' }))
+  await screen.findByText('P-0001')
+  expect(window.location.search).toBe('?state=draft')
+})
+
+test('? lists the keys of the page', async () => {
+  fakeServer(answers())
+  open('/')
+  await screen.findByText('P-0001')
+  fireEvent.keyDown(document.body, { code: 'Slash', shiftKey: true })
+  const help = await screen.findByRole('dialog')
+  expect(within(help).getAllByText('Next and previous study').length).toBeGreaterThan(0)
+  expect(within(help).getByText('Search')).toBeDefined()
+})
+
+test('recognised files are shown with guesses and faults, and become a study', async () => {
+  const group = {
+    key: 'g',
+    title: 'case-7',
+    files: [
+      aFile('a', { sequence: 't1n' }),
+      aFile('b', { sequence: 't2f', guessed: true }),
+      aFile('c', {
+        state: 'refused',
+        problem: { file_id: null, code: 'truncated', detail: 'c.nii.gz: it ends early.' },
+      }),
+    ],
+    missing: ['t1c', 't2w'],
+    problems: [],
+    ready: true,
+  }
+  const calls = fakeServer({
+    ...answers(),
+    'GET uploads/u1': { id: 'u1', groups: [group] },
+    'PATCH uploads/u1/files/b': aFile('b', { sequence: 't2w' }),
+    'POST uploads/u1/commit': { studies: [{ group: 'g', study_id: '1', job_id: null }] },
+  })
+  uploads.resume('u1')
+  open('/upload')
+  expect(await screen.findByText('case-7')).toBeDefined()
+  expect(screen.getByText('a guess')).toBeDefined()
+  expect(screen.getByText('The file ends too early: copy it again from its source.')).toBeDefined()
+  fireEvent.change(screen.getByLabelText('What b.nii.gz shows'), { target: { value: 't2w' } })
+  await waitFor(() => expect(calls.find((call) => call.method === 'PATCH')?.body).toEqual({ sequence: 't2w' }))
+  fireEvent.change(screen.getByLabelText('Date of the examination'), { target: { value: '2026-11-03' } })
+  await act(async () => fireEvent.click(screen.getByText('Store as incomplete')))
+  await waitFor(() =>
+    expect(calls.find((call) => call.path === 'uploads/u1/commit')?.body).toEqual({
+      groups: [{ key: 'g', segment: false, date: '2026-11-03' }],
+    }),
+  )
+})
