@@ -6,5 +6,6 @@ mod bad_input;
 mod disk;
 mod material;
 mod results;
+mod serving;
 mod stopped;
 mod training;

@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::accounts::identity::{Asked, Identity, close_session, login_is_demanded, open_session};
-use crate::accounts::{Person, Role, Via, rows};
+use crate::accounts::{Person, Role, Via, account_name, rows};
 use crate::app::App;
 use crate::audit::{self, Action, Kind, Object};
 use crate::error::{Code, Problem};
@@ -82,7 +82,10 @@ async fn read(State(app): State<App>, asked: Asked, identity: Identity) -> Resul
     responses((status = OK, body = Session)), security(()))]
 async fn log_in(State(app): State<App>, asked: Asked, Json(login): Json<Login>) -> Result<impl IntoResponse, Problem> {
     app.accounts.throttle.attempt(&login.name, asked.address)?;
-    let user = rows::user_named(&app.db, &login.name).await?;
+    let user = match account_name(&login.name) {
+        Ok(name) => rows::user_named(&app.db, &name).await?,
+        Err(_) => None, // no account has such a name
+    };
     let hash = user.as_ref().filter(|user| user.disabled_at.is_none()).map(|user| user.password_hash.clone());
     let fits = app.accounts.passwords.fits(login.password, hash).await?;
     let (true, Some(user)) = (fits, user.as_ref()) else {

@@ -1,0 +1,171 @@
+//! `serve`, `user` and `completions`, as whoever starts a server meets them.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::material::{fail, folder, glioscope, succeed, text, wait};
+use crate::stopped::signal;
+
+/// A server that has said where it is.
+struct Server {
+    child: Child,
+    out: BufReader<ChildStdout>,
+    /// Such as `127.0.0.1:40123`.
+    at: String,
+    /// Such as `/enter?token=...`.
+    path: String,
+}
+
+impl Server {
+    fn start(place: &Path) -> Self {
+        let command = glioscope(["serve", "--data", text(place), "--listen", "127.0.0.1:0", "--no-demo"]);
+        Self::of(command)
+    }
+
+    fn of(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("Glioscope is at http://").unwrap_or_else(|| panic!("it said {line:?}"));
+        let (at, path) = url.split_once('/').unwrap();
+        Self { child, out, at: at.to_owned(), path: format!("/{path}") }
+    }
+
+    /// One request; head and body of the answer.
+    fn ask(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(&self.at).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let (first, rest) = request.split_once('\n').unwrap_or((request, ""));
+        let head = format!("{first} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{rest}\r\n", self.at);
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// SIGTERM; the exit code, and what it still said.
+    fn end(mut self) -> (i32, String, String) {
+        signal(&self.child, "TERM");
+        let mut out = String::new();
+        self.out.read_to_string(&mut out).unwrap();
+        let (code, _, err) = wait(self.child);
+        (code, out, err)
+    }
+}
+
+#[test]
+fn a_server_prints_its_address_answers_and_ends_when_asked() {
+    let root = folder();
+    let place = root.path().join("data");
+    let server = Server::start(&place);
+    let entered = server.ask(&format!("GET {}", server.path));
+    assert!(entered.starts_with("HTTP/1.1 303"), "{entered}");
+    let cookie = entered.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap().split(';').next().unwrap();
+    let session = server.ask(&format!("GET /api/v1/session\nCookie: {cookie}\r\n"));
+    assert!(session.contains("\"name\":\"local\""), "{session}");
+    let (code, out, err) = server.end();
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("not a medical device"), "{out}");
+    assert!(err.contains("for another browser: http://127.0.0.1:"), "the next link was printed: {err}");
+
+    let began = Instant::now();
+    let again = Server::start(&place);
+    let session = again.ask("GET /api/v1/session");
+    assert!(session.starts_with("HTTP/1.1 200"), "{session}");
+    assert!(began.elapsed() < Duration::from_secs(3), "the second start took {:?}", began.elapsed());
+    assert_eq!(again.end().0, 0);
+}
+
+#[test]
+fn only_its_owner_reads_the_folder_of_a_server() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let root = folder();
+    let place = root.path().join("data");
+    Server::start(&place).end();
+    assert_eq!(std::fs::metadata(&place).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let root = folder();
+    let server = Server::start(&root.path().join("first"));
+    let second = root.path().join("second");
+    let error = fail(glioscope(["serve", "--data", text(&second), "--listen", &server.at]));
+    assert!(error.contains(&format!("{} is in use", server.at)) && error.contains("--listen"), "{error}");
+    assert!(!second.exists(), "nothing was made");
+    server.end();
+}
+
+#[test]
+fn settings_that_would_be_unsafe_are_refused() {
+    let root = folder();
+    let place = text(root.path());
+    let error = fail(glioscope(["serve", "--data", place, "--listen", "0.0.0.0:0"]));
+    assert!(error.contains("needs TLS") && error.contains("--proxy"), "{error}");
+    let error = fail(glioscope(["serve", "--data", place, "--tls-cert", "/none.pem", "--tls-key", "/none.pem"]));
+    assert!(error.contains("/none.pem: there is no such file"), "{error}");
+    let error = fail(glioscope(["serve", "--data", place, "--config", "/none.toml"]));
+    assert!(error.contains("/none.toml: there is no such configuration file"), "{error}");
+    let error = fail(glioscope(["serve", "--data", place, "--host", "https://a.example/"]));
+    assert!(error.contains("is no host name"), "{error}");
+}
+
+#[test]
+fn settings_are_printed_without_secrets() {
+    let root = folder();
+    let file = root.path().join("glioscope.toml");
+    std::fs::write(&file, "database = \"postgres://kim:geheim@db.example/g\"\n[worker]\ncount = 3\n").unwrap();
+    let mut command = glioscope(["serve", "--config", text(&file), "--data", "/srv/g", "--proxy", "--print-config"]);
+    command.env("GLIOSCOPE_SESSION_DAYS", "7");
+    let shown = succeed(command);
+    for line in
+        ["proxy = true", "data = \"/srv/g\"", "session_days = 7", "count = 3", "postgres://kim:***@db.example/g"]
+    {
+        assert!(shown.contains(line), "{line}: {shown}");
+    }
+    assert!(!shown.contains("geheim"), "{shown}");
+}
+
+#[test]
+fn accounts_are_made_where_the_server_runs() {
+    let root = folder();
+    let place = text(root.path());
+    let server = Server::start(root.path());
+    let error = fail(glioscope(["user", "add", "lee", "--role", "viewer", "--data", place]));
+    assert!(error.contains("first account must be an administrator"), "{error}");
+    let made = succeed(glioscope(["user", "add", "kim", "--role", "admin", "--data", place]));
+    let password = made.trim().strip_prefix("password: ").unwrap();
+    assert_eq!(password.len(), 19, "{password}");
+    let session = server.ask("GET /api/v1/session");
+    assert!(session.contains("\"login_required\":true"), "{session}");
+
+    let login = format!("{{\"name\":\"kim\",\"password\":\"{password}\"}}");
+    let request = format!(
+        "POST /api/v1/session\nOrigin: http://{}\r\nX-Glioscope: 1\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{login}",
+        server.at,
+        login.len()
+    );
+    let entered = server.ask(&request);
+    assert!(entered.starts_with("HTTP/1.1 200") && entered.contains("\"role\":\"admin\""), "{entered}");
+    server.end();
+
+    let error = fail(glioscope(["user", "change", "kim", "--close", "--data", place]));
+    assert!(error.contains("only administrator"), "{error}");
+    let error = fail(glioscope(["user", "change", "nobody", "--close", "--data", place]));
+    assert!(error.contains("no account \"nobody\""), "{error}");
+    let listed = succeed(glioscope(["user", "list", "--data", place, "--json"]));
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!((&listed[0]["name"], &listed[0]["role"]), (&"kim".into(), &"admin".into()), "{listed}");
+}
+
+#[test]
+fn shells_are_told_the_commands() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = succeed(glioscope(["completions", shell]));
+        assert!(script.contains("glioscope") && script.contains("serve"), "{shell}");
+    }
+}

@@ -1,0 +1,61 @@
+//! The API's own description.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::visitor::Site;
+
+/// Writes the file instead of comparing it.
+const UPDATE: &str = "UPDATE_OPENAPI";
+
+#[test]
+fn the_committed_document_is_that_of_the_routes() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
+    let made = serde_json::to_string_pretty(&server::document()).unwrap() + "\n";
+    if std::env::var_os(UPDATE).is_some() {
+        std::fs::write(&file, &made).unwrap();
+    }
+    let committed = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(made == committed, "docs/openapi.json is not that of the routes; UPDATE_OPENAPI=1 writes it (make api)");
+}
+
+#[tokio::test]
+async fn the_document_is_served_and_every_operation_may_fail_in_words() {
+    let site = Site::open().await;
+    let document = site.stranger().get("/api/openapi.json").send().await.json();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"), "{}", document["openapi"]);
+    assert!(document["components"]["schemas"]["Problem"].is_object());
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let problem = &operation["responses"]["default"]["content"]["application/problem+json"]["schema"]["$ref"];
+            assert_eq!(problem, "#/components/schemas/Problem", "{method} {path}");
+            assert!(operation["summary"].is_string() || operation["description"].is_string(), "{method} {path}");
+            assert!(operation["tags"].is_array(), "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_page_to_try_it_loads_nothing_from_elsewhere() {
+    let site = Site::open().await;
+    let page = site.stranger().get("/api/docs/").send().await;
+    let text = String::from_utf8(page.body).unwrap();
+    assert!(
+        text.contains("swagger-ui-bundle.js") && !text.contains("https://") && !text.contains("<script>"),
+        "{text}"
+    );
+    for file in [
+        "swagger-ui-bundle.js",
+        "swagger-ui-standalone-preset.js",
+        "swagger-ui.css",
+        "index.css",
+        "swagger-initializer.js",
+    ] {
+        let answer = site.stranger().get(&format!("/api/docs/{file}")).send().await;
+        assert!(answer.status.is_success() && !answer.body.is_empty(), "{file}: {}", answer.status);
+    }
+    assert_eq!(site.stranger().get("/api/docs").send().await.header("location"), "/api/docs/");
+    let none: Value = serde_json::from_slice(&site.stranger().get("/api/docs/none.js").send().await.body).unwrap();
+    assert_eq!(none["code"], "not_found");
+}

@@ -1,0 +1,16 @@
+//! The application as clients meet it: requests in, answers out, no socket.
+
+#![expect(clippy::unwrap_used, reason = "a test's material fails loudly")]
+
+mod accounts;
+mod bad_files;
+mod document;
+mod exports;
+mod frame;
+mod hostile;
+mod masks;
+mod material;
+mod tokens;
+mod uploads;
+mod visitor;
+mod worklist;
