@@ -1,6 +1,7 @@
 //! The process that segments one study: it reads what to do from its input, says on its output how far it is, and ends
 //! with its parent. It sees blobs and a folder for its results, and neither the database nor a name.
 
+use std::error::Error;
 use std::io::{self, BufRead, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -173,7 +174,9 @@ fn carry_out(cpu: Cpu, task: &Task, teller: &mut Teller) -> Result<Inference, Fa
 fn open_model(task: &Task) -> Result<Artefact, Failure> {
     let unusable = |detail: String| Failure { code: FailureCode::ModelUnusable, detail };
     let opened = task.model.as_deref().map_or_else(Artefact::embedded, Artefact::open);
-    let model = opened.map_err(|error| unusable(nameless(&error.to_string(), task)))?;
+    let model = opened.map_err(|error| {
+        if is_for_memory(&error) { want_of_memory() } else { unusable(nameless(&error.to_string(), task)) }
+    })?;
     let sha = Sha::from(model.sha256);
     if sha == task.model_sha {
         return Ok(model);
@@ -200,6 +203,9 @@ fn compare(task: &Task, delivered: &Delivered) -> Result<(), Failure> {
 }
 
 fn failure(error: &DeliverError, task: &Task) -> Failure {
+    if is_for_memory(error) {
+        return want_of_memory();
+    }
     let code = match error {
         DeliverError::Scans(_) => FailureCode::ScansUnusable,
         DeliverError::Network(_) => FailureCode::ModelUnusable,
@@ -207,6 +213,16 @@ fn failure(error: &DeliverError, task: &Task) -> Failure {
         DeliverError::Picture(_) | DeliverError::Output(_) | DeliverError::Stopped => FailureCode::Internal,
     };
     Failure { code, detail: nameless(&error.to_string(), task) }
+}
+
+/// Whether there was no memory to read a file into. Elsewhere the process ends where there is none, and its parent sees it.
+fn is_for_memory(error: &(dyn Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|io| io.kind() == io::ErrorKind::OutOfMemory))
+}
+
+fn want_of_memory() -> Failure {
+    Failure { code: FailureCode::OutOfMemory, detail: "It needed more memory than it may have.".to_owned() }
 }
 
 /// A sentence in which files are called by what they are: where they lie is nobody's business.

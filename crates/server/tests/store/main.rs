@@ -1,6 +1,13 @@
 //! The store on every kind of database: the same suite on SQLite always, on MariaDB and PostgreSQL where they are
 //! installed. Their servers are private to the test: throw-away folders, sockets, an ordinary user.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::missing_assert_message,
+    reason = "a test's material fails loudly, says where it is, and what it asserts is what its name says"
+)]
+
 mod files;
 mod material;
 mod queue;
