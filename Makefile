@@ -7,44 +7,58 @@ SHELL := bash
 
 CARGO_FLAGS := --release --locked --workspace
 GLIOSCOPE := target/release/glioscope
-DEMO := target/demo
+PAGE := web/dist/index.html
+PAGE_TOOLS := web/node_modules/.package-lock.json
 VENV := target/golden-venv
 # Real scans, which the repository does not hold: the tests named real_* and golden/nifti.py read them.
 REAL := $(or $(GLIOSCOPE_REAL),../shared/data)
 
-.PHONY: help build run test check bench golden size
+.PHONY: help build run test check api bench golden size
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## Build the program: target/release/glioscope
+build: $(PAGE) ## Build the program, the page inside: target/release/glioscope
 	cargo build --release --locked --package cli
 
-run: build ## Make a phantom patient, find its tumour, print the volumes, name the picture
-	@rm -rf $(DEMO)
-	$(GLIOSCOPE) phantom --out $(DEMO)/cases --seed 1
-	$(GLIOSCOPE) segment $(DEMO)/cases/phantom_0001 --out $(DEMO)/result
-	@echo "The picture: $(DEMO)/result/overview.png"
+$(PAGE_TOOLS): web/package-lock.json
+	cd web && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
 
-check: ## Format, lints, tidy (the rules of the house), licences and sources of dependencies
+$(PAGE): $(PAGE_TOOLS) web/index.html web/vite.config.ts $(shell find web/src web/public -type f)
+	cd web && npm run --silent build
+	@touch $@
+
+run: build ## Start the application: prints its address, shows a phantom patient, runs until Ctrl-C
+	@exec $(GLIOSCOPE) serve
+
+check: $(PAGE) ## Format, lints, tidy (the rules of the house), licences and sources of dependencies
 	cargo fmt --all --check
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	cargo test --release --locked --package tidy --quiet -- --nocapture
+	cd web && npm run --silent check
 	@if cargo deny --version >/dev/null 2>&1; then \
 		cargo deny --locked check bans licenses sources; \
 	else \
 		echo "SKIPPED: cargo-deny is not installed, so licences and sources were not checked (cargo install cargo-deny --locked)" >&2; \
 	fi
 
-test: check ## Everything that must hold: check, then all tests
-	@if cargo nextest --version >/dev/null 2>&1; then \
-		cargo test $(CARGO_FLAGS) --doc --quiet; \
-		cargo nextest run $(CARGO_FLAGS) --no-fail-fast; \
+test: check ## Everything that must hold: check, then all tests, of the page in a browser too
+	@.ci/packages
+	cargo build --release --locked --package cli
+	@status=0; \
+	if cargo nextest --version >/dev/null 2>&1; then \
+		cargo test $(CARGO_FLAGS) --doc --quiet || status=$$?; \
+		cargo nextest run $(CARGO_FLAGS) --no-fail-fast || status=$$?; \
 	else \
-		status=0; cargo test $(CARGO_FLAGS) --no-fail-fast 2>&1 | tee target/tests.log || status=$$?; \
+		cargo test $(CARGO_FLAGS) --no-fail-fast 2>&1 | tee target/tests.log || status=$$?; \
 		awk '/^test result:/ {p += $$4; f += $$6; s += $$8} END {printf "tests: %d passed, %d failed, %d skipped\n", p, f, s}' target/tests.log; \
-		exit $$status; \
-	fi
+	fi; \
+	(cd web && npm run --silent test && npm run --silent e2e) || status=$$?; \
+	exit $$status
+
+api: ## Write the API's description again: docs/openapi.json
+	UPDATE_OPENAPI=1 cargo test --release --locked --package server --test http document
 
 bench: build ## Time peak, convolution and network: one line of JSON each, appended to target/bench.jsonl
 	@bench() { \
