@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
 import { Navigate, Outlet, useLocation } from '@tanstack/react-router'
-import { useState } from 'react'
+import { useEffect, useState } from 'react'
 import { ApiError } from '../api/client'
 import { queries } from '../api/queries'
 import { useShortcuts } from '../ui/shortcuts'
@@ -10,6 +10,15 @@ import { DropCurtain } from '../worklist/DropCurtain'
 import { Header } from './Header'
 import { HelpDialog } from './HelpDialog'
 import { StatusStrip } from './StatusStrip'
+
+const titles = [
+  ['/', 'frame.worklist'],
+  ['/upload', 'upload.title'],
+  ['/models', 'models.title'],
+  ['/users', 'accounts.title'],
+  ['/settings', 'settings.title'],
+  ['/login', 'login.title'],
+] as const
 
 /** Around every page: header (not over the viewer), the line nobody can miss, help, messages. */
 export function Frame() {
@@ -21,6 +30,11 @@ export function Frame() {
     { keys: 'Shift+Slash ?', shown: '?', does: t('help.this'), run: () => setHelping(true) },
   ])
   const kind = pathname.startsWith('/studies/') ? 'viewer' : pathname === '/login' ? 'login' : 'page'
+  const title = titles.find(([path]) => path === pathname)?.[1]
+  const named = title === undefined ? null : t(title)
+  useEffect(() => {
+    document.title = named === null ? 'Glioscope' : `${named} · Glioscope`
+  }, [named])
   const refused = session.error instanceof ApiError && session.error.status === 401
   const loggedOut = refused || session.data?.person === null
   if (loggedOut && kind !== 'login') return <Navigate to="/login" search={{ next: href }} replace />

@@ -52,7 +52,7 @@ function onKeyDown(event: KeyboardEvent) {
   if (event.defaultPrevented || event.isComposing || isTaken(event)) return
   const keys = keysOf(event)
   if (settings().singleKeys === 'off' && isSingle(keys)) return
-  // The latest registered wins: a page over the frame. `?` and `/` lie elsewhere on other keyboards, so the character goes first.
+  // `?` and `/` lie elsewhere on other keyboards, so the character goes first. The latest registered wins.
   const named = /^[?/]$/.test(event.key) ? find(event.key) : undefined
   const shortcut = named ?? find(keys)
   if (shortcut === undefined) return

@@ -1,5 +1,6 @@
-import { Link } from '@tanstack/react-router'
+import { Link, useNavigate } from '@tanstack/react-router'
 import { ChevronDown, ChevronRight, RotateCcw, X } from 'lucide-react'
+import type { MouseEvent } from 'react'
 import type { StudyRow } from '../api/types'
 import { IconButton } from '../ui/Button'
 import { useWords } from '../words/useWords'
@@ -30,13 +31,26 @@ interface StudyLineProps extends StudyLineActions {
 export function StudyLine(props: StudyLineProps) {
   const { row, chosen, open, gone, inBin, editor } = props
   const { t, day, moment } = useWords()
+  const navigate = useNavigate()
   const name = `${row.patient.pseudonym} ${row.date ?? ''}`.trim()
   const job = row.job && ['queued', 'running', 'failed'].includes(row.job.state) ? row.job : null
   const running = job?.state === 'queued' || job?.state === 'running'
   // A failed attempt matters only where no newer result stands.
   const shownJob = running || (job && !row.segmentation) ? job : null
+  const opens = !inBin && !gone
+  // The whole line opens the study, but for what acts by itself and for text that is being marked.
+  const onClick = ({ target }: MouseEvent) => {
+    if (target instanceof Element && target.closest('a, button, input') !== null) return
+    if (window.getSelection()?.isCollapsed === false) return
+    void navigate({ to: '/studies/$id', params: { id: row.id }, search: {} })
+  }
   return (
-    <tr className={`study-line ${chosen ? 'chosen' : ''} ${gone ? 'gone' : ''}`} data-study={row.id}>
+    // biome-ignore lint/a11y/useKeyWithClickEvents: the keyboard has the link in it.
+    <tr
+      className={`study-line ${chosen ? 'chosen' : ''} ${gone ? 'gone' : ''} ${opens ? 'opens' : ''}`}
+      data-study={row.id}
+      onClick={opens ? onClick : undefined}
+    >
       <td className="cell-choose">
         <input
           type="checkbox"
@@ -49,7 +63,7 @@ export function StudyLine(props: StudyLineProps) {
         <Thumbnail url={row.thumbnail} label={t('worklist.picture', { what: name })} size={40} />
       </td>
       <td className="cell-patient">
-        {inBin || gone ? (
+        {!opens ? (
           <span className="study-link">{row.patient.pseudonym}</span>
         ) : (
           <Link to="/studies/$id" params={{ id: row.id }} search={{}} className="study-link">

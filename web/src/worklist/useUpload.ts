@@ -1,6 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useEffect } from 'react'
-import { patch, post, remove } from '../api/client'
+import { ApiError, patch, post, remove } from '../api/client'
 import { queries } from '../api/queries'
 import type { CommitGroup, Committed, UploadFile } from '../api/types'
 import { toast } from '../ui/Toasts'
@@ -27,6 +27,14 @@ export function useUpload() {
     if (id !== null && stored > 0) void client.invalidateQueries({ queryKey: ['upload', id] })
   }, [client, id, stored])
 
+  // Committed or thrown away in another tab.
+  const vanished = upload.error instanceof ApiError && [404, 409, 410].includes(upload.error.status)
+  useEffect(() => {
+    if (!vanished) return
+    client.removeQueries({ queryKey: ['uploads'] })
+    uploads.finish()
+  }, [client, vanished])
+
   const refresh = () => client.invalidateQueries({ queryKey: ['upload', id] })
   const onError = (error: unknown) => toast({ text: failure(error).sentence, tone: 'bad' })
   const change = useMutation({
@@ -50,6 +58,8 @@ export function useUpload() {
   const commit = useMutation({
     mutationFn: (groups: readonly CommitGroup[]) => post<Committed>(`uploads/${id}/commit`, { groups }),
     onSettled: async () => {
+      // What was open before is no longer, and must not be taken up again.
+      client.removeQueries({ queryKey: ['uploads'] })
       await refresh()
       await client.invalidateQueries({ queryKey: ['studies'] })
       await client.invalidateQueries({ queryKey: ['patients'] })

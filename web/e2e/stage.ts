@@ -1,0 +1,117 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+
+const PROGRAM = resolve(process.env.GLIOSCOPE_BIN ?? '../target/release/glioscope')
+const BROWSERS = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
+
+/** Why nothing can be tried on this machine; null where everything is there. */
+export function lacking(): string | null {
+  if (!existsSync(PROGRAM)) return `${PROGRAM} is not built (cargo build --release)`
+  if (browserPath() === undefined) return 'no Chromium is installed (apt-get install chromium fonts-noto-cjk)'
+  return null
+}
+
+const browserPath = () => BROWSERS.find((path) => path !== undefined && existsSync(path))
+
+export interface Look {
+  language: 'en' | 'ko'
+  theme: 'dark' | 'light'
+  width?: number
+  height?: number
+}
+
+/** A server of its own with an empty folder, and a browser before it. */
+export class Stage {
+  readonly folder = mkdtempSync(join(tmpdir(), 'glioscope-e2e-'))
+  /** What the pages complained about: console errors, exceptions, violations of the content security policy. */
+  readonly complaints: string[] = []
+  readonly origin: string
+  readonly #server: ChildProcess
+  readonly #browser: Browser
+  readonly #context: BrowserContext
+
+  private constructor(origin: string, server: ChildProcess, browser: Browser, context: BrowserContext) {
+    this.origin = origin
+    this.#server = server
+    this.#browser = browser
+    this.#context = context
+  }
+
+  /** Starts both and goes in by the link that the server prints. */
+  static async open(flags: readonly string[] = []): Promise<Stage> {
+    const data = mkdtempSync(join(tmpdir(), 'glioscope-data-'))
+    const server = spawn(PROGRAM, ['serve', '--listen', '127.0.0.1:0', '--data', data, ...flags], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const link = await firstLink(server)
+    const executablePath = browserPath()
+    const browser = await chromium.launch({
+      ...(executablePath === undefined ? {} : { executablePath }),
+      args: [
+        '--no-sandbox',
+        '--disable-quic',
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+        '--use-angle=swiftshader',
+        '--enable-unsafe-swiftshader',
+      ],
+    })
+    const context = await browser.newContext({ viewport: { width: 1366, height: 768 }, timezoneId: 'UTC' })
+    const first = await context.newPage()
+    await first.goto(link)
+    await first.close()
+    const stage = new Stage(new URL(link).origin, server, browser, context)
+    server.once('exit', () => rmSync(data, { recursive: true, force: true }))
+    return stage
+  }
+
+  /** A page of its own look at `path`. */
+  async show(path: string, look: Look): Promise<Page> {
+    const page = await this.#context.newPage()
+    await page.setViewportSize({ width: look.width ?? 1366, height: look.height ?? 768 })
+    await page.addInitScript(
+      (settings) => localStorage.setItem('glioscope.settings', settings),
+      JSON.stringify({ language: look.language, theme: look.theme }),
+    )
+    page.on('pageerror', (error) => this.complaints.push(`${path}: ${error.message}`))
+    page.on('console', (message) => {
+      if (message.type() === 'error') this.complaints.push(`${path}: ${message.text()}`)
+    })
+    await page.goto(this.origin + path)
+    return page
+  }
+
+  /** Four scans of a made head, as files. */
+  phantom(seed: number): string {
+    const out = join(this.folder, `phantom-${seed}`)
+    const made = spawnSync(PROGRAM, ['phantom', '--out', out, '--seed', String(seed)], { encoding: 'utf8' })
+    if (made.status !== 0) throw new Error(`glioscope phantom: ${made.stderr}`)
+    return out
+  }
+
+  async close(): Promise<void> {
+    await this.#browser.close()
+    const ended = new Promise((done) => this.#server.once('exit', done))
+    this.#server.kill('SIGTERM')
+    await ended
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+}
+
+/** The address with the one-time token, from the first lines that the server prints. */
+function firstLink(server: ChildProcess): Promise<string> {
+  return new Promise((found, failed) => {
+    server.once('exit', (code) => failed(new Error(`glioscope serve ended with ${code} before it printed its address`)))
+    if (server.stdout === null) return
+    createInterface(server.stdout).on('line', (line) => {
+      const link = /http:\/\/\S+\/enter\?token=\S+/.exec(line)?.[0]
+      if (link !== undefined) found(link)
+    })
+  })
+}
