@@ -114,6 +114,7 @@ export function fakeServer(answers: Record<string, Answer>): Call[] {
     const key = `${call.method} ${call.path}`
     const answer = key in answers ? answers[key] : new Refusal(404, 'not_found')
     const value: unknown = typeof answer === 'function' ? answer(call) : answer
+    if (value instanceof Response) return value
     if (value instanceof Refusal) {
       return Response.json(
         { status: value.status, code: value.code, title: value.code, detail: `${value.code}.` },

@@ -3,6 +3,7 @@ import { type Dispatch, useState } from 'react'
 import type { Volumes } from '../api/types'
 import { Button, IconButton } from '../ui/Button'
 import { Choice, Field } from '../ui/Field'
+import { Notice } from '../ui/Notice'
 import { useWords } from '../words/useWords'
 import { RuleFields } from './RuleFields'
 import type { Brush, Change, Tissue } from './scene'
@@ -17,6 +18,9 @@ interface EditPanelProps {
   onBetween: () => void
   onSave: (note: string) => void
   saving: boolean
+  onDiscard: () => void
+  /** The number of a version that somebody saved since these edits began. */
+  newer: number | null
 }
 
 const TISSUES = [
@@ -26,7 +30,17 @@ const TISSUES = [
 ] as const
 
 /** What the brush paints, where it may, and what has changed so far. */
-export function EditPanel({ edits, brush, volumes, dispatch, onBetween, onSave, saving }: EditPanelProps) {
+export function EditPanel({
+  edits,
+  brush,
+  volumes,
+  dispatch,
+  onBetween,
+  onSave,
+  saving,
+  onDiscard,
+  newer,
+}: EditPanelProps) {
   const words = useWords()
   const { t } = words
   const [note, setNote] = useState('')
@@ -80,6 +94,7 @@ export function EditPanel({ edits, brush, volumes, dispatch, onBetween, onSave, 
       <Button onClick={onBetween}>{t('study.between')}</Button>
       {state.parent !== null && state.changed && (
         <>
+          {newer !== null && <Notice tone="caution">{t('study.newer', { n: newer })}</Notice>}
           {volumes && <p className="numeric">{changeText(words, volumes)}</p>}
           <p className="quiet-text">
             {t(
@@ -100,7 +115,7 @@ export function EditPanel({ edits, brush, volumes, dispatch, onBetween, onSave, 
             <Button look="primary" disabled={saving} title="Ctrl+S" onClick={() => onSave(note)}>
               {t('study.save_version')}
             </Button>
-            <Button look="danger" disabled={saving} onClick={() => void edits.discard()}>
+            <Button look="danger" disabled={saving} onClick={onDiscard}>
               {t('study.discard')}
             </Button>
           </div>

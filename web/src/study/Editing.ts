@@ -49,6 +49,11 @@ export class Editing {
     }
   }
 
+  /** Whether the hand is in the middle of a stroke. */
+  get drawing(): boolean {
+    return this.#stroke !== null
+  }
+
   /** Begins from a version; its own voxels stay as they are. */
   begin(parent: string, from: Labels): void {
     this.#open(parent, copyOf(from), false)

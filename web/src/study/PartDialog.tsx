@@ -37,7 +37,10 @@ export function PartDialog({ seed, labels, editing, begin, onClose }: PartDialog
         value={of}
         options={[
           { value: 'tumour', label: t('study.part.tumour') },
-          { value: 'tissue', label: t('study.part.tissue', { tissue: named(`tissue.${KEYS[code - 1] ?? 'ed'}`) }) },
+          {
+            value: 'tissue',
+            label: t('study.part.tissue', { tissue: named(`study.tissue.${KEYS[code - 1] ?? 'ed'}`) }),
+          },
         ]}
         onChosen={setOf}
       />
@@ -53,7 +56,7 @@ export function PartDialog({ seed, labels, editing, begin, onClose }: PartDialog
             disabled={of === 'tissue' && tissue === code}
             onClick={() => change((stroke) => relabelPart(stroke, part, tissue))}
           >
-            {t('study.part.relabel', { tissue: named(`tissue.${KEYS[tissue - 1] ?? 'ed'}`) })}
+            {t('study.part.relabel', { tissue: named(`study.tissue.${KEYS[tissue - 1] ?? 'ed'}`) })}
           </Button>
         ))}
       </div>

@@ -76,7 +76,7 @@ export function PlanePane({ look, spec, library, profile, deeds, onHover, onInde
   }, [ready])
 
   const axis = throughAxis(spec.plane)
-  const index = drawn?.cursor[axis] ?? 0
+  const index = spec.slice ?? scene.cursor[axis]
   const said = `${number(index + 1)} / ${number(look.grid.shape[axis])}`
   return (
     <div className={`pane ${chosen ? 'chosen' : ''} ${spec.small ? 'small' : ''}`} data-plane={spec.plane}>
@@ -117,7 +117,8 @@ function handOf({ drawn, look, spec }: { drawn: PaneScene | null; look: Look; sp
   return {
     frame: drawn.frame,
     cursor: drawn.cursor,
-    tool: spec.small ? ('cursor' as const) : look.scene.tool,
+    // Only the version on screen is edited, not the one beside it.
+    tool: spec.small || spec.mask !== 'shown' ? ('cursor' as const) : look.scene.tool,
     habit: look.settings.mouse,
     window: series ? windowOf(look.scene, series) : { lo: 0, hi: 1 },
   }

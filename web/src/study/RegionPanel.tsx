@@ -25,10 +25,13 @@ export function RegionPanel({ ml, before }: RegionPanelProps) {
                 {words.named(`region.${region}`)} <small>{words.named(`region.${region}.short`)}</small>
               </th>
               <td className="numeric">{words.ml(ml[region])}</td>
-              <td className="region-bar" aria-hidden="true">
-                <span style={{ width: `${(100 * ml[region]) / most}%` }} data-region={region} />
-              </td>
-              {before && <td className="numeric quiet-text">{words.mlChange(ml[region] - before[region])}</td>}
+              {before ? (
+                <td className="numeric quiet-text">{words.mlChange(ml[region] - before[region])}</td>
+              ) : (
+                <td className="region-bar" aria-hidden="true">
+                  <span style={{ width: `${(100 * ml[region]) / most}%` }} data-region={region} />
+                </td>
+              )}
             </tr>
           ))}
         </tbody>

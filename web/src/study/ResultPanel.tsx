@@ -5,7 +5,8 @@ import type { SegmentationRow, Volumes } from '../api/types'
 import { Button } from '../ui/Button'
 import { Dialog } from '../ui/Dialog'
 import { Mark } from '../ui/Notice'
-import { useWords } from '../words/useWords'
+import { isKey, useWords } from '../words/useWords'
+import { Facts } from './Facts'
 import { RegionPanel } from './RegionPanel'
 import { confidenceOf, diametersOf } from './report'
 
@@ -52,7 +53,9 @@ export function ResultPanel({ row, edited }: ResultPanelProps) {
         <ul className="warnings">
           {row.warnings.map((warning) => (
             <li key={warning.code}>
-              <Mark tone="caution">{warningText(words, warning)}</Mark>
+              <Mark tone="caution" title={warning.text}>
+                {warningText(words, warning)}
+              </Mark>
             </li>
           ))}
         </ul>
@@ -62,11 +65,14 @@ export function ResultPanel({ row, edited }: ResultPanelProps) {
   )
 }
 
-/** The sentence of a warning in the reader's language, else the server's own. */
+/** The server's own sentence, with its numbers; in Korean the table's. */
 function warningText(words: ReturnType<typeof useWords>, warning: { code: string; text: string }): string {
   const key = `study.warning.${warning.code}`
-  const sentence = words.named(key)
-  return key.endsWith(`.${sentence}`) || sentence.includes(warning.code) ? warning.text : sentence
+  return words.language === 'ko' && isKey(key) ? words.named(key) : sentenceOf(warning.text)
+}
+
+function sentenceOf(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
 }
 
 function ModelCard({ id, onClose }: { id: string; onClose: () => void }) {
@@ -77,7 +83,7 @@ function ModelCard({ id, onClose }: { id: string; onClose: () => void }) {
     <Dialog title={model?.name ?? t('study.model_card')} closeLabel={t('do.close')} onClose={onClose}>
       {models.isPending && <p>{t('loading')}</p>}
       {models.isError && <p>{t('study.model_card.missing')}</p>}
-      {model && <pre className="model-card">{JSON.stringify(model.card, null, 2)}</pre>}
+      {model && <Facts facts={model.card} />}
     </Dialog>
   )
 }

@@ -1,45 +1,26 @@
-import type { Dispatch } from 'react'
-import type { Study, Volumes } from '../api/types'
+import type { Study } from '../api/types'
 import { useWords } from '../words/useWords'
 import { EditPanel } from './EditPanel'
 import { MaskPanel } from './MaskPanel'
-import type { Look } from './paneScene'
 import { ResultPanel } from './ResultPanel'
-import type { Change } from './scene'
-import type { Edits } from './useEdits'
-import type { Versions } from './useMasks'
+import type { Actions } from './useActions'
+import type { Workspace } from './useWorkspace'
 import { VersionsPanel } from './VersionsPanel'
 import { VolumeChart } from './VolumeChart'
 
 interface SidePanelProps {
   study: Study
-  look: Look
-  versions: Versions
-  edits: Edits
-  volumes: { now: Volumes; before: Volumes } | null
-  mayEdit: boolean
-  saving: boolean
-  dispatch: Dispatch<Change>
-  onSave: (note: string) => void
-  onBetween: () => void
+  work: Workspace
+  actions: Actions
 }
 
 /** Numbers and controls beside the panes; hidden with H. */
-export function SidePanel({
-  study,
-  look,
-  versions,
-  edits,
-  volumes,
-  mayEdit,
-  saving,
-  dispatch,
-  onSave,
-  onBetween,
-}: SidePanelProps) {
+export function SidePanel({ study, work, actions }: SidePanelProps) {
   const { t } = useWords()
-  const { scene, settings } = look
+  const { scene, look, versions, edits, volumes, dispatch, mayEdit } = work
   const editing = mayEdit && (edits.state.parent !== null || ['brush', 'eraser', 'fill'].includes(scene.tool))
+  const parent = study.segmentations.find((row) => row.id === edits.state.parent) ?? null
+  const newer = parent ? Math.max(...study.segmentations.map((row) => row.number)) : 0
   return (
     <aside className="side-panel" aria-label={t('study.side')}>
       {editing && (
@@ -48,17 +29,19 @@ export function SidePanel({
           brush={scene.brush}
           volumes={volumes}
           dispatch={dispatch}
-          onBetween={onBetween}
-          onSave={onSave}
-          saving={saving}
+          onBetween={actions.between}
+          onSave={actions.save}
+          saving={actions.saving}
+          onDiscard={actions.discard}
+          newer={parent && newer > parent.number ? newer : null}
         />
       )}
       {versions.shown ? (
-        <ResultPanel row={versions.shown} edited={volumes?.now ?? null} />
+        <ResultPanel row={versions.shown} edited={volumes && parent === versions.shown ? volumes.now : null} />
       ) : (
         <p className="quiet-text">{t('study.no_mask')}</p>
       )}
-      {versions.shown && <MaskPanel mask={scene.mask} colours={settings.colours} dispatch={dispatch} />}
+      {versions.shown && <MaskPanel mask={scene.mask} colours={look.settings.colours} dispatch={dispatch} />}
       <VersionsPanel study={study} versions={versions} mayEdit={mayEdit} dispatch={dispatch} />
       <VolumeChart patient={study.patient.id} />
     </aside>

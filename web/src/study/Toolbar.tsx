@@ -70,7 +70,7 @@ export function Toolbar(props: ToolbarProps) {
         <b>{study.patient.pseudonym}</b>
         {study.date && <span className="numeric">{day(study.date)}</span>}
       </span>
-      <fieldset className="tabs">
+      <fieldset className="sequence-tabs">
         <legend className="unseen">{t('sequence')}</legend>
         {scene.sequences.map((sequence) => (
           <button
@@ -96,7 +96,7 @@ export function Toolbar(props: ToolbarProps) {
           onChosen: () => dispatch({ kind: 'layout', layout }),
         }))}
       />
-      <fieldset className="tools">
+      <fieldset className="viewer-tools">
         <legend className="unseen">{t('study.tools')}</legend>
         {TOOLS.filter(([tool]) => mayEdit || !EDITING.includes(tool)).map(([tool, key, icon]) => (
           <IconButton

@@ -1,6 +1,6 @@
 /** Unsaved edits outlive the tab: in this browser at once, on the server a moment later. */
 
-import { ApiError, getBytes, remove, sendBytes } from '../api/client'
+import { ApiError, remove, send, sendBytes } from '../api/client'
 
 export interface Draft {
   readonly parent: string
@@ -8,6 +8,14 @@ export interface Draft {
 }
 
 const STORE = 'drafts'
+let last: Promise<unknown> = Promise.resolve()
+
+/** One after another: a draft on its way must not arrive after the word that it is not needed any more. */
+function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  const next = last.then(work)
+  last = next.catch(() => undefined)
+  return next
+}
 
 function database(): Promise<IDBDatabase> {
   return new Promise((resolve, reject) => {
@@ -48,29 +56,37 @@ export async function localDraft(study: string): Promise<Draft | null> {
   return isDraft(value) ? value : null
 }
 
-export async function keepLocally(study: string, draft: Draft): Promise<void> {
-  await inStore('readwrite', (store) => store.put(draft, study)).catch(() => undefined)
+export function keepLocally(study: string, draft: Draft): Promise<void> {
+  return inTurn(async () => {
+    await inStore('readwrite', (store) => store.put(draft, study)).catch(() => undefined)
+  })
 }
 
-/** The server's draft of this person. */
-export async function serverDraft(study: string): Promise<ArrayBuffer | null> {
-  return getBytes(`studies/${study}/draft`).catch(() => null)
-}
-
-/** Sends a draft; says whether the server has it. Without it the browser's own copy is still there. */
-export async function keepOnServer(study: string, draft: Draft): Promise<boolean> {
+/** The server's draft of this person; it says itself which version it changes. */
+export async function serverDraft(study: string): Promise<Draft | null> {
   try {
-    await sendBytes('PUT', `studies/${study}/draft`, new Blob([draft.bytes], { type: 'application/gzip' }), {
-      parent: draft.parent,
-    })
-    return true
+    const answer = await send('GET', `studies/${study}/draft`)
+    const parent = answer.headers.get('Glioscope-Parent')
+    return parent ? { parent, bytes: await answer.arrayBuffer() } : null
   } catch (error) {
-    if (error instanceof ApiError) return false
+    if (error instanceof ApiError) return null
     throw error
   }
 }
 
-export async function dropDraft(study: string): Promise<void> {
-  await inStore('readwrite', (store) => store.delete(study)).catch(() => undefined)
-  await remove(`studies/${study}/draft`).catch(() => undefined)
+/** Sends a draft; says whether the server has it. Without it the browser's own copy is still there. */
+export function keepOnServer(study: string, draft: Draft): Promise<boolean> {
+  const body = new Blob([draft.bytes], { type: 'application/gzip' })
+  return inTurn(() =>
+    sendBytes('PUT', `studies/${study}/draft`, body, { parent: draft.parent })
+      .then(() => true)
+      .catch(() => false),
+  )
+}
+
+export function dropDraft(study: string): Promise<void> {
+  return inTurn(async () => {
+    await inStore('readwrite', (store) => store.delete(study)).catch(() => undefined)
+    await remove(`studies/${study}/draft`).catch(() => undefined)
+  })
 }

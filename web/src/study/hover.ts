@@ -1,6 +1,7 @@
 /** Where the pointer is, outside of React's state: it moves too often to draw the page for it. */
 
 import { useSyncExternalStore } from 'react'
+import { sameVec } from '../viewer/space'
 import type { Cursor } from '../viewer/Viewer'
 
 export class Hover {
@@ -12,7 +13,7 @@ export class Hover {
   }
 
   move(at: Cursor): void {
-    if (at === this.#at) return
+    if (at === this.#at || (at && this.#at && sameVec(at, this.#at))) return
     this.#at = at
     for (const listener of this.#listeners) listener()
   }

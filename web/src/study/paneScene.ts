@@ -3,6 +3,7 @@
 import type { SequenceKey, Series } from '../api/types'
 import type { Settings } from '../app/settings'
 import { type ColourSet, DIFFERENCE_INKS, type Ink, regionInks, tissueInks } from '../viewer/palette'
+import { type Box, FITTED } from '../viewer/pane'
 import type { BrushRing, ImageLook, MaskLook, PaneScene, Ruler } from '../viewer/Scene'
 import type { Window } from '../viewer/slice'
 import { type Grid, sameVec, throughAxis, type Vec3, withAxis } from '../viewer/space'
@@ -21,6 +22,8 @@ export interface Look {
   readonly masks: Readonly<Record<PaneSpec['mask'], string | null>>
   /** The address of the server's picture of a slice. */
   readonly preview: (series: Series, spec: PaneSpec, slice: number) => string
+  /** The brain's box, which fills the panes. */
+  readonly fit: Box | null
   readonly revision: number
 }
 
@@ -39,7 +42,8 @@ export function paneSceneOf(look: Look, spec: PaneSpec, size: PaneSize, ring: Br
       plane: spec.plane,
       convention: look.settings.display,
       ...size,
-      zoom: spec.small ? { factor: 1, pan: [0, 0] } : scene.zooms[spec.plane],
+      zoom: spec.small ? FITTED : scene.zooms[spec.plane],
+      fit: look.fit,
     },
     cursor,
     image: imageOf(look, spec, cursor[axis]),

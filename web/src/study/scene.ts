@@ -227,7 +227,7 @@ function laidOut(scene: Scene, change: Of<'layout' | 'next_layout' | 'enlarge' |
     case 'layout':
       return { ...scene, layout: change.layout, before: scene.layout === 'single' ? scene.before : scene.layout }
     case 'next_layout': {
-      const at = LAYOUTS.findIndex((layout) => layout === scene.layout)
+      const at = scene.layout === 'single' ? -1 : LAYOUTS.indexOf(scene.layout)
       return { ...scene, layout: LAYOUTS[(at + 1) % LAYOUTS.length] ?? 'four' }
     }
     case 'enlarge':

@@ -1,5 +1,7 @@
 /** One picture of the panes on screen, with who, what and the research-use line below. */
 
+import { REDRAW } from '../viewer/Viewer'
+
 const FOOT = 44
 
 export interface Caption {
@@ -21,6 +23,8 @@ export async function screenshotOf(panes: HTMLElement, caption: Caption): Promis
   ctx.fillRect(0, 0, frame.width, frame.height + FOOT)
   for (const canvas of panes.querySelectorAll('canvas')) {
     const box = canvas.getBoundingClientRect()
+    // A WebGL canvas is empty outside of its own frame: it draws itself again just before it is copied.
+    canvas.dispatchEvent(new Event(REDRAW))
     ctx.drawImage(canvas, box.left - frame.left, box.top - frame.top, box.width, box.height)
   }
   ctx.font = '13px system-ui, "Noto Sans CJK KR", sans-serif'

@@ -48,7 +48,7 @@ export function useDeeds({
           dispatch({ kind: 'ruler', ruler: { plane: spec.plane, from, to }, end })
         },
         paint: (from, to, deed, phase) => {
-          if (phase === 'begin' && !begin()) return
+          if (phase === 'begin' ? !begin() : !editing.drawing) return
           if (phase === 'end') {
             editing.lift()
             return

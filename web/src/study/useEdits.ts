@@ -14,23 +14,27 @@ export interface Edits {
   /** Makes the shown version editable, if it is not yet; false while its voxels are not there. */
   begin: () => boolean
   save: (note: string) => Promise<SegmentationRow>
-  discard: () => Promise<void>
+  /** Lets go of the edits; gives the way back. */
+  discard: () => () => void
   /** Whether the draft on the server is as new as the one in this browser. */
   kept: 'nothing' | 'here' | 'server'
 }
 
+/** Hears which version a draft belongs to that was brought back. */
+export type Restored = (parent: string) => void
+
 /** The edits of a study: begun from the shown version, kept as a draft at every step, saved as a new version. */
-export function useEdits(study: Study, shown: SegmentationRow | null, library: Library): Edits {
+export function useEdits(study: Study, shown: SegmentationRow | null, library: Library, onRestored: Restored): Edits {
   const client = useQueryClient()
   const [editing] = useState(() => new Editing(library))
   const state = useSyncExternalStore(
     (listener) => editing.subscribe(listener),
     () => editing.state,
   )
-  const kept = useDraft(study, editing, state)
+  const kept = useDraft(study.id, editing, state, onRestored)
 
   const begin = useCallback(() => {
-    if (editing.state.parent !== null) return true
+    if (editing.state.parent !== null) return editing.state.parent === shown?.id
     const labels = shown ? library.labels(shown.labels_url) : null
     if (!shown || !labels) return false
     editing.begin(shown.id, labels)
@@ -52,30 +56,33 @@ export function useEdits(study: Study, shown: SegmentationRow | null, library: L
     },
     [editing, study.id, client],
   )
-  const discard = useCallback(async () => {
+  const discard = useCallback(() => {
+    const { labels } = editing
+    const { parent } = editing.state
     editing.close()
-    await dropDraft(study.id)
+    void dropDraft(study.id)
+    return () => {
+      if (labels && parent !== null) editing.restore(parent, labels)
+    }
   }, [editing, study.id])
   return { editing, state, begin, save, discard, kept }
 }
 
 /** Brings a draft back when the study is opened, and keeps it up to date while strokes are made. */
-function useDraft(study: Study, editing: Editing, state: EditState): Edits['kept'] {
+function useDraft(id: string, editing: Editing, state: EditState, onRestored: Restored): Edits['kept'] {
   const [kept, setKept] = useState<Edits['kept']>('nothing')
-  const { id } = study
-  const newest = study.segmentations[0]?.id ?? null
-  // biome-ignore lint/correctness/useExhaustiveDependencies: once a study; a version saved meanwhile brings no draft back.
   useEffect(() => {
     let gone = false
-    void bringBack(id, newest).then((draft) => {
+    void bringBack(id).then((draft) => {
       if (gone || !draft || editing.state.parent !== null) return
       editing.restore(draft.parent, draft.labels)
+      onRestored(draft.parent)
       setKept('server')
     })
     return () => {
       gone = true
     }
-  }, [id, editing])
+  }, [id, editing, onRestored])
 
   const { steps, changed, parent } = state
   useEffect(() => {
@@ -98,13 +105,11 @@ function useDraft(study: Study, editing: Editing, state: EditState): Edits['kept
   return kept
 }
 
-/** This browser's draft, else the server's. */
-async function bringBack(study: string, newest: string | null) {
-  const local = await localDraft(study)
-  const bytes = local?.bytes ?? (await serverDraft(study))
-  const parent = local?.parent ?? newest
-  if (!bytes || parent === null) return null
-  return readLabels(bytes)
-    .then((labels) => ({ parent, labels }))
+/** This browser's draft, else the server's. Bytes that are no mask any more are none. */
+async function bringBack(study: string) {
+  const draft = (await localDraft(study)) ?? (await serverDraft(study))
+  if (!draft) return null
+  return readLabels(draft.bytes)
+    .then((labels) => ({ parent: draft.parent, labels }))
     .catch(() => null)
 }

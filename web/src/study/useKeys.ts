@@ -21,6 +21,7 @@ export interface Keyed {
   scene: Scene
   profile: Profile | null
   convention: Convention
+  mayEdit: boolean
 }
 
 /** The viewer's keys, by their place on the keyboard. They are listed in the help as they stand here. */
@@ -31,7 +32,7 @@ export function useKeys(keyed: Keyed, dispatch: Dispatch<Change>, deeds: KeyDeed
 }
 
 function shortcutsOf(
-  { scene, profile, convention }: Keyed,
+  { scene, profile, convention, mayEdit }: Keyed,
   dispatch: Dispatch<Change>,
   deeds: KeyDeeds,
   t: ReturnType<typeof useWords>['t'],
@@ -45,6 +46,18 @@ function shortcutsOf(
   }
   const nudge = (u: number, v: number) => () =>
     dispatch({ kind: 'cursor', at: nudged(scene, mirrored(plane, convention) ? -u : u, v) })
+  const editing: readonly Shortcut[] = [
+    { keys: 'KeyP', shown: 'P', does: t('keys.brush'), run: tool('brush') },
+    { keys: 'KeyE', shown: 'E', does: t('keys.eraser'), run: tool('eraser') },
+    { keys: 'KeyG', shown: 'G', does: t('keys.fill'), run: tool('fill') },
+    { keys: 'KeyC', shown: 'C', does: t('keys.pick'), run: tool('pick') },
+    { keys: 'BracketLeft', shown: '[', does: t('keys.smaller'), run: () => dispatch({ kind: 'brush_size', step: -1 }) },
+    { keys: 'BracketRight', shown: ']', does: t('keys.larger'), run: () => dispatch({ kind: 'brush_size', step: 1 }) },
+    { keys: 'Ctrl+KeyZ', shown: 'Ctrl Z', does: t('study.undo'), run: deeds.undo },
+    { keys: 'Ctrl+Shift+KeyZ Ctrl+KeyY', shown: 'Ctrl Shift Z', does: t('study.redo'), run: deeds.redo },
+    { keys: 'Ctrl+KeyS', shown: 'Ctrl S', does: t('study.save_version'), run: deeds.save },
+    { keys: 'Ctrl+Enter', shown: 'Ctrl Enter', does: t('study.accept'), run: deeds.accept },
+  ]
   const sequenceKeys = (['t1n', 't1c', 't2w', 't2f'] as const).map((sequence, i) => ({
     keys: `Digit${i + 1} Numpad${i + 1}`,
     shown: `${i + 1}`,
@@ -94,17 +107,8 @@ function shortcutsOf(
     })),
     { keys: 'Shift+Digit0', shown: 'Shift 0', does: t('keys.preset_reset'), run: () => deeds.preset(0) },
     { keys: 'KeyL', shown: 'L', does: t('keys.ruler'), run: tool('ruler') },
-    { keys: 'KeyP', shown: 'P', does: t('keys.brush'), run: tool('brush') },
-    { keys: 'KeyE', shown: 'E', does: t('keys.eraser'), run: tool('eraser') },
-    { keys: 'KeyG', shown: 'G', does: t('keys.fill'), run: tool('fill') },
-    { keys: 'KeyC', shown: 'C', does: t('keys.pick'), run: tool('pick') },
-    { keys: 'BracketLeft', shown: '[', does: t('keys.smaller'), run: () => dispatch({ kind: 'brush_size', step: -1 }) },
-    { keys: 'BracketRight', shown: ']', does: t('keys.larger'), run: () => dispatch({ kind: 'brush_size', step: 1 }) },
     { keys: 'Escape', shown: 'Esc', does: t('keys.escape'), run: () => dispatch({ kind: 'tool', tool: 'cursor' }) },
-    { keys: 'Ctrl+KeyZ', shown: 'Ctrl Z', does: t('study.undo'), run: deeds.undo },
-    { keys: 'Ctrl+Shift+KeyZ Ctrl+KeyY', shown: 'Ctrl Shift Z', does: t('study.redo'), run: deeds.redo },
-    { keys: 'Ctrl+KeyS', shown: 'Ctrl S', does: t('study.save_version'), run: deeds.save },
-    { keys: 'Ctrl+Enter', shown: 'Ctrl Enter', does: t('study.accept'), run: deeds.accept },
+    ...(mayEdit ? editing : []),
     { keys: 'KeyI', shown: 'I', does: t('study.screenshot'), run: deeds.screenshot },
     { keys: 'KeyF', shown: 'F', does: t('study.full_screen'), run: deeds.fullScreen },
     { keys: 'KeyH', shown: 'H', does: t('study.panels'), run: () => dispatch({ kind: 'panels' }) },

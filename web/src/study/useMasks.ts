@@ -28,7 +28,8 @@ export function useMasks(library: Library, versions: Versions, edit: EditState, 
     if (against) void library.loadLabels(against.labels_url)
   }, [library, shown, against])
 
-  const shownKey = edit.parent === null ? (shown?.labels_url ?? null) : EDIT_KEY
+  // Another version can be looked at while edits wait.
+  const shownKey = edit.parent !== null && edit.parent === shown?.id ? EDIT_KEY : (shown?.labels_url ?? null)
   const againstKey = against?.labels_url ?? null
   const difference =
     againstKey && shownKey ? `difference ${shownKey} ${library.revisionOf(shownKey)} ${againstKey}` : null

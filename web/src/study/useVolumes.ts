@@ -1,20 +1,23 @@
 import { type Dispatch, useEffect } from 'react'
-import type { Study } from '../api/types'
+import type { Series } from '../api/types'
 import type { Library } from '../viewer/library'
 import { sameVec } from '../viewer/space'
 import type { Volume } from '../viewer/volume'
 import type { Change, Scene } from './scene'
 
+export interface Shelf {
+  library: Library
+  series: readonly Series[]
+  revision: number
+}
+
 /** Loads all sequences before they are asked for, the one on screen first; gives the first that is there, for its grid. */
 export function useVolumes(
-  library: Library,
-  study: Study,
+  { library, series, revision }: Shelf,
   scene: Scene,
-  revision: number,
   dispatch: Dispatch<Change>,
 ): Volume | null {
   const { sequence } = scene
-  const { series } = study
   useEffect(() => {
     let gone = false
     const first = series.find((one) => one.sequence === sequence)

@@ -2,6 +2,9 @@
 
 import type { Vec3 } from './space'
 
+/** An event on a viewer's canvas: it draws at once, so that its pixels can be copied. */
+export const REDRAW = 'glioscope:redraw'
+
 /** The voxel under the pointer, in RAS order; null outside of the image. */
 export type Cursor = Vec3 | null
 

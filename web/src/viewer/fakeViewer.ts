@@ -45,7 +45,7 @@ export function createFakeViewer<S>(): FakeViewer<S> {
       for (const listener of listeners) listener(at)
     },
     hold() {
-      let release = () => undefined as void
+      let release: () => void = () => undefined
       wait = new Promise((resolve) => {
         release = resolve
       })

@@ -5,7 +5,7 @@ import type { Library } from './library'
 import type { SurfaceLook, SurfaceScene } from './Scene'
 import { brainMesh, tissueMesh } from './solids'
 import type { Mesh } from './surface'
-import type { Viewer } from './Viewer'
+import { REDRAW, type Viewer } from './Viewer'
 
 /** WebGL2 is missing: the 3D view cannot be drawn, all else can. */
 export class NoWebGl extends Error {}
@@ -68,6 +68,9 @@ export function createSurfaceViewer(canvas: HTMLCanvasElement, library: Library)
     nv.drawScene()
   }
 
+  const redraw = () => void nv.drawScene()
+  void attached.then(() => canvas.addEventListener(REDRAW, redraw)).catch(() => undefined)
+
   return {
     async show(scene) {
       const mine = ++generation
@@ -87,6 +90,7 @@ export function createSurfaceViewer(canvas: HTMLCanvasElement, library: Library)
     dispose() {
       generation++
       drawn.clear()
+      canvas.removeEventListener(REDRAW, redraw)
       void attached
         .then(() => {
           nv.cleanup()

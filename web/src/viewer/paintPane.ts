@@ -34,6 +34,7 @@ export function paintPane(ctx: CanvasRenderingContext2D, scene: PaneScene, pictu
   if (scene.ring) paintRing(ctx, scene.ring.at, scene.ring.mm, t)
   paintLetters(ctx, frame, t)
   if (scene.furniture) paintFurniture(ctx, scene, t)
+  else paintNumber(ctx, scene)
 }
 
 /** Runs `draw` with voxels as the unit: pixel (0, 0) of a slice's picture is the voxel (0, 0). */
@@ -194,6 +195,12 @@ function paintLetters(ctx: CanvasRenderingContext2D, frame: PaneFrame, t: PaneTr
   write(ctx, sides.right, width - 6, height / 2, 'right')
   write(ctx, sides.top, width / 2, size * 0.8, 'center')
   write(ctx, sides.bottom, width / 2, height - size * 0.7, 'center')
+}
+
+/** A small slice says which one it is. */
+function paintNumber(ctx: CanvasRenderingContext2D, scene: PaneScene): void {
+  ctx.font = `10px ${FONT}`
+  write(ctx, scene.text.slice, 6, scene.frame.height - 9, 'left')
 }
 
 function paintFurniture(ctx: CanvasRenderingContext2D, scene: PaneScene, t: PaneTransform): void {

@@ -27,7 +27,12 @@ export interface PaneFrame {
   readonly width: number
   readonly height: number
   readonly zoom: Zoom
+  /** What fills the pane at zoom 1: the brain, where it is known, else the whole slice. */
+  readonly fit: Box | null
 }
+
+/** First and last voxel of a part of a volume. */
+export type Box = readonly [Vec3, Vec3]
 
 /** screen x = a·u + e, screen y = d·v + f, where u and v are voxel indices along the pane's axes. */
 export interface PaneTransform {
@@ -43,20 +48,29 @@ export interface PaneTransform {
 export function paneTransform(frame: PaneFrame): PaneTransform {
   const { grid, plane, convention, width, height, zoom } = frame
   const [u, v] = paneAxes(plane)
-  const [nu, nv] = [grid.shape[u], grid.shape[v]]
-  const [su, sv] = [grid.spacing[u], grid.spacing[v]]
-  const fit = Math.max(1e-6, Math.min(width / (nu * su), height / (nv * sv)))
+  const across = extent(frame, u)
+  const along = extent(frame, v)
+  const fit = Math.max(1e-6, Math.min(width / across.mm, height / along.mm))
   const scale = fit * zoom.factor
-  const a = (mirrored(plane, convention) ? -1 : 1) * su * scale
-  const d = -sv * scale
+  const a = (mirrored(plane, convention) ? -1 : 1) * grid.spacing[u] * scale
+  const d = -grid.spacing[v] * scale
   return {
     plane,
     a,
     d,
-    e: width / 2 + zoom.pan[0] * scale - (a * (nu - 1)) / 2,
-    f: height / 2 + zoom.pan[1] * scale - (d * (nv - 1)) / 2,
+    e: width / 2 + zoom.pan[0] * scale - a * across.middle,
+    f: height / 2 + zoom.pan[1] * scale - d * along.middle,
     pixelsPerMm: scale,
   }
+}
+
+const MARGIN = 1.08
+
+/** The middle (a voxel) and the length of what fills the pane along an axis. */
+function extent({ grid, fit }: PaneFrame, axis: Axis): { readonly middle: number; readonly mm: number } {
+  const [first, last] = fit ? [fit[0][axis], fit[1][axis]] : [0, grid.shape[axis] - 1]
+  const mm = (last - first + 1) * grid.spacing[axis]
+  return { middle: (first + last) / 2, mm: fit ? mm * MARGIN : mm }
 }
 
 /** The screen point of a voxel, as the drawn slice shows it. */

@@ -75,7 +75,7 @@ export function attachGestures(canvas: HTMLCanvasElement, hand: () => Hand, deed
     const deed = deedOf(
       { button: event.button, shift: event.shiftKey, ctrl: event.ctrlKey || event.metaKey },
       tool,
-      habit,
+      isTouch(event) ? 'itksnap' : habit,
     )
     if (deed === null || drag) return
     event.preventDefault()

@@ -49,12 +49,12 @@ export function turnOf(affine: Affine, shape: Vec3): Turn {
     [2, 1, 0],
   ]
   const length = (axis: Axis) => Math.hypot(affine[0][axis], affine[1][axis], affine[2][axis]) || 1
-  const fit = (order: readonly [Axis, Axis, Axis]) =>
+  const likeness = (order: readonly [Axis, Axis, Axis]) =>
     Math.abs(affine[0][order[0]]) / length(order[0]) +
     Math.abs(affine[1][order[1]]) / length(order[1]) +
     Math.abs(affine[2][order[2]]) / length(order[2])
   let axes: readonly [Axis, Axis, Axis] = [0, 1, 2]
-  for (const order of orders) if (fit(order) > fit(axes) + 1e-9) axes = order
+  for (const order of orders) if (likeness(order) > likeness(axes) + 1e-9) axes = order
   return {
     axes,
     flips: [affine[0][axes[0]] < 0, affine[1][axes[1]] < 0, affine[2][axes[2]] < 0],

@@ -17,28 +17,7 @@ export function nextSize(mm: number, step: 1 | -1): number {
   return step === 1 ? larger : smaller
 }
 
-/** Calls `touch` for every voxel under the tip at a point; the voxel of the point always. */
-export function stamp(grid: Grid, plane: Plane, tip: Tip, at: Vec3, touch: (offset: number) => void): void {
-  const { shape, spacing } = grid
-  const radius = tip.mm / 2
-  const through = throughAxis(plane)
-  const reach = (axis: Axis) => (tip.shape === 'disc' && axis === through ? 0 : radius / spacing[axis])
-  const from = (axis: Axis) => Math.max(0, Math.ceil(at[axis] - reach(axis)))
-  const to = (axis: Axis) => Math.min(shape[axis] - 1, Math.floor(at[axis] + reach(axis)))
-  const centre: Vec3 = [Math.round(at[0]), Math.round(at[1]), Math.round(at[2])]
-  const inGrid = ([0, 1, 2] as const).every((axis) => centre[axis] >= 0 && centre[axis] < shape[axis])
-  if (inGrid) touch(offsetOf(centre, shape))
-  for (let z = from(2); z <= to(2); z++) {
-    for (let y = from(1); y <= to(1); y++) {
-      for (let x = from(0); x <= to(0); x++) {
-        const [dx, dy, dz] = [(x - at[0]) * spacing[0], (y - at[1]) * spacing[1], (z - at[2]) * spacing[2]]
-        if (dx * dx + dy * dy + dz * dz <= radius * radius) touch(offsetOf([x, y, z], shape))
-      }
-    }
-  }
-}
-
-/** Stamps along a line, closely enough that a quick hand leaves no gaps. */
+/** Calls `touch` for every voxel that the tip passes on its way from one point to another, however quick the hand. */
 export function sweep(
   grid: Grid,
   plane: Plane,
@@ -47,12 +26,31 @@ export function sweep(
   touch: (offset: number) => void,
 ): void {
   const [from, to] = way
-  const mm = (axis: Axis) => (to[axis] - from[axis]) * grid.spacing[axis]
-  const length = Math.hypot(mm(0), mm(1), mm(2))
-  const steps = Math.max(1, Math.ceil(length / Math.max(0.5, tip.mm / 4)))
-  for (let i = 0; i <= steps; i++) {
-    const share = i / steps
-    const between = (axis: Axis) => from[axis] + (to[axis] - from[axis]) * share
-    stamp(grid, plane, tip, [between(0), between(1), between(2)], touch)
+  const { shape, spacing } = grid
+  const radius = tip.mm / 2
+  const through = throughAxis(plane)
+  const reach = (axis: Axis) => (tip.shape === 'disc' && axis === through ? 0 : radius / spacing[axis])
+  const low = (axis: Axis) => Math.max(0, Math.ceil(Math.min(from[axis], to[axis]) - reach(axis)))
+  const high = (axis: Axis) => Math.min(shape[axis] - 1, Math.floor(Math.max(from[axis], to[axis]) + reach(axis)))
+  const [x1, y1, z1] = [high(0), high(1), high(2)]
+  for (let z = low(2); z <= z1; z++) {
+    for (let y = low(1); y <= y1; y++) {
+      for (let x = low(0); x <= x1; x++) {
+        if (distanceToWay([x, y, z], way, spacing) <= radius) touch(offsetOf([x, y, z], shape))
+      }
+    }
   }
+  // A tip smaller than a voxel still paints the voxel under the pointer.
+  const end: Vec3 = [Math.round(to[0]), Math.round(to[1]), Math.round(to[2])]
+  if (([0, 1, 2] as const).every((axis) => end[axis] >= 0 && end[axis] < shape[axis])) touch(offsetOf(end, shape))
+}
+
+/** Millimetres from a voxel to the line between two points. */
+function distanceToWay(voxel: Vec3, [from, to]: readonly [Vec3, Vec3], spacing: Vec3): number {
+  const mm = (a: Vec3, b: Vec3, axis: Axis) => (b[axis] - a[axis]) * spacing[axis]
+  const [wx, wy, wz] = [mm(from, to, 0), mm(from, to, 1), mm(from, to, 2)]
+  const [px, py, pz] = [mm(from, voxel, 0), mm(from, voxel, 1), mm(from, voxel, 2)]
+  const length = wx * wx + wy * wy + wz * wz
+  const share = length === 0 ? 0 : Math.min(1, Math.max(0, (px * wx + py * wy + pz * wz) / length))
+  return Math.hypot(px - share * wx, py - share * wy, pz - share * wz)
 }

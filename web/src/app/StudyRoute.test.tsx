@@ -1,0 +1,159 @@
+import { act, cleanup, fireEvent, render, screen, waitFor } from '@testing-library/react'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { aJob, aSegmentation, aSession, aStudy, fakeServer, page, Refusal } from '../api/fakes'
+import type { Study } from '../api/types'
+import { niftiOf } from '../viewer/testVolumes'
+import { App } from './App'
+import { changeSettings } from './settings'
+
+// The DOM of the tests has no WebGL: the page must say so and show the rest.
+vi.mock('../viewer/niivueViewer', () => ({ hasWebGl2: () => false, createSurfaceViewer: () => undefined }))
+
+const SEQUENCES = ['t1n', 't1c', 't2w', 't2f'] as const
+const VALUES = Uint8Array.from({ length: 64 }, (_, i) => (i === 42 ? 3 : i > 40 && i < 45 ? 2 : 0))
+const bytes = () => new Response(niftiOf({ shape: [4, 4, 4], values: VALUES, direction: 'LPS' }))
+
+function study(change: Partial<Study> = {}): Study {
+  return {
+    ...aStudy('1'),
+    notes: '',
+    shape: [4, 4, 4],
+    spacing: [1, 1, 1],
+    series: SEQUENCES.map((sequence) => ({
+      id: sequence,
+      sequence,
+      url: `/api/v1/series/${sequence}/volume.nii.gz`,
+      window: [0, 3],
+      guessed: false,
+    })),
+    segmentations: [aSegmentation('a', { warnings: [{ code: 'cut_off', text: 'the tumour reaches the edge' }] })],
+    centre: [1, 1, 2],
+    ...change,
+  }
+}
+
+function answers(shown: Study, role: 'viewer' | 'editor' = 'editor') {
+  return {
+    'GET session': aSession(role),
+    'GET studies': page([]),
+    'GET jobs': page([]),
+    'GET uploads': [],
+    'GET studies/1': shown,
+    'GET segmentations/a/labels.nii.gz': bytes,
+    ...Object.fromEntries(SEQUENCES.map((sequence) => [`GET series/${sequence}/volume.nii.gz`, bytes])),
+  }
+}
+
+function open(search = '') {
+  window.history.replaceState(null, '', `/studies/1${search}`)
+  return render(<App />)
+}
+
+const press = (code: string, more = {}) => act(() => fireEvent.keyDown(document.body, { code, ...more }))
+const slider = (plane: string) => screen.findByLabelText(`Slice, ${plane}`)
+
+beforeEach(() => changeSettings({ language: 'en', display: 'radiological' }))
+afterEach(cleanup)
+
+test('a study opens at its tumour, with volumes, warnings and what they are worth', async () => {
+  fakeServer(answers(study()))
+  open()
+  expect((await slider('Axial')).getAttribute('aria-valuetext')).toBe('3 / 4')
+  expect(screen.getByText('84.2 ml')).toBeDefined()
+  expect(screen.getByText('not assessed')).toBeDefined()
+  expect(screen.getByText('The tumour reaches the edge')).toBeDefined()
+  expect(screen.getByText('Draft, version 1, default')).toBeDefined()
+  expect(screen.getByText('Research use only, not a medical device')).toBeDefined()
+  expect(await screen.findByText(/no WebGL2/)).toBeDefined()
+})
+
+test('and in Korean', async () => {
+  changeSettings({ language: 'ko' })
+  fakeServer(answers(study()))
+  open()
+  expect(await screen.findByText('종양이 영상 가장자리에 닿아 있습니다.')).toBeDefined()
+  expect(screen.getByText('평가되지 않음')).toBeDefined()
+  expect(screen.getByText('종양 분할')).toBeDefined()
+})
+
+test('the status line tells intensity, tissue and place in the patient', async () => {
+  fakeServer(answers(study({ centre: [1, 1, 2] })))
+  open()
+  await waitFor(() => expect(screen.getByTestId('intensity').textContent).toMatch(/\d/))
+  // Stored to the left and back: voxel 42 of the file is (2, 2, 2), which is (1, 1, 2) counted to the right and front.
+  await waitFor(() => expect(screen.getByTestId('label').getAttribute('data-code')).toBe('et'))
+  expect(screen.getByTestId('voxel').textContent).toBe('voxel 2 2 3')
+  expect(screen.getByTestId('world').textContent).toBe('R 1.0  A 1.0  S 2.0 mm')
+})
+
+test('S shows and hides a mask that is there', async () => {
+  fakeServer(answers(study()))
+  open()
+  const button = await screen.findByRole('button', { name: /^Segmentation/ })
+  expect(button.getAttribute('aria-pressed')).toBe('true')
+  press('KeyS')
+  expect(button.getAttribute('aria-pressed')).toBe('false')
+})
+
+test('S makes the mask where there is none, and tells how far it is', async () => {
+  const calls = fakeServer({ ...answers(study({ segmentations: [] })), 'POST studies/1/segmentations': aJob('1') })
+  open()
+  expect(await screen.findByText(/No segmentation yet/)).toBeDefined()
+  press('KeyS')
+  expect(await screen.findByText('network 62 % about 2 s left')).toBeDefined()
+  expect(calls.filter((call) => call.method === 'POST')).toHaveLength(1)
+})
+
+test('keys move through slices and sequences, and the address follows', async () => {
+  fakeServer(answers(study()))
+  open()
+  const axial = await slider('Axial')
+  press('ArrowDown')
+  expect(axial.getAttribute('aria-valuetext')).toBe('2 / 4')
+  press('Digit2')
+  expect(screen.getByRole('button', { name: 'T1ce' }).getAttribute('aria-pressed')).toBe('true')
+  await waitFor(() => expect(window.location.search).toContain('at=1-1-1'))
+  expect(window.location.search).toContain('seq=t1c')
+})
+
+test('an address opens the same view again', async () => {
+  fakeServer(answers(study()))
+  open('?seq=t2w&at=3-0-1&layout=three&plane=axial')
+  expect((await slider('Sagittal')).getAttribute('aria-valuetext')).toBe('4 / 4')
+  expect(screen.getByRole('button', { name: 'T2' }).getAttribute('aria-pressed')).toBe('true')
+})
+
+test('a draft is accepted, and that is taken back', async () => {
+  const calls = fakeServer({ ...answers(study()), 'PATCH segmentations/a': aSegmentation('a') })
+  open()
+  await slider('Axial')
+  press('Enter', { ctrlKey: true })
+  fireEvent.click(await screen.findByText('Undo'))
+  await waitFor(() =>
+    expect(calls.filter((call) => call.method === 'PATCH').map((call) => call.body)).toEqual([
+      { state: 'accepted' },
+      { state: 'draft' },
+    ]),
+  )
+})
+
+test('a viewer is offered neither brush nor decision', async () => {
+  fakeServer(answers(study(), 'viewer'))
+  open()
+  await slider('Axial')
+  expect(screen.queryByText('Accept')).toBeNull()
+  expect(screen.queryByLabelText('Brush')).toBeNull()
+})
+
+test('a volume that does not arrive leaves slices by the server, and a way to try again', async () => {
+  fakeServer({ ...answers(study()), 'GET series/t2f/volume.nii.gz': new Refusal(500, 'internal') })
+  open()
+  expect(await screen.findByText(/volume of FLAIR did not arrive/)).toBeDefined()
+  expect(screen.getByText('Try again')).toBeDefined()
+})
+
+test('a study without images says how to get some', async () => {
+  fakeServer(answers(study({ shape: null, spacing: null, series: [], segmentations: [] })))
+  open()
+  expect(await screen.findByText(/no images yet/)).toBeDefined()
+})

@@ -1,0 +1,16 @@
+import type { JobRow } from '../api/types'
+import { useWords } from '../words/useWords'
+
+/** What a running segmentation is doing, how far it is and how long it will take. */
+export function JobStage({ job }: { job: JobRow }) {
+  const { t, named, percent, number } = useWords()
+  const left = job.eta_seconds === null ? null : Math.max(1, Math.round(job.eta_seconds))
+  return (
+    <span className="job-stage numeric" role="status">
+      {job.state === 'queued'
+        ? t('study.job.queued', { position: job.position ?? 1 })
+        : t('study.job.running', { stage: named(`stage.${job.stage ?? 'read'}`), percent: percent(job.share) })}
+      {job.state === 'running' && left !== null && ` ${t('study.job.left', { seconds: number(left) })}`}
+    </span>
+  )
+}

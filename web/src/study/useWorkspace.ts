@@ -1,0 +1,99 @@
+import { useQuery } from '@tanstack/react-query'
+import { type Dispatch, useCallback, useMemo, useReducer } from 'react'
+import { queries } from '../api/queries'
+import type { Study, Triple, Volumes } from '../api/types'
+import { useSettings } from '../app/settings'
+import { toast } from '../ui/Toasts'
+import type { Library } from '../viewer/library'
+import { millilitresOf, type Profile, profileOf } from '../viewer/profile'
+import { plainGrid, type Vec3 } from '../viewer/space'
+import type { Labels } from '../viewer/volume'
+import { useWords } from '../words/useWords'
+import type { Look } from './paneScene'
+import { atPlace } from './place'
+import { previewUrl } from './preview'
+import { type Change, opened, reduce, type Scene } from './scene'
+import { type Edits, useEdits } from './useEdits'
+import { useLibrary, useRevision } from './useLibrary'
+import { useMasks, type Versions, versionsOf } from './useMasks'
+import { usePlace } from './usePlace'
+import { useVolumes } from './useVolumes'
+
+/** One opened study: what is looked at, what is loaded, what is edited. */
+export interface Workspace {
+  scene: Scene
+  dispatch: Dispatch<Change>
+  library: Library
+  look: Look
+  /** The mask on screen; null while there is none. */
+  labels: Labels | null
+  profile: Profile | null
+  versions: Versions
+  edits: Edits
+  /** Makes the mask on screen editable, or says why it is not. */
+  begin: () => boolean
+  /** Volumes after the edits and in the version that they began from. */
+  volumes: { now: Volumes; before: Volumes } | null
+  mayEdit: boolean
+}
+
+export function useWorkspace(study: Study, shape: Triple, spacing: Triple): Workspace {
+  const words = useWords()
+  const settings = useSettings()
+  const session = useQuery(queries.session())
+  const library = useLibrary()
+  const revision = useRevision(library)
+  const [scene, dispatch] = useReducer(reduce, null, () => {
+    const cursor: Vec3 = study.centre ?? [shape[0] >> 1, shape[1] >> 1, shape[2] >> 1]
+    const start = opened({ shape, cursor, sequences: study.series.map((one) => one.sequence) })
+    return atPlace(start, window.location.search)
+  })
+  usePlace(scene)
+  const volume = useVolumes({ library, series: study.series, revision }, scene, dispatch)
+  const versions = versionsOf(scene, study.segmentations)
+  const onRestored = useCallback((parent: string) => dispatch({ kind: 'version', version: parent }), [])
+  const edits = useEdits(study, versions.shown, library, onRestored)
+  const masks = useMasks(library, versions, edits.state, revision)
+
+  const { shape: drawnShape } = scene
+  const grid = useMemo(() => volume?.grid ?? plainGrid(drawnShape, spacing), [volume, drawnShape, spacing])
+  const previewed = scene.mask.shown ? versions.shown : null
+  const look = useMemo<Look>(
+    () => ({
+      scene,
+      grid,
+      series: study.series,
+      settings,
+      words,
+      masks,
+      preview: previewUrl(previewed),
+      fit: study.brain ?? null,
+      revision,
+    }),
+    [scene, grid, study.series, study.brain, settings, words, masks, previewed, revision],
+  )
+  const labels = masks.shown ? library.labels(masks.shown) : null
+  const maskRevision = masks.shown ? library.revisionOf(masks.shown) : 0
+  // Voxels change in place, and the revision says when.
+  const profile = useMemo(() => (labels ? profileOf(labels.values, labels.grid.shape) : null), [labels, maskRevision])
+  const volumes = useEditedVolumes(study, edits)
+  const { begin: beginEdits } = edits
+  const { shown } = versions
+  const begin = useCallback(() => {
+    const begun = beginEdits()
+    if (!begun) toast({ text: words.t(shown ? 'study.elsewhere' : 'study.no_mask') })
+    return begun
+  }, [beginEdits, shown, words])
+  const mayEdit = session.data?.person?.role !== 'viewer'
+  return { scene, dispatch, library, look, labels, profile, versions, edits, begin, volumes, mayEdit }
+}
+
+/** Counted anew after each step, not while the hand still draws. */
+function useEditedVolumes(study: Study, edits: Edits): Workspace['volumes'] {
+  const { steps, parent } = edits.state
+  const mask = edits.editing.labels
+  // Voxels change in place, and the steps say when.
+  const now = useMemo(() => (mask ? millilitresOf(mask.values, mask.grid) : null), [parent, steps, mask])
+  const before = study.segmentations.find((row) => row.id === parent)?.ml ?? null
+  return useMemo(() => (now && before ? { now, before } : null), [now, before])
+}
