@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { AxeBuilder } from '@axe-core/playwright'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { lacking, type Look, Stage } from './stage'
+import { type Look, lacking, Stage } from './stage'
 
 const reason = lacking()
 if (reason !== null) console.error(`SKIPPED: end-to-end tests of the page: ${reason}`)
@@ -46,7 +46,9 @@ describe.skipIf(reason !== null)('every page', () => {
       expect(await page.getByText(notice[look.language]).first().isVisible()).toBe(true)
       const found = await new AxeBuilder({ page }).analyze()
       const serious = found.violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      expect(serious.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(' ')).join(', ')}`)).toEqual([])
+      expect(serious.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(' ')).join(', ')}`)).toEqual(
+        [],
+      )
       if (pictures !== undefined) {
         mkdirSync(pictures, { recursive: true })
         await page.screenshot({ path: resolve(pictures, `${name}-${look.language}-${look.theme}.png`) })

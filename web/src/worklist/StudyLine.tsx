@@ -45,7 +45,6 @@ export function StudyLine(props: StudyLineProps) {
     void navigate({ to: '/studies/$id', params: { id: row.id }, search: {} })
   }
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: the keyboard has the link in it.
     <tr
       className={`study-line ${chosen ? 'chosen' : ''} ${gone ? 'gone' : ''} ${opens ? 'opens' : ''}`}
       data-study={row.id}
