@@ -14,7 +14,9 @@ use crate::config::{Log, LogForm};
 pub fn start(log: &Log) -> Result<(), ParseError> {
     // Requests are counted by /metrics; as lines they are for those who ask, or for machines that keep them.
     let filter = match log.form {
-        LogForm::Text if log.filter == "info" => EnvFilter::try_new("info,server::request=warn")?,
+        LogForm::Text if log.filter == "info" => {
+            EnvFilter::try_new("info,server::request=warn,sea_orm_migration=warn")?
+        }
         LogForm::Text | LogForm::Json => EnvFilter::try_new(&log.filter)?,
     };
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

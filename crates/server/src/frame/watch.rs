@@ -41,8 +41,14 @@ pub(super) async fn watch(request: Request, next: Next) -> Response {
     } else {
         tracing::info!(target: "server::request", %id, %method, %route, status, %ms, cause);
     }
-    super::metrics::count(method, &route, status, seconds);
+    super::metrics::count(known(method), &route, status, seconds);
     response
+}
+
+/// Anybody can invent methods; the numbers are kept by a few.
+fn known(method: &str) -> &str {
+    const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    if KNOWN.contains(&method) { method } else { "other" }
 }
 
 /// The problem with the request's id; what the framework refused in plain text becomes one.
