@@ -62,6 +62,7 @@ fn augmenting(probability: f64) -> Augmenting {
         shift: chance(-0.2, 0.2),
         gamma: chance(0.7, 1.5),
         inverted_gamma: chance(0.7, 1.5),
+        without_contrast: 0.1,
         drop_sequence: 0.1,
     }
 }
@@ -275,6 +276,22 @@ fn a_pasted_tumour_lies_where_it_lay_in_its_own_head() {
 }
 
 #[test]
+fn without_contrast_t1c_is_t1n_and_nothing_enhances() {
+    let sources = sources();
+    let plan = PatchPlan { case: 0, start: [0; 3], patch: [20, 22, 24] };
+    let usual = made(&sources, &plan, &Augmentation::NONE);
+    let unenhanced = made(&sources, &plan, &Augmentation { unenhanced: true, ..Augmentation::NONE });
+    let n = usual.labels.len();
+    assert!(usual.labels.contains(&3));
+    for (voxel, (&before, &after)) in usual.labels.iter().zip(&unenhanced.labels).enumerate() {
+        assert_eq!(after, if before == 3 { 1 } else { before }, "label of voxel {voxel}");
+    }
+    for (channel, from) in [0, 0, 2, 3].into_iter().enumerate() {
+        assert_eq!(unenhanced.image[channel * n..][..n], usual.image[from * n..][..n], "channel {channel}");
+    }
+}
+
+#[test]
 fn phantoms_take_no_real_tumour() {
     let sources = sources();
     assert!(sources.donors_for(3).is_empty());
@@ -384,6 +401,7 @@ fn a_patch_takes_milliseconds() {
     let all = Augmentation {
         geometry,
         paste: Some(paste),
+        unenhanced: true,
         channels: [const { ChannelChange::NONE }; 4].map(|_| change.clone()),
     };
     let (mut scratch, mut patch) = (Scratch::default(), Patch::empty([96; 3]));

@@ -4,7 +4,12 @@ use super::draw::{Augmentation, ChannelChange};
 use super::filter::{Scratch, blur, coarsen};
 use super::gather::{Mapping, gather, paste};
 use super::intensity::{Linear, bias, gamma, linear, noise};
+use crate::labels::Tissue;
 use crate::sample::{AIR, Patch, PatchPlan, Sources};
+use crate::study::Sequence;
+
+const T1N: usize = Sequence::T1n as usize;
+const T1C: usize = Sequence::T1c as usize;
 
 /// Cuts the patch of `plan` and changes it as drawn.
 ///
@@ -21,10 +26,23 @@ pub fn apply(sources: &Sources, plan: &PatchPlan, drawn: &Augmentation, scratch:
         }
     }
     let n = out.labels.len();
-    for ((values, change), floor) in out.image.chunks_exact_mut(n).zip(&drawn.channels).zip(source.floor) {
+    let mut floors = source.floor;
+    if drawn.unenhanced {
+        floors[T1C] = floors[T1N];
+        withhold_contrast(out);
+    }
+    for ((values, change), floor) in out.image.chunks_exact_mut(n).zip(&drawn.channels).zip(floors) {
         alter(values, &out.labels, (out.shape, floor), change, scratch);
     }
     out.labels.iter_mut().for_each(|code| *code = if *code == AIR { 0 } else { *code });
+}
+
+/// Makes T1c equal to T1n, and enhancing tumour core that does not enhance.
+fn withhold_contrast(out: &mut Patch) {
+    let n = out.labels.len();
+    out.image.copy_within(T1N * n..(T1N + 1) * n, T1C * n);
+    let [core, enhancing] = [Tissue::Necrotic.code(), Tissue::Enhancing.code()];
+    out.labels.iter_mut().filter(|code| **code == enhancing).for_each(|code| *code = core);
 }
 
 /// Changes one channel: first what comes before the scanner's sampling, then its noise, then the scale of the numbers.

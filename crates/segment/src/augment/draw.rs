@@ -13,6 +13,8 @@ pub struct Augmentation {
     pub geometry: Geometry,
     /// A tumour of another case.
     pub paste: Option<Paste>,
+    /// Whether the tumour takes up no contrast: T1c shows what T1n shows, and enhancing tumour is core that does not enhance.
+    pub unenhanced: bool,
     /// Changes of intensity, per channel.
     pub channels: [ChannelChange; CHANNELS],
 }
@@ -118,8 +120,12 @@ pub struct Noise {
 
 impl Augmentation {
     /// The augmentation that changes nothing.
-    pub const NONE: Self =
-        Self { geometry: Geometry::IDENTITY, paste: None, channels: [const { ChannelChange::NONE }; CHANNELS] };
+    pub const NONE: Self = Self {
+        geometry: Geometry::IDENTITY,
+        paste: None,
+        unenhanced: false,
+        channels: [const { ChannelChange::NONE }; CHANNELS],
+    };
 
     /// Draws what happens to one patch; `donors` are the cases whose tumour may be pasted.
     pub fn draw(augmenting: &Augmenting, donors: &[usize], rng: &mut Rng) -> Self {
@@ -129,7 +135,8 @@ impl Augmentation {
         if rng.chance(augmenting.drop_sequence) {
             channels[rng.below(CHANNELS)].dropped = true;
         }
-        Self { geometry, paste, channels }
+        let unenhanced = rng.chance(augmenting.without_contrast);
+        Self { geometry, paste, unenhanced, channels }
     }
 }
 

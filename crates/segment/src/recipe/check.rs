@@ -150,6 +150,7 @@ fn check_sampling(sampling: &Sampling) -> Checked {
 
 fn check_augmentation(augmenting: &Augmenting) -> Checked {
     require(|| augmenting.flip.iter().all(|p| share(*p)), "augmentation.flip", "must be probabilities, 0 to 1")?;
+    require(|| share(augmenting.without_contrast), "augmentation.without_contrast", "must lie in 0 to 1")?;
     require(|| share(augmenting.drop_sequence), "augmentation.drop_sequence", "must lie in 0 to 1")?;
     let (turn, zoom, paste) = (&augmenting.rotation, &augmenting.zoom, &augmenting.paste);
     let turned = ordered(turn.in_plane, -180.0, 180.0) && ordered(turn.tilt, -180.0, 180.0);

@@ -46,6 +46,8 @@ pub struct Augmenting {
     pub gamma: Chance,
     /// The same on the negative.
     pub inverted_gamma: Chance,
+    /// Probability that T1n stands for T1c too and enhancing tumour counts as core that does not enhance.
+    pub without_contrast: f64,
     /// Probability that one sequence of the patch is left out (all 0).
     pub drop_sequence: f64,
 }
