@@ -31,7 +31,7 @@ impl Dice {
 enum Victim {
     Worker,
     Server,
-    /// The worker first, so that nobody sees it die: its lease must end by itself.
+    /// Both, and nobody sees the worker die: its lease must end by itself.
     Both,
 }
 
@@ -55,14 +55,19 @@ fn twenty_kills_during_twenty_jobs() {
         for (kill, &study) in studies.iter().enumerate() {
             jobs.push(store.wish(study).await);
             let worker = busy(&store, &server, began).await;
-            // Anywhere in the job, after its end, or while the next one begins: the moment is the test.
-            tokio::time::sleep(Duration::from_millis(dice.below(450))).await;
-            seen.extend(children(worker).into_iter().chain([worker]));
             let victim = match (kill, dice.below(2)) {
                 (10, _) => Victim::Both,
                 (_, 0) => Victim::Server,
                 (_, _) => Victim::Worker,
             };
+            if victim != Victim::Both {
+                // Anywhere in the job, after its end, or while the next one begins: the moment is the test.
+                tokio::time::sleep(Duration::from_millis(dice.below(450))).await;
+            }
+            seen.extend(children(worker).into_iter().chain([worker]));
+            if victim == Victim::Both {
+                signal("-STOP", server.id());
+            }
             if victim != Victim::Server {
                 signal("-KILL", worker);
             }

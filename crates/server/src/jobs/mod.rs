@@ -9,8 +9,10 @@
 //! it how far it is, and writes what it leaves.
 
 pub mod child;
+pub mod lease;
 pub mod queue;
 mod routes;
+mod run;
 pub mod watch;
 pub mod worker;
 
@@ -22,7 +24,8 @@ use crate::entity::job;
 use crate::ids::{JobId, SegmentationId, StudyId};
 
 pub use job::State;
-pub use queue::{LeaseQueue, Order, Queue, QueueError};
+pub use lease::LeaseQueue;
+pub use queue::{Order, Queue, QueueError};
 pub use routes::routes;
 
 /// Why a job failed: a name that stays the same, and a sentence.

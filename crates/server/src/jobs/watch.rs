@@ -9,8 +9,8 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::queue::{LeaseQueue, Queue};
 use super::{JobRow, State};
+use super::{LeaseQueue, Queue};
 use crate::db::{Db, clock};
 use crate::entity::{job, measurement};
 use crate::events::{Event, EventKind, Events};

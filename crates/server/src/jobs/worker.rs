@@ -1,25 +1,22 @@
 //! The worker: takes one job after the other and gives each to a child process.
 
-use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io;
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use segment::deliver::{Delivered, LABELS, OVERVIEW, REPORT};
 use segment::study::Sequence;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::child::{Said, Scan, Task};
-use super::queue::{AfterFailure, Claim, LeaseQueue, Made, Progress, Queue, QueueError, Standing};
+use super::child::{Scan, Task};
+use super::lease::LeaseQueue;
+use super::queue::{AfterFailure, Claim, Made, Progress, Queue, QueueError, Standing};
+use super::run::Run;
 use super::{Failure, FailureCode};
 use crate::db::Db;
 use crate::entity::{Json, measurement, model, patient, series, study};
@@ -84,7 +81,7 @@ enum End {
 
 /// Why there is no result; either may be turned into a [`Failure`].
 #[derive(Debug, thiserror::Error)]
-enum Fault {
+pub(super) enum Fault {
     #[error("{}", .0.detail)]
     Of(Failure),
     #[error(transparent)]
@@ -296,111 +293,4 @@ impl Worker {
 
 fn of(code: FailureCode, detail: &str) -> Fault {
     Fault::Of(Failure { code, detail: detail.to_owned() })
-}
-
-/// A child at work. It is killed when this is dropped, and ends by itself when its input does.
-struct Run {
-    child: Child,
-    input: ChildStdin,
-    output: ChildStdout,
-    errors: ChildStderr,
-}
-
-impl Run {
-    async fn start(settings: &Settings, task: &Task) -> Result<Self, Fault> {
-        let mut child = Command::new(&settings.program)
-            .args(&settings.arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let (Some(mut input), Some(output), Some(errors)) = pipes else {
-            return Err(io::Error::other("a child has no pipes").into());
-        };
-        let mut line = serde_json::to_vec(task).map_err(io::Error::other)?;
-        line.push(b'\n');
-        match input.write_all(&line).await {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()), // else its end will say why
-            _ => Ok(Self { child, input, output, errors }),
-        }
-    }
-
-    /// Hears the child out: how it used the model, or why there is nothing.
-    async fn listen(mut self, tell: &watch::Sender<Progress>) -> Result<serde_json::Value, Fault> {
-        let mut lines = BufReader::new(self.output).lines();
-        let began = Instant::now();
-        let mut last = None;
-        let hearing = async {
-            while let Some(line) = lines.next_line().await? {
-                match serde_json::from_str::<Said>(&line) {
-                    Ok(Said::Progress { stage, share }) => {
-                        let stage = serde_json::to_value(stage).ok().and_then(|name| Some(name.as_str()?.to_owned()));
-                        tell.send_replace(Progress { stage, share, eta: eta(began.elapsed(), share) });
-                    }
-                    Ok(said) => last = Some(said),
-                    Err(error) => warn!(%error, "a child said something strange"),
-                }
-            }
-            Ok::<_, io::Error>(())
-        };
-        let (heard, errors) = tokio::join!(hearing, tail(self.errors));
-        heard?;
-        let status = self.child.wait().await?;
-        drop(self.input); // until now: the child ends when it is closed
-        match last {
-            Some(Said::Done { inference }) if status.success() => {
-                Ok(serde_json::to_value(inference).map_err(io::Error::other)?)
-            }
-            Some(Said::Failed(failure)) => Err(Fault::Of(failure)),
-            _ => Err(Fault::Of(died(status, &errors))),
-        }
-    }
-}
-
-/// How long it still takes, if it goes on like this; nothing while that is a guess.
-fn eta(elapsed: Duration, share: f64) -> Option<Duration> {
-    (share > 0.05 && share <= 1.0).then(|| elapsed.mul_f64((1.0 - share) / share))
-}
-
-/// The last lines that a child wrote to its standard error.
-async fn tail(errors: ChildStderr) -> String {
-    let mut lines = BufReader::new(errors).lines();
-    let mut last = VecDeque::new();
-    while let Ok(Some(line)) = lines.next_line().await {
-        if last.len() == 20 {
-            last.pop_front();
-        }
-        last.push_back(line);
-    }
-    Vec::from(last).join("\n")
-}
-
-/// Why a child ended without a word.
-fn died(status: ExitStatus, errors: &str) -> Failure {
-    warn!(%status, errors, "a child died");
-    let (code, detail) = match status.signal() {
-        _ if errors.contains("memory allocation of") => {
-            (FailureCode::OutOfMemory, "It needed more memory than it may have.".to_owned())
-        }
-        Some(signal) => (FailureCode::Crashed, format!("The process that segmented was ended by signal {signal}.")),
-        None => (
-            FailureCode::Crashed,
-            format!("The process that segmented ended with code {}.", status.code().unwrap_or(-1)),
-        ),
-    };
-    Failure { code, detail }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_time_left_follows_from_the_time_taken() {
-        assert_eq!(eta(Duration::from_secs(10), 0.5), Some(Duration::from_secs(10)));
-        assert_eq!(eta(Duration::from_secs(10), 1.0), Some(Duration::ZERO));
-        assert_eq!(eta(Duration::from_secs(10), 0.01), None, "a guess");
-    }
 }

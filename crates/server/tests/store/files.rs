@@ -40,13 +40,13 @@ pub(crate) async fn blobs_are_stored_once(store: Store) {
         .map(|_| {
             let (db, files) = (store.db.clone(), store.files.clone());
             tokio::spawn(async move {
-                let staged = files.stage_bytes(&[7; 100_000]).unwrap();
+                let staged = files.stage_bytes(&vec![7; 100_000]).unwrap();
                 files.keep(&db, staged).await.unwrap()
             })
         })
         .collect();
     for task in tasks {
-        assert_eq!(task.await.unwrap(), Sha::of(&[7; 100_000]));
+        assert_eq!(task.await.unwrap(), Sha::of(&vec![7; 100_000]));
     }
 }
 

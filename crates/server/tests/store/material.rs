@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::servers::Place;
 
 /// A lease that no test outlives.
-pub(crate) const LONG: Duration = Duration::from_secs(600);
+pub(crate) const LONG: Duration = Duration::from_mins(10);
 
 /// Database and files of one part.
 pub(crate) struct Store {

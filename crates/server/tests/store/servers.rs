@@ -106,7 +106,7 @@ impl Databases {
         let db = loop {
             match Db::connect(&admin).await {
                 Ok(db) => break db,
-                Err(error) if began.elapsed() > Duration::from_secs(60) => panic!("the server does not start: {error}"),
+                Err(error) if began.elapsed() > Duration::from_mins(1) => panic!("the server does not start: {error}"),
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await, // it says nothing when it is ready
             }
         };
