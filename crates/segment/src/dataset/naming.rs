@@ -79,8 +79,9 @@ pub(super) fn parse(stem: &str) -> Option<Named> {
     let of = |list: &[&str]| (0..small.len()).filter(|&i| is_in(list, i)).collect::<Vec<_>>();
     let (t1n, t1c, t2w, t2f, seg) = (of(&T1N), of(&T1C), of(&T2W), of(&T2F), of(&SEG));
     // "post" counts after the T1 only: a case may be called post_op.
-    let contrast: Vec<usize> =
+    let mut contrast: Vec<usize> =
         t1n.first().map_or(vec![], |&t1| (t1 + 1..small.len()).filter(|&i| is_in(&CONTRAST, i)).collect());
+    contrast.extend(contrast_entity(stem, &words).map_or(vec![], |i| vec![i, i + 1]));
     let role = match (t1n.is_empty(), t1c.is_empty(), t2w.is_empty(), t2f.is_empty()) {
         _ if !seg.is_empty() && !of(&OTHER_MASK).is_empty() => return None,
         _ if !seg.is_empty() => Role::Seg,
@@ -94,6 +95,19 @@ pub(super) fn parse(stem: &str) -> Option<Named> {
     let case = without(stem, &words, is_role);
     let key = without(stem, &words, |i| is_role(i) || is_in(&PASSING, i)).to_ascii_lowercase();
     Some(Named { role, case, key })
+}
+
+/// The word `ce` of the BIDS entity `ce-gadolinium`, which stands before the T1 that it is about.
+fn contrast_entity(stem: &str, words: &[&str]) -> Option<usize> {
+    let mut start = 0;
+    for (i, word) in words.iter().enumerate() {
+        let (before, after) = (stem[..start].chars().next_back(), stem[start + word.len()..].chars().next());
+        if *word == "ce" && matches!(before, None | Some('_')) && after == Some('-') {
+            return Some(i);
+        }
+        start += word.len() + 1;
+    }
+    None
 }
 
 /// The sequence that a data set's channel name means, such as `FLAIR`, `T1w`, `t1gd` or `T2w`.
@@ -156,6 +170,8 @@ mod tests {
         check("patient7.t1native.nii.gz", Some((Role::Scan(Sequence::T1n), "patient7")));
         check("post_op_12_t1.nii.gz", Some((Role::Scan(Sequence::T1n), "post_op_12")));
         check("sub-01_ses-2_T2w.nii.gz", Some((Role::Scan(Sequence::T2w), "sub-01_ses-2")));
+        check("sub-01_ses-2_ce-gadolinium_T1w.nii.gz", Some((Role::Scan(Sequence::T1c), "sub-01_ses-2")));
+        check("sub-01_ce-gd_T2w.nii.gz", Some((Role::Scan(Sequence::T2w), "sub-01")));
         check("T2_FLAIR_007.nii.gz", Some((Role::Scan(Sequence::T2f), "007")));
         check("UPENN-GBM-00001_11_T1GD.nii.gz", Some((Role::Scan(Sequence::T1c), "UPENN-GBM-00001_11")));
         check("UCSF-PDGM-0004_tumor_segmentation.nii.gz", Some((Role::Seg, "UCSF-PDGM-0004_tumor")));

@@ -65,7 +65,7 @@ pub(crate) fn readme() -> Part {
     let text = "Export of Glioscope: scans with clean headers, mask, measurements, overview.\n\
                 Research use only, not a medical device.\n\
                 Names follow the derivatives of the Brain Imaging Data Structure (BIDS 1.10).\n";
-    Part::Bytes("README".to_owned(), text.as_bytes().to_vec())
+    Part::Bytes("README.md".to_owned(), text.as_bytes().to_vec())
 }
 
 /// What the numbers of a mask mean: BIDS' table of labels, and a sidecar.

@@ -60,7 +60,7 @@ pub struct PatientQuery {
     pub limit: Option<u64>,
     /// Where to go on.
     #[serde(default)]
-    pub cursor: Option<String>,
+    pub cursor: Option<PatientId>,
 }
 
 /// What changes of a patient; what is left out stays, an empty name or 0 is removed.
@@ -111,10 +111,11 @@ async fn list(
     audit::record(&app, &person, Action::List, Object::all(Kind::Patient)).await?;
     let limit = query.limit.unwrap_or(50).clamp(1, 200);
     let search = query.search.as_deref().map(str::trim).filter(|text| !text.is_empty());
-    let (found, total) = rows::page(&app.db, search, query.cursor.as_deref(), limit).await?;
+    let (mut found, total) = rows::page(&app.db, search, query.cursor, limit).await?;
+    let more = found.len() as u64 > limit;
+    found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     let counts = rows::study_counts(&app.db, found.iter().map(|(row, _)| row.id).collect()).await?;
-    let is_full = found.len() as u64 == limit;
-    let next = found.last().filter(|_| is_full).map(|(row, _)| row.pseudonym.clone());
+    let next = found.last().filter(|_| more).map(|(row, _)| row.id.to_string());
     let patient = |(row, who): (patient::Model, _)| {
         let n_studies = counts.get(&row.id).copied().unwrap_or(0);
         Patient::of(row, who, n_studies)

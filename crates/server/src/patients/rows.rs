@@ -78,11 +78,12 @@ pub(crate) async fn who(on: &impl ConnectionTrait, id: PatientId) -> Result<Who,
     Ok(row.map_or_else(Who::default, |row| Who { name: row.name, birth_year: row.birth_year }))
 }
 
-/// A page of patients with who they are, and how many there are in all. `after` is the last one of the page before.
+/// Patients with who they are, youngest first, and how many there are in all. `after` is the last one of the page before;
+/// at most one more than `limit` comes, which says that there is another page.
 pub(super) async fn page(
     db: &Db,
     search: Option<&str>,
-    after: Option<&str>,
+    after: Option<PatientId>,
     limit: u64,
 ) -> Result<(Vec<(patient::Model, Option<patient_person::Model>)>, u64), DbErr> {
     let mut query = patient::Entity::find()
@@ -96,9 +97,9 @@ pub(super) async fn page(
     }
     let total = query.clone().count(db).await?;
     if let Some(after) = after {
-        query = query.filter(patient::Column::Pseudonym.lt(after));
+        query = query.filter(patient::Column::Id.lt(after));
     }
-    let patients = query.order_by_desc(patient::Column::Pseudonym).limit(limit).all(db).await?;
+    let patients = query.order_by_desc(patient::Column::Id).limit(limit + 1).all(db).await?;
     let ids: Vec<PatientId> = patients.iter().map(|row| row.id).collect();
     let people = patient_person::Entity::find().filter(patient_person::Column::PatientId.is_in(ids)).all(db).await?;
     let mut people: BTreeMap<PatientId, patient_person::Model> =

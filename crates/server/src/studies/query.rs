@@ -153,10 +153,37 @@ impl StudyQuery {
             .join(JoinType::LeftJoin, patient::Relation::Person.def())
             .join(JoinType::LeftJoin, current)
             .join(JoinType::LeftJoin, segmentation::Relation::Measurement.def());
+        Ok(found.filter(self.of_study()?.add_option(Some(self.of_others()).filter(|others| !others.is_empty()))))
+    }
+
+    /// As [`StudyQuery::select`], to be counted: nothing is joined that no filter asks for.
+    ///
+    /// # Errors
+    /// As [`StudyQuery::select`].
+    pub(crate) fn counted(&self) -> Result<Select<study::Entity>, Problem> {
+        if self.of_others().is_empty() { Ok(study::Entity::find().filter(self.of_study()?)) } else { self.select() }
+    }
+
+    /// What is asked of the study's own row.
+    fn of_study(&self) -> Result<Condition, Problem> {
         let removed = study::Column::RemovedAt;
         let mut all =
             Condition::all().add(if self.bin == Some(true) { removed.is_not_null() } else { removed.is_null() });
         all = all.add_option(self.patient.map(|id| study::Column::PatientId.eq(id)));
+        for (field, day, side) in [("date_from", &self.date_from, Side::From), ("date_to", &self.date_to, Side::To)] {
+            let Some(day) = day.as_deref().filter(|day| !day.is_empty()) else { continue };
+            let day = checked_date(field, day)?;
+            all = all.add(match side {
+                Side::From => study::Column::Date.gte(day),
+                Side::To => study::Column::Date.lte(day),
+            });
+        }
+        Ok(all)
+    }
+
+    /// What is asked of patient, mask, measurement and jobs.
+    fn of_others(&self) -> Condition {
+        let mut all = Condition::all();
         all = all.add_option(self.model.map(|id| segmentation::Column::ModelId.eq(id)));
         all = all.add_option(self.state.map(in_stage));
         if let Some(text) = self.search.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
@@ -174,16 +201,7 @@ impl StudyQuery {
         ] {
             all = all.add_option(least.map(|ml| column.gte(ml))).add_option(most.map(|ml| column.lte(ml)));
         }
-        for (field, day, is_from) in [("date_from", &self.date_from, Side::From), ("date_to", &self.date_to, Side::To)]
-        {
-            let Some(day) = day.as_deref().filter(|day| !day.is_empty()) else { continue };
-            let day = checked_date(field, day)?;
-            all = all.add(match is_from {
-                Side::From => study::Column::Date.gte(day),
-                Side::To => study::Column::Date.lte(day),
-            });
-        }
-        Ok(found.filter(all))
+        all
     }
 
     /// The page after the cursor, in order: ids with the value that they are sorted by.

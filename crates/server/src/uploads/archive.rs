@@ -200,7 +200,11 @@ fn only_one_dicom_folder_each(wanted: Vec<(usize, String)>) -> Vec<(usize, Strin
     kept
 }
 
+/// Whether a file is one of those that lie beside scans: by its ending, or a text without one that data sets carry.
 fn is_beside(name: &str) -> bool {
+    if ["README", "LICENSE", "CHANGES", "AUTHORS"].contains(&last(name)) {
+        return true;
+    }
     let ending = last(name).rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
     ending.is_some_and(|ending| BESIDE.contains(&ending.as_str()))
 }
@@ -266,6 +270,7 @@ mod tests {
             ("__MACOSX/a/._t1.nii.gz", b"x"),
             ("a/.DS_Store", b"x"),
             ("a/readme.txt", b"x"),
+            ("README", b"x"),
             ("a/IM0001", b"x"),
             ("a/IM0002", b"x"),
         ]);

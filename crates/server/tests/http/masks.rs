@@ -183,11 +183,19 @@ async fn slices_show_the_mask_in_the_reports_colours() {
     let made = study(&owner, case(1), json!({})).await;
     let url = text(&made["series"][3]["url"]).replace("volume.nii.gz", "slice.png");
     let mask = text(&made["segmentations"][0]["id"]);
-    let drawn = owner.get(&format!("{url}?mask={mask}")).send().await;
+    let codes = phantom(1, SHAPE).labels;
+    let slab = |z: usize| &codes[SHAPE[0] * SHAPE[1] * z..SHAPE[0] * SHAPE[1] * (z + 1)];
+    let tissues =
+        |z: usize| Tissue::TUMOUR.into_iter().filter(|tissue| slab(z).contains(&tissue.code())).collect::<Vec<_>>();
+    let z = (0..SHAPE[2]).max_by_key(|&z| tissues(z).len()).unwrap();
+    assert!(tissues(z).len() >= 2, "{:?} at {z}", tissues(z));
+    let drawn = owner.get(&format!("{url}?index={z}&mask={mask}")).send().await;
     let (_, pixels) = pixels(&drawn.body);
-    for colour in [[0x3b, 0x6c, 0xff], [0x2f, 0xbf, 0x4a], [0xff, 0x3b, 0x3b]] {
-        assert!(pixels.as_chunks::<3>().0.contains(&colour), "{colour:x?}: an outline");
+    for (tissue, colour) in Tissue::TUMOUR.into_iter().zip([[0x3b, 0x6c, 0xff], [0x2f, 0xbf, 0x4a], [0xff, 0x3b, 0x3b]])
+    {
+        assert_eq!(pixels.as_chunks::<3>().0.contains(&colour), tissues(z).contains(&tissue), "{tissue}: an outline");
     }
+    assert_eq!(owner.get(&format!("{url}?mask={mask}")).send().await.status, StatusCode::OK, "its own slice");
     refused(&owner.get(&format!("{url}?lo=5&hi=1")).send().await, 422, "invalid");
     refused(&owner.get(&format!("{url}?lo=NaN&hi=1")).send().await, 422, "invalid");
     let far = owner.get(&format!("{url}?plane=sagittal&index=99999999")).send().await;
