@@ -39,7 +39,9 @@ export function StatusLine({ look, library, hover }: StatusLineProps) {
         </span>
       )}
       <span data-testid="voxel">{words.t('study.voxel', { x: at[0] + 1, y: at[1] + 1, z: at[2] + 1 })}</span>
-      <span data-testid="world">{worldText(toWorld(grid.affine, at), (mm) => words.number(mm, 1))} mm</span>
+      {look.placed && (
+        <span data-testid="world">{worldText(toWorld(grid.affine, at), (mm) => words.number(mm, 1))} mm</span>
+      )}
     </p>
   )
 }

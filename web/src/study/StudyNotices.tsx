@@ -1,5 +1,5 @@
 import { Link } from '@tanstack/react-router'
-import type { Study } from '../api/types'
+import type { SegmentationRow, Study } from '../api/types'
 import { Button } from '../ui/Button'
 import { Notice } from '../ui/Notice'
 import type { Library } from '../viewer/library'
@@ -10,10 +10,12 @@ interface StudyNoticesProps {
   study: Study
   library: Library
   segmenting: Segmenting
+  /** The version on screen. */
+  mask: SegmentationRow | null
 }
 
 /** What does not go as it should, beside the panes, with what to do about it. */
-export function StudyNotices({ study, library, segmenting }: StudyNoticesProps) {
+export function StudyNotices({ study, library, segmenting, mask }: StudyNoticesProps) {
   const { t, named } = useWords()
   const failed = study.series.filter((one) => library.failure(one.url) !== null)
   const failure = segmenting.job?.state === 'failed' ? segmenting.job.failure : null
@@ -46,6 +48,23 @@ export function StudyNotices({ study, library, segmenting }: StudyNoticesProps) 
           }
         >
           {t('study.slices_only', { sequences: failed.map((one) => named(`sequence.${one.sequence}`)).join(', ') })}
+        </Notice>
+      )}
+      {mask && library.failure(mask.labels_url) !== null && (
+        <Notice
+          tone="caution"
+          actions={
+            <Button
+              onClick={() => {
+                library.forgive()
+                void library.loadLabels(mask.labels_url)
+              }}
+            >
+              {t('do.retry')}
+            </Button>
+          }
+        >
+          {t('study.no_labels', { n: mask.number })}
         </Notice>
       )}
       {(failure || segmenting.error) && (

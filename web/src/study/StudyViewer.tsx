@@ -79,7 +79,7 @@ export function StudyViewer({ study, shape, spacing }: StudyViewerProps) {
         onScreenshot={actions.screenshot}
         onFullScreen={actions.fullScreen}
       />
-      <StudyNotices study={study} library={library} segmenting={segmenting} />
+      <StudyNotices study={study} library={library} segmenting={segmenting} mask={versions.shown} />
       <div className="study-body">
         <PaneGrid
           ref={panes}

@@ -15,6 +15,8 @@ import type { MaskView, RulerLine, Scene } from './scene'
 export interface Look {
   readonly scene: Scene
   readonly grid: Grid
+  /** Whether the grid's place in the patient is known, not only its shape. */
+  readonly placed: boolean
   readonly series: readonly Series[]
   readonly settings: Settings
   readonly words: Words

@@ -1,12 +1,12 @@
 import { useQuery } from '@tanstack/react-query'
-import { type Dispatch, useCallback, useMemo, useReducer } from 'react'
+import { type Dispatch, useCallback, useEffect, useMemo, useReducer, useState } from 'react'
 import { queries } from '../api/queries'
 import type { Study, Triple, Volumes } from '../api/types'
 import { useSettings } from '../app/settings'
 import { toast } from '../ui/Toasts'
 import type { Library } from '../viewer/library'
 import { millilitresOf, type Profile, profileOf } from '../viewer/profile'
-import { plainGrid, type Vec3 } from '../viewer/space'
+import { plainGrid, sameVec, type Vec3 } from '../viewer/space'
 import type { Labels } from '../viewer/volume'
 import { useWords } from '../words/useWords'
 import type { Look } from './paneScene'
@@ -49,6 +49,7 @@ export function useWorkspace(study: Study, shape: Triple, spacing: Triple): Work
     return atPlace(start, window.location.search)
   })
   usePlace(scene)
+  useFirstMask(study.centre, scene.cursor, dispatch)
   const volume = useVolumes({ library, series: study.series, revision }, scene, dispatch)
   const versions = versionsOf(scene, study.segmentations)
   const onRestored = useCallback((parent: string) => dispatch({ kind: 'version', version: parent }), [])
@@ -56,12 +57,16 @@ export function useWorkspace(study: Study, shape: Triple, spacing: Triple): Work
   const masks = useMasks(library, versions, edits.state, revision)
 
   const { shape: drawnShape } = scene
-  const grid = useMemo(() => volume?.grid ?? plainGrid(drawnShape, spacing), [volume, drawnShape, spacing])
-  const previewed = scene.mask.shown ? versions.shown : null
+  const labels = masks.shown ? library.labels(masks.shown) : null
+  const placed = volume?.grid ?? labels?.grid ?? null
+  const grid = useMemo(() => placed ?? plainGrid(drawnShape, spacing), [placed, drawnShape, spacing])
+  // The server draws the mask into its picture only until the mask itself is there.
+  const previewed = scene.mask.shown && !labels ? versions.shown : null
   const look = useMemo<Look>(
     () => ({
       scene,
       grid,
+      placed: placed !== null,
       series: study.series,
       settings,
       words,
@@ -70,9 +75,8 @@ export function useWorkspace(study: Study, shape: Triple, spacing: Triple): Work
       fit: study.brain ?? null,
       revision,
     }),
-    [scene, grid, study.series, study.brain, settings, words, masks, previewed, revision],
+    [scene, grid, placed, study.series, study.brain, settings, words, masks, previewed, revision],
   )
-  const labels = masks.shown ? library.labels(masks.shown) : null
   const maskRevision = masks.shown ? library.revisionOf(masks.shown) : 0
   // Voxels change in place, and the revision says when.
   const profile = useMemo(() => (labels ? profileOf(labels.values, labels.grid.shape) : null), [labels, maskRevision])
@@ -86,6 +90,16 @@ export function useWorkspace(study: Study, shape: Triple, spacing: Triple): Work
   }, [beginEdits, shown, words])
   const mayEdit = session.data?.person?.role !== 'viewer'
   return { scene, dispatch, library, look, labels, profile, versions, edits, begin, volumes, mayEdit }
+}
+
+/** The first mask moves the crosshair onto the tumour, but only for a reader who has not gone anywhere yet. */
+function useFirstMask(centre: Triple | null, cursor: Vec3, dispatch: Dispatch<Change>): void {
+  const [known, setKnown] = useState(centre)
+  useEffect(() => {
+    if (!centre || (known && sameVec(centre, known))) return
+    setKnown(centre)
+    if (known && sameVec(cursor, known)) dispatch({ kind: 'cursor', at: centre })
+  }, [centre, known, cursor, dispatch])
 }
 
 /** Counted anew after each step, not while the hand still draws. */

@@ -16,6 +16,7 @@ export const study = {
     'The image volume of {sequences} did not arrive. Single slices drawn by the server are shown instead; scrolling is slower.',
     '{sequences} 볼륨을 받지 못했습니다. 서버가 그린 절편으로 대신 표시하므로 스크롤이 느려집니다.',
   ],
+  'study.no_labels': ['The mask of version {n} did not arrive.', '버전 {n}의 마스크를 받지 못했습니다.'],
   'study.segmentation': ['Segmentation', '종양 분할'],
   'study.segmentation.toggle': ['Show or hide the mask (S)', '마스크 표시 전환(S)'],
   'study.segmentation.start': ['Segment the tumour (S)', '종양 분할 시작(S)'],
