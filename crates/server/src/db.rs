@@ -212,7 +212,7 @@ fn sqlite(path: PathBuf) -> ConnectOptions {
             .foreign_keys(true)
             .busy_timeout(PATIENCE)
             .pragma("journal_mode", "WAL") // readers and the writer do not wait for each other
-            .pragma("synchronous", "NORMAL") // a killed process loses nothing; a power cut may lose the last moment
+            .pragma("synchronous", "FULL") // a power cut loses nothing that was answered
             .pragma("trusted_schema", "OFF")
     });
     options

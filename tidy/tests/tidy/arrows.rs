@@ -3,13 +3,14 @@
 use crate::tree::{File, Finding, Tree};
 
 /// Each crate, and the crates of ours that it may use.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     ("volume", &[]),
     ("metrics", &["volume"]),
     ("kernels", &[]),
     ("unet", &["kernels"]),
     ("segment", &["volume", "metrics", "kernels", "unet"]),
-    ("cli", &["volume", "metrics", "kernels", "unet", "segment"]),
+    ("server", &["volume", "metrics", "kernels", "unet", "segment"]),
+    ("cli", &["volume", "metrics", "kernels", "unet", "segment", "server"]),
     ("tidy", &[]),
 ];
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use walkdir::{DirEntry, WalkDir};
 
 /// Folders that hold nothing of ours: build output, training runs, data, caches.
-const NOT_OURS: [&str; 6] = [".git", "target", "runs", "shared", "node_modules", "__pycache__"];
+const NOT_OURS: [&str; 7] = [".git", "target", "runs", "shared", "node_modules", "dist", "__pycache__"];
 
 /// One file: its path from the root with `/`, its size in bytes, and its text (empty if it is not UTF-8).
 pub(crate) struct File {
