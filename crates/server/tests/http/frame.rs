@@ -106,7 +106,7 @@ async fn a_panic_is_a_problem_without_its_text() {
     let site = Site::open().await;
     let boom = Router::new().route("/boom", get(|| async { boom("Hong Gildong") }));
     let router = around(boom, &site.app).with_state(site.app.clone());
-    let answer = Site { router, app: site.app.clone(), _folder: site._folder }.stranger().get("/boom").send().await;
+    let answer = Site { router, app: site.app.clone(), folder: site.folder }.stranger().get("/boom").send().await;
     refused(&answer, 500, "internal");
     assert!(!String::from_utf8_lossy(&answer.body).contains("Hong"), "{answer:?}");
 }

@@ -22,7 +22,7 @@ pub(crate) const PASSWORD: &str = "three short words";
 pub(crate) struct Site {
     pub(crate) app: App,
     pub(crate) router: Router,
-    pub(crate) _folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 impl Site {
@@ -37,7 +37,7 @@ impl Site {
         let mut config = Config::plain(folder.path().join("data"));
         change(&mut config);
         let app = App::open(config).await.unwrap();
-        Self { router: server::app(app.clone()), app, _folder: folder }
+        Self { router: server::app(app.clone()), app, folder }
     }
 
     /// Somebody whom the server does not know.
@@ -151,6 +151,7 @@ impl Ask {
     }
 
     /// With JSON.
+    #[expect(clippy::needless_pass_by_value, reason = "tests write it in place")]
     pub(crate) fn json(self, json: Value) -> Self {
         self.body(json.to_string()).header("content-type", "application/json")
     }
