@@ -226,7 +226,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`], in words that say which file or variable and what to do.
     pub fn read(flags: &Flags) -> Result<Self, ConfigError> {
-        let mut figment = Figment::from(Serialized::defaults(Self::plain(data_folder().unwrap_or_default())));
+        let mut figment = Figment::from(Serialized::defaults(Self::plain(xdg_folder().unwrap_or_default())));
         if let Some(file) = file(flags)? {
             figment = figment.merge(Toml::file_exact(file));
         }
@@ -328,7 +328,7 @@ fn file(flags: &Flags) -> Result<Option<PathBuf>, ConfigError> {
 }
 
 /// Where a user's programs keep data (XDG Base Directory Specification 0.8).
-fn data_folder() -> Option<PathBuf> {
+fn xdg_folder() -> Option<PathBuf> {
     folder("XDG_DATA_HOME", ".local/share")
 }
 

@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn common_stems_make_cases() {
+    fn shared_stems_make_cases() {
         check(
             &["P1_t1.nii.gz", "P2_t1.nii.gz", "P1_flair.nii.gz", "P2_T2.nii.gz", "P1_seg.nii.gz"],
             &[0, 1, 0, 1, 0],
