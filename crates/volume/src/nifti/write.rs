@@ -5,10 +5,11 @@ use std::path::Path;
 
 use flate2::{Compression, GzBuilder};
 
-use super::header::Order;
+use super::datatype::append;
+use super::header::{Header, Order};
 use super::read::{self, Stream, read_header, skip_to_voxels};
-use super::{Datatype, Geometry, NiftiError};
-use crate::{Limits, Volume, write_atomically};
+use super::{Datatype, Geometry, NiftiError, Version, Warning};
+use crate::{Grid, Limits, Volume, write_atomically};
 
 /// Level 6 is where deflate stops to pay: masks of 9 M voxels become tens of kilobytes in about 50 ms.
 const LEVEL: u32 = 6;
@@ -40,8 +41,12 @@ pub fn mask_bytes(volume: &Volume<u8>, geometry: &Geometry) -> Result<Vec<u8>, N
     gzip.finish().map_err(unwritable)
 }
 
-/// The same volume as a gzip file without anything but voxels and geometry: bit for bit the stored voxels with their
-/// type and intensity scale, the spatial fields, no free text, no extensions, no acquisition fields, no time stamp.
+/// The same volume as a gzip file without anything but voxels and geometry: no free text, no extensions, no acquisition
+/// fields, no time stamp.
+///
+/// The form is the plainest one, so that every viewer takes left for left: little-endian, `NIfTI-1` where the shape fits,
+/// an sform. Where the source has that form already, its spatial fields stay byte for byte. Voxels keep their type and
+/// intensity scale bit for bit; 64-bit integers, which few read, become float32 of the scaled values.
 ///
 /// # Errors
 /// As [`super::parse`], and [`NiftiError::NotOneVolume`] for a stack.
@@ -54,24 +59,48 @@ pub fn cleaned(bytes: &[u8], limits: &Limits) -> Result<Vec<u8>, NiftiError> {
     }
     let datatype = header.datatype()?;
     let begin = header.voxel_offset()?;
-    let geometry = Geometry::of(&header, extent.shape, &mut Vec::new())?;
+    let geometry = plain_geometry(&header, extent.shape)?;
     let mut left = extent.shape.iter().product::<usize>() as u64 * datatype.size() as u64;
     let expected = begin.saturating_add(left);
     let mut buffer = vec![0; read::CHUNK];
     skip_to_voxels(&mut stream, [begin, expected], limits, &mut buffer)?;
+    let scale = header.scale().0;
+    let is_wide = matches!(datatype, Datatype::I64 | Datatype::U64);
+    let written = if is_wide { (Datatype::F32, None) } else { (datatype, scale) };
     let unwritable = |cause| NiftiError::Unwritable { cause };
     let mut gzip = GzBuilder::new().mtime(0).write(Vec::new(), Compression::new(LEVEL));
-    gzip.write_all(&geometry.file_header(datatype, header.scale().0)?).map_err(unwritable)?;
+    gzip.write_all(&geometry.file_header(written.0, written.1)?).map_err(unwritable)?;
+    let mut floats: Vec<f32> = Vec::new();
     while left > 0 {
         let step = usize::try_from(left).unwrap_or(read::CHUNK).min(read::CHUNK);
-        if stream.fill(&mut buffer[..step])? < step {
+        let piece = &mut buffer[..step];
+        if stream.fill(piece)? < step {
             return Err(NiftiError::Truncated { expected, found: stream.position });
         }
-        gzip.write_all(&buffer[..step]).map_err(unwritable)?;
+        if is_wide {
+            floats.clear();
+            append(datatype, header.order, scale, piece, &mut floats);
+            let bytes: Vec<u8> = floats.iter().flat_map(|value| value.to_le_bytes()).collect();
+            gzip.write_all(&bytes).map_err(unwritable)?;
+        } else {
+            if header.order == Order::Big {
+                piece.chunks_exact_mut(datatype.size()).for_each(<[u8]>::reverse);
+            }
+            gzip.write_all(piece).map_err(unwritable)?;
+        }
         left -= step as u64;
     }
     stream.finish(&mut buffer, limits)?;
     gzip.finish().map_err(unwritable)
+}
+
+/// The geometry of a header if every viewer understands it alike, else the same place in the plainest form.
+fn plain_geometry(header: &Header, shape: [usize; 3]) -> Result<Geometry, NiftiError> {
+    let mut warnings = Vec::new();
+    let geometry = Geometry::of(header, shape, &mut warnings)?;
+    let has_sform = header.code(header.version.layout().sform_code) > 0 && !warnings.contains(&Warning::SformUnusable);
+    let is_plain = header.version == Version::One && header.order == Order::Little && has_sform;
+    if is_plain { Ok(geometry) } else { Ok(Geometry::from_grid(&Grid::from_smaller(shape, *geometry.affine()))) }
 }
 
 /// Write a scan as int16, rounding to whole numbers; else as [`write_mask`].
@@ -150,7 +179,7 @@ fn write<T: Copy, const N: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Affine, Grid};
+    use crate::Affine;
 
     /// A file of int16 voxels with a scale, a patient's name in its free text and an extension.
     fn talkative() -> (Vec<u8>, Geometry) {
@@ -183,6 +212,63 @@ mod tests {
         assert!(!plain.windows(4).any(|window| window == b"Hong" || window == b"born"), "no free text");
         assert_eq!(cleaned(&clean, &limits).unwrap(), clean, "clean stays as it is");
         assert!(matches!(cleaned(&bytes[..400], &limits), Err(NiftiError::Truncated { .. })), "cut");
+    }
+
+    /// The same file with everything after a number's width turned round: big-endian.
+    fn big_endian(little: &[u8]) -> Vec<u8> {
+        let mut bytes = little.to_vec();
+        let mut turn = |from: usize, to: usize, width: usize| {
+            bytes[from..to].chunks_exact_mut(width).for_each(<[u8]>::reverse);
+        };
+        turn(0, 4, 4);
+        turn(40, 56, 2);
+        turn(68, 76, 2);
+        turn(76, 120, 4);
+        turn(252, 256, 2);
+        turn(256, 328, 4);
+        turn(384, 432, 2);
+        bytes
+    }
+
+    #[test]
+    fn what_viewers_take_differently_is_written_plainly() {
+        let limits = Limits::default();
+        let (bytes, geometry) = talkative();
+        let plain = cleaned(&bytes, &limits).unwrap();
+        assert_eq!(cleaned(&big_endian(&bytes), &limits).unwrap(), plain, "byte order");
+        let mut bare = bytes.clone();
+        bare[252..256].fill(0); // neither qform nor sform: x runs to the left, as nibabel takes it
+        let (before, after) = (read::parse(&bare, &limits).unwrap(), cleaned(&bare, &limits).unwrap());
+        assert!(before.warnings.contains(&Warning::NoOrientation), "{:?}", before.warnings);
+        let (header, after) = (gunzip(&after), read::parse(&after, &limits).unwrap());
+        assert_eq!((header[254], after.volumes), (1, before.volumes), "an sform says where left is");
+        let mut flat = bytes.clone();
+        flat[280..328].fill(0); // an sform that is none beside a good qform
+        let after = cleaned(&flat, &limits).unwrap();
+        let affine = *read::parse(&after, &limits).unwrap().geometry.affine();
+        assert!(
+            Grid::new([2, 3, 4], affine, &limits).unwrap().largest_shift(geometry.affine()) < 1e-4,
+            "the qform's place"
+        );
+        assert_eq!(gunzip(&after)[280..284], (-1.0_f32).to_le_bytes(), "written as sform");
+    }
+
+    #[test]
+    fn wide_integers_become_floats() {
+        let (mut bytes, _) = talkative();
+        bytes[70..74].copy_from_slice(&[0, 4, 64, 0]); // int64
+        bytes.truncate(384);
+        bytes.extend((0..24_i64).flat_map(|n| (n - 7).to_le_bytes()));
+        let limits = Limits::default();
+        let (before, after) =
+            (read::parse(&bytes, &limits).unwrap(), read::parse(&cleaned(&bytes, &limits).unwrap(), &limits).unwrap());
+        assert_eq!((after.datatype, after.volumes), (Datatype::F32, before.volumes), "scaled values");
+    }
+
+    fn gunzip(bytes: &[u8]) -> Vec<u8> {
+        let mut plain = Vec::new();
+        std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(bytes), &mut plain).unwrap();
+        plain
     }
 
     #[test]
