@@ -54,18 +54,43 @@ async function opened(stage: Stage, id: string, query = ''): Promise<Page> {
   return page
 }
 
-/** A point of the axial pane where the status line names this tissue. */
-async function pointOn(page: Page, code: string): Promise<Point> {
-  const box = await page.locator(AXIAL).first().boundingBox()
-  if (!box) throw new Error('there is no axial pane')
-  for (let y = 20; y < box.height - 30; y += 6) {
-    for (let x = 20; x < box.width - 20; x += 6) {
-      await page.mouse.move(box.x + x, box.y + y)
-      if ((await page.getByTestId('label').getAttribute('data-code')) === code) return [x, y]
-    }
-  }
-  throw new Error(`no ${code} in this slice`)
+/** Draws tissues as plain areas, without a crosshair, so that pixels can be foretold. */
+async function plainly(page: Page): Promise<void> {
+  await page.getByLabel('Draw').selectOption('fill')
+  await page.locator(AXIAL).first().focus()
+  for (let i = 0; i < 20; i++) await page.keyboard.press('d')
+  await page.keyboard.press('x')
 }
+
+/** A point of the axial pane around which everything has this colour. */
+async function pointOf(page: Page, colour: Rgb): Promise<Point> {
+  const find = () =>
+    page
+      .locator(AXIAL)
+      .first()
+      .evaluate((canvas: HTMLCanvasElement, [r, g, b]) => {
+        const { width, height } = canvas
+        const data = canvas.getContext('2d')?.getImageData(0, 0, width, height).data ?? new Uint8ClampedArray(0)
+        const has = (x: number, y: number) => {
+          const at = 4 * (y * width + x)
+          return data[at] === r && data[at + 1] === g && data[at + 2] === b
+        }
+        const scale = width / canvas.getBoundingClientRect().width
+        const corners = [-3, 0, 3].flatMap((dx) => [-3, 0, 3].map((dy) => [dx, dy] as const))
+        for (let y = 10; y < height - 10; y++) {
+          for (let x = 10; x < width - 20; x++) {
+            if (corners.every(([dx, dy]) => has(x + dx, y + dy))) return [x / scale, y / scale] as const
+          }
+        }
+        return null
+      }, colour)
+  await expect.poll(find).not.toBeNull()
+  const found = await find()
+  if (!found) throw new Error('the colour went away')
+  return found
+}
+
+const ENHANCING: Rgb = [0xff, 0x3b, 0x3b]
 
 /** A head of 1 mm with a bright block in the patient's left front, stored to the left or to the right. */
 function marked(direction: 'LPS' | 'RAS', brightness: number): Buffer {
@@ -149,18 +174,20 @@ describe.skipIf(reason !== null)('the viewer', () => {
 
   test('draws the mask where the mask is, in its colour, and S takes it away', async () => {
     const page = await opened(stage, demo)
-    await page.getByLabel('Draw').selectOption('fill')
-    for (let i = 0; i < 20; i++) await page.keyboard.press('d')
-    await page.keyboard.press('x')
-    const at = await pointOn(page, 'et')
-    expect(await pixel(page, at)).toEqual([0xff, 0x3b, 0x3b])
+    await plainly(page)
+    const at = await pointOf(page, ENHANCING)
+    const box = await page.locator(AXIAL).first().boundingBox()
+    await page.mouse.move((box?.x ?? 0) + at[0], (box?.y ?? 0) + at[1])
+    await expect.poll(() => page.getByTestId('status').getAttribute('data-at')).toBe('pointer')
+    expect(await page.getByTestId('label').getAttribute('data-code')).toBe('et')
     await page.keyboard.press('s')
     const [r, g, b] = await pixel(page, at)
-    expect([g, b]).toEqual([r, r])
+    expect([g, b], 'grey').toEqual([r, r])
     if (pictures !== undefined) {
       mkdirSync(pictures, { recursive: true })
       await page.keyboard.press('s')
       await page.getByLabel('Draw').selectOption('both')
+      await page.locator(AXIAL).first().focus()
       for (let i = 0; i < 17; i++) await page.keyboard.press('a')
       await page.keyboard.press('x')
       await page.waitForTimeout(1500)
@@ -208,7 +235,8 @@ describe.skipIf(reason !== null)('the viewer', () => {
 
   test('makes a version of an edit, and undoes a stroke', async () => {
     const page = await opened(stage, demo)
-    const [x, y] = await pointOn(page, 'et')
+    await plainly(page)
+    const [x, y] = await pointOf(page, ENHANCING)
     const box = await page.locator(AXIAL).first().boundingBox()
     const stroke = async () => {
       await page.mouse.move((box?.x ?? 0) + x, (box?.y ?? 0) + y)

@@ -1,3 +1,4 @@
+import { useRef } from 'react'
 import type { Study } from '../api/types'
 import { useWords } from '../words/useWords'
 import { EditPanel } from './EditPanel'
@@ -17,12 +18,26 @@ interface SidePanelProps {
 /** Numbers and controls beside the panes; hidden with H. */
 export function SidePanel({ study, work, actions }: SidePanelProps) {
   const { t } = useWords()
+  const byPointer = useRef(false)
   const { scene, look, versions, edits, volumes, dispatch, mayEdit } = work
   const editing = mayEdit && (edits.state.parent !== null || ['brush', 'eraser', 'fill'].includes(scene.tool))
   const parent = study.segmentations.find((row) => row.id === edits.state.parent) ?? null
   const newer = parent ? Math.max(...study.segmentations.map((row) => row.number)) : 0
   return (
-    <aside className="side-panel" aria-label={t('study.side')}>
+    <aside
+      className="side-panel"
+      aria-label={t('study.side')}
+      onPointerDown={() => {
+        byPointer.current = true
+      }}
+      onKeyDown={() => {
+        byPointer.current = false
+      }}
+      onChange={(event) => {
+        // A list keeps the letters for itself while it has the focus: after a choice by mouse they are the viewer's again.
+        if (byPointer.current && event.target instanceof HTMLSelectElement) event.target.blur()
+      }}
+    >
       {editing && (
         <EditPanel
           edits={edits}

@@ -26,7 +26,7 @@ export function StatusLine({ look, library, hover }: StatusLineProps) {
   const value = volume?.values[offsetOf(at, grid.shape)]
   const code = CODES[labels?.values[offsetOf(at, grid.shape)] ?? 0] ?? 'background'
   return (
-    <p className="status-line numeric" data-testid="status">
+    <p className="status-line numeric" data-testid="status" data-at={pointed ? 'pointer' : 'crosshair'}>
       <span>
         {words.named(`sequence.${sequence}`)}{' '}
         <b data-testid="intensity">

@@ -86,7 +86,7 @@ export function Toolbar(props: ToolbarProps) {
       </fieldset>
       <Menu
         label={t(`study.layout.${scene.layout}`)}
-        name={t('study.layout')}
+        name={t('study.layout', { layout: t(`study.layout.${scene.layout}`) })}
         icon={<Columns3 size={16} />}
         look="quiet"
         items={LAYOUTS.map((layout) => ({

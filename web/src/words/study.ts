@@ -25,7 +25,7 @@ export const study = {
   'study.job.left': ['about {seconds} s left', '약 {seconds}초 남음'],
   'study.job.failed': ['The segmentation failed.', '분할하지 못했습니다.'],
   'study.toolbar': ['Viewer', '뷰어'],
-  'study.layout': ['Layout (V)', '화면 배치(V)'],
+  'study.layout': ['Layout (V): {layout}', '화면 배치(V): {layout}'],
   'study.layout.four': ['Planes + 3D', '단면 + 3D'],
   'study.layout.three': ['Three planes', '세 단면'],
   'study.layout.single': ['One plane', '한 단면'],
