@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ApiError, address, asProblem, get, getBytes, post } from './client'
+import { ApiError, address, asProblem, get, post } from './client'
 import { fakeServer, Refusal } from './fakes'
 
 test('addresses leave out what is empty and escape what is odd', () => {
@@ -18,7 +18,6 @@ test('writes carry the page’s header, reads do not', async () => {
 test('a refusal becomes one kind of error with the server’s code', async () => {
   fakeServer({ 'GET studies/1': new Refusal(403, 'role_too_low') })
   await expect(get('studies/1')).rejects.toMatchObject({ code: 'role_too_low', status: 403 })
-  expect(await getBytes('studies/2/draft')).toBeNull()
 })
 
 test('no answer, and an answer that is no JSON, are errors of the same kind', async () => {

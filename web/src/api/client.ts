@@ -89,12 +89,3 @@ export const remove = (path: string, query?: Query): Promise<void> => json<void>
 /** Sends bytes (a mask, a draft, a model) and reads JSON back. */
 export const sendBytes = <T>(method: 'POST' | 'PUT', path: string, body: Blob, query?: Query): Promise<T> =>
   json<T>(method, path, { body, query })
-/** Reads bytes; null where there are none (404). */
-export async function getBytes(path: string, query?: Query, signal?: AbortSignal): Promise<ArrayBuffer | null> {
-  try {
-    return await (await send('GET', path, { query, signal })).arrayBuffer()
-  } catch (error) {
-    if (error instanceof ApiError && error.status === 404) return null
-    throw error
-  }
-}

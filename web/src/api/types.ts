@@ -192,7 +192,7 @@ export interface Study extends StudyRow {
   /** Newest first. */
   segmentations: SegmentationRow[]
   /** First and last voxel of the brain, in RAS order; what fills the panes. */
-  brain?: [Triple, Triple] | null
+  brain: [Triple, Triple] | null
   /** Voxel to begin at: largest tumour slice, or the middle of the brain. */
   centre: Triple | null
 }

@@ -27,6 +27,7 @@ function study(change: Partial<Study> = {}): Study {
       guessed: false,
     })),
     segmentations: [aSegmentation('a', { warnings: [{ code: 'cut_off', text: 'the tumour reaches the edge' }] })],
+    brain: null,
     centre: [1, 1, 2],
     ...change,
   }

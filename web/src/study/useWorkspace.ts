@@ -72,7 +72,7 @@ export function useWorkspace(study: Study, shape: Triple, spacing: Triple): Work
       words,
       masks,
       preview: previewUrl(previewed),
-      fit: study.brain ?? null,
+      fit: study.brain,
       revision,
     }),
     [scene, grid, placed, study.series, study.brain, settings, words, masks, previewed, revision],

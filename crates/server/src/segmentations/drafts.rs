@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{EntityTrait, IntoActiveModel};
 use serde::Deserialize;
@@ -41,9 +41,9 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(read, write, remove))
 }
 
-/// One's own draft of a study; the header `Glioscope-Parent` names the segmentation that it changes.
+/// One's own draft of a study, if there is one; the header `Glioscope-Parent` names the segmentation that it changes.
 #[utoipa::path(get, path = "/studies/{id}/draft", tag = "segmentations", params(("id" = StudyId, Path)),
-    responses((status = OK, content_type = "application/gzip", body = Vec<u8>)))]
+    responses((status = OK, content_type = "application/gzip", body = Vec<u8>), (status = NO_CONTENT)))]
 async fn read(
     State(app): State<App>,
     person: Person,
@@ -51,7 +51,9 @@ async fn read(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     studies::rows::present(&app.db, id).await?;
-    let row = rows::draft(&app.db, id, person.key()).await?.ok_or_else(|| Problem::not_found("draft"))?;
+    let Some(row) = rows::draft(&app.db, id, person.key()).await? else {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    };
     audit::record(&app, &person, Action::Read, Object::one(Kind::Draft, id)).await?;
     let mut response = ship(&app, &headers, &Shipment::changing(row.labels_sha)).await?;
     if let Some(parent) = row.parent_id.and_then(|parent| HeaderValue::try_from(parent.to_string()).ok()) {

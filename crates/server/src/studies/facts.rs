@@ -19,8 +19,8 @@ pub struct Facts {
     pub rows: [[f64; 4]; 3],
     /// What is drawn black and white: the 0.5th and 99.5th percentile inside the brain.
     pub window: [f32; 2],
-    /// The middle of the brain, as an index in RAS order.
-    pub middle: [usize; 3],
+    /// First and last voxel of the brain, as indices in RAS order.
+    pub brain: [[usize; 3]; 2],
 }
 
 impl Facts {
@@ -35,8 +35,14 @@ impl Facts {
             orientation: Orientation::of(grid.affine()).code(),
             rows: *grid.affine().rows(),
             window: [window.low, window.high],
-            middle: std::array::from_fn(|axis| usize::midpoint(brain.start[axis], brain.end[axis] - 1)),
+            brain: [brain.start, brain.end.map(|end| end - 1)],
         }
+    }
+
+    /// The middle of the brain, as an index in RAS order.
+    pub fn middle(&self) -> [usize; 3] {
+        let [first, last] = self.brain;
+        std::array::from_fn(|axis| usize::midpoint(first[axis], last[axis]))
     }
 
     /// The grid; nothing if the numbers do not make one, which means that the row is damaged.
@@ -95,7 +101,7 @@ mod tests {
         assert_eq!((facts.orientation.as_str(), facts.shape), ("PSR", [5, 6, 7]));
         assert_eq!((facts.upright_shape(), facts.upright_spacing()), ([7, 5, 6], [3.0, 1.0, 2.0]));
         assert_eq!(facts.upright_shape(), upright.grid().shape());
-        assert_eq!(facts.middle, [4, 2, 3], "x as stored, y mirrored, z as stored");
+        assert_eq!(facts.middle(), [4, 2, 3], "x as stored, y mirrored, z as stored");
         let back: Facts = facts.to_json().to_string().parse::<Json>().unwrap().read().unwrap();
         assert_eq!(back, facts);
         assert_eq!(back.grid(), Some(grid));

@@ -148,6 +148,7 @@ async fn whole(app: &App, row: study::Model) -> Result<Study, Problem> {
         spacing: first.as_ref().map(super::facts::Facts::upright_spacing),
         series,
         segmentations,
-        centre: tumour.or(first.map(|facts| facts.middle)),
+        brain: first.as_ref().map(|facts| facts.brain),
+        centre: tumour.or(first.map(|facts| facts.middle())),
     })
 }

@@ -65,6 +65,8 @@ pub struct Study {
     pub series: Vec<Series>,
     /// The masks, newest first.
     pub segmentations: Vec<SegmentationRow>,
+    /// First and last voxel of the brain, in RAS order: what fills the panes.
+    pub brain: Option<[[usize; 3]; 2]>,
     /// The voxel to begin at, in RAS order: the middle of the tumour's largest axial slice, else of the brain.
     pub centre: Option<[usize; 3]>,
 }

@@ -246,7 +246,7 @@ mod tests {
             orientation: "RAS".to_owned(),
             rows: [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]],
             window: [0.0, 1.0],
-            middle: [2; 3],
+            brain: [[0; 3], [3; 3]],
         };
         let codes = (values == Values::Labels).then(|| vec![1, 2, 4]);
         let look = Look { facts, values, codes, voxels: Sha([n; 32]), levels: [1.0, 2.0, 3.0], sketch: String::new() };
