@@ -14,7 +14,8 @@ use crate::source::Digest;
 use crate::study::Sequence;
 
 /// The model inside the binary.
-pub const DEFAULT: &[u8] = include_bytes!("../../../models/default.safetensors");
+// A `static`: a `const` of this size was copied into each place that names it (the program had five copies).
+pub static DEFAULT: &[u8] = include_bytes!("../../../models/default.safetensors");
 
 /// The metadata key under which [`Card`] stands, as JSON.
 const KEY: &str = "glioscope";
