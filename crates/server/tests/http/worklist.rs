@@ -11,7 +11,8 @@ async fn four(owner: &Visitor) -> Vec<Value> {
     let first = study(owner, case(1), json!({"date": "2026-01-31", "name": "Kim"})).await;
     let patient = first["patient"]["id"].clone();
     let second = study(owner, case(2), json!({"date": "2026-03-01", "patient_id": patient})).await;
-    let third = study(owner, without(case(3), &["seg"]), json!({"date": "2025-12-24", "name": "100% _Lee_"})).await;
+    let third =
+        study(owner, without(case(3), &["seg"]), json!({"date": "2025-12-24", "name": "100% _Lee_ Ärzte"})).await;
     let fourth = study(owner, without(case(4), &["seg", "t1ce"]), json!({})).await;
     vec![first, second, third, fourth]
 }
@@ -40,6 +41,8 @@ async fn studies_are_found_sorted_and_paged() {
     check("search=p-0002", &[id(2)]).await;
     check("search=%25", &[id(2)]).await;
     check("search=_lee_", &[id(2)]).await;
+    check("search=%C3%84rz", &[id(2)]).await;
+    check("search=%00", &[]).await;
     check("date_from=2026-01-31&date_to=2026-02-28", &[id(0)]).await;
     check("state=unsegmented", &[id(2)]).await;
     check("state=accepted&sort=created_at", &[id(0), id(1)]).await;
