@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
 
@@ -23,6 +23,16 @@ export interface Look {
   width?: number
   height?: number
 }
+
+/** What the shell says for the tests or for another server is no setting of this one. */
+function plainEnvironment(): NodeJS.ProcessEnv {
+  const kept = Object.entries(process.env).filter(
+    ([name]) => !name.startsWith('GLIOSCOPE_') && name !== 'XDG_CONFIG_HOME',
+  )
+  return Object.fromEntries(kept)
+}
+
+const CONTEXT = { viewport: { width: 1366, height: 768 }, timezoneId: 'UTC' } as const
 
 /** A server of its own with an empty folder, and a browser before it. */
 export class Stage {
@@ -46,6 +56,7 @@ export class Stage {
     const data = mkdtempSync(join(tmpdir(), 'glioscope-data-'))
     const server = spawn(PROGRAM, ['serve', '--listen', '127.0.0.1:0', '--data', data, ...flags], {
       stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...plainEnvironment(), XDG_CONFIG_HOME: data },
     })
     const link = await firstLink(server)
     const executablePath = browserPath()
@@ -62,7 +73,7 @@ export class Stage {
         '--enable-unsafe-swiftshader',
       ],
     })
-    const context = await browser.newContext({ viewport: { width: 1366, height: 768 }, timezoneId: 'UTC' })
+    const context = await browser.newContext(CONTEXT)
     const first = await context.newPage()
     await first.goto(link)
     await first.close()
@@ -71,9 +82,14 @@ export class Stage {
     return stage
   }
 
-  /** A page of its own look at `path`. */
-  async show(path: string, look: Look): Promise<Page> {
-    const page = await this.#context.newPage()
+  /** Another person's browser: it knows no cookie. */
+  stranger(): Promise<BrowserContext> {
+    return this.#browser.newContext(CONTEXT)
+  }
+
+  /** A page of its own look at `path`, for the person who came in by the link or for another one. */
+  async show(path: string, look: Look, who: BrowserContext = this.#context): Promise<Page> {
+    const page = await who.newPage()
     await page.setViewportSize({ width: look.width ?? 1366, height: look.height ?? 768 })
     await page.addInitScript(
       (settings) => localStorage.setItem('glioscope.settings', settings),
@@ -81,18 +97,24 @@ export class Stage {
     )
     page.on('pageerror', (error) => this.complaints.push(`${path}: ${error.message}`))
     page.on('console', (message) => {
-      if (message.type() === 'error') this.complaints.push(`${path}: ${message.text()}`)
+      if (message.type() === 'error') this.complaints.push(`${path}: ${message.text()} ${message.location().url}`)
     })
     await page.goto(this.origin + path)
     return page
   }
 
-  /** Four scans of a made head, as files. */
-  phantom(seed: number): string {
+  /** Four scans of a made head, as files; its exact mask is left out. */
+  phantom(seed: number): string[] {
     const out = join(this.folder, `phantom-${seed}`)
-    const made = spawnSync(PROGRAM, ['phantom', '--out', out, '--seed', String(seed)], { encoding: 'utf8' })
+    const made = spawnSync(PROGRAM, ['phantom', '--out', out, '--seed', String(seed)], {
+      encoding: 'utf8',
+      env: plainEnvironment(),
+    })
     if (made.status !== 0) throw new Error(`glioscope phantom: ${made.stderr}`)
-    return out
+    return readdirSync(out, { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.nii.gz') && !/seg|mask|label/i.test(basename(name)))
+      .map((name) => join(out, name))
+      .sort()
   }
 
   async close(): Promise<void> {

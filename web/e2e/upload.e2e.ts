@@ -1,19 +1,12 @@
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { serious } from './serious'
 import { lacking, Stage } from './stage'
+import { ask, plain } from './viewing'
 
 const reason = lacking()
 if (reason !== null) console.error(`SKIPPED: end-to-end tests of the upload: ${reason}`)
-
-const look = { language: 'en', theme: 'dark' } as const
-
-function scans(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .map((name) => join(folder, name))
-    .filter((path) => path.endsWith('.nii.gz') && statSync(path).isFile())
-    .filter((path) => !/seg|mask|label/i.test(basename(path)))
-}
 
 describe.skipIf(reason !== null)('from files to volumes', () => {
   let stage: Stage
@@ -24,9 +17,9 @@ describe.skipIf(reason !== null)('from files to volumes', () => {
   afterAll(() => stage.close())
 
   test('an empty list leads to the upload; four files become a study with volumes', async () => {
-    const page = await stage.show('/', look)
+    const page = await stage.show('/', plain)
     await page.getByRole('button', { name: 'Upload an examination' }).click()
-    const files = scans(stage.phantom(2))
+    const files = stage.phantom(2)
     expect(files).toHaveLength(4)
     await page.getByTestId('files').setInputFiles(files)
     await page.getByText('4 of 4 sequences').waitFor()
@@ -39,29 +32,61 @@ describe.skipIf(reason !== null)('from files to volumes', () => {
     await page.close()
   })
 
-  test('a damaged file says what is wrong beside itself, and nothing is stored', async () => {
-    const page = await stage.show('/upload', look)
-    const [whole] = scans(stage.phantom(3))
+  test('a segmentation is cancelled, and the volumes from before stay', async () => {
+    const page = await stage.show('/', plain)
+    const line = page.locator('[data-study]').first()
+    await line.getByRole('checkbox').check()
+    await page.getByRole('button', { name: 'Segment again' }).click()
+    await line.getByRole('button', { name: 'Cancel the segmentation' }).click()
+    const newest = async () =>
+      (await ask<{ items: { state: string }[] }>(page, 'GET', 'jobs')).items.map((job) => job.state)
+    await expect.poll(async () => (await newest()).sort(), { timeout: 20_000 }).toEqual(['cancelled', 'done'])
+    await line.getByText('Draft').waitFor()
+    await line.getByText(/\d ml/).first().waitFor()
+    const [study] = (await ask<{ items: { id: string }[] }>(page, 'GET', 'studies')).items
+    const { segmentations } = await ask<{ segmentations: unknown[] }>(page, 'GET', `studies/${study?.id}`)
+    expect(segmentations).toHaveLength(1)
+    await page.close()
+  })
+
+  test('bad files say what is wrong beside themselves, in both languages, and nothing is stored', async () => {
+    const page = await stage.show('/upload', plain)
+    const [whole] = stage.phantom(3)
     const broken = join(stage.folder, 'broken_flair.nii.gz')
     const bytes = readFileSync(whole ?? '')
     writeFileSync(broken, bytes.subarray(0, bytes.length / 2))
-    await page.getByTestId('files').setInputFiles([broken])
-    const line = page.locator('.file-line', { hasText: 'broken_flair' })
-    await line.getByRole('alert').waitFor()
-    const store = page.getByRole('button', { name: /Store|Start/ }).first()
-    expect(await store.isDisabled()).toBe(true)
-    await line.getByRole('button', { name: 'Remove' }).click()
-    await line.waitFor({ state: 'detached' })
+    const letter = join(stage.folder, 'letter_t1.nii')
+    writeFileSync(letter, 'Dear reader, this is a letter and no image. '.repeat(20))
+    await page.getByTestId('files').setInputFiles([broken, letter])
+    const line = (name: string) => page.locator('.file-line', { hasText: name })
+    await line('broken_flair').getByRole('alert').getByText('copy it again from its source').waitFor()
+    await line('letter_t1').getByRole('alert').getByText('This is not a NIfTI file.').waitFor()
+    const stores = page.getByRole('button', { name: /^(Store|Start)/ })
+    for (const store of await stores.all()) expect(await store.isDisabled()).toBe(true)
+    expect(await serious(page)).toEqual([])
+    await page.getByRole('button', { name: '한국어' }).click()
+    await line('broken_flair').getByRole('alert').getByText('원본에서 다시 복사하십시오').waitFor()
+    await line('letter_t1').getByRole('alert').getByText('NIfTI 파일이 아닙니다.').waitFor()
+    expect(await serious(page)).toEqual([])
+    for (const name of ['broken_flair', 'letter_t1']) {
+      await line(name).getByRole('button', { name: '제거' }).click()
+      await line(name).waitFor({ state: 'detached' })
+    }
+    expect((await ask<{ total: number }>(page, 'GET', 'studies')).total).toBe(1)
     await page.close()
   })
 
   test('a study goes to the bin and comes back', async () => {
-    const page = await stage.show('/', look)
+    const page = await stage.show('/', plain)
     await page.locator('[data-study] input').first().check()
     await page.getByRole('button', { name: 'Delete' }).click()
     await page.getByRole('button', { name: 'Undo' }).click()
     await page.getByText('1 study restored').waitFor()
     await page.locator('[data-study]').first().waitFor()
     await page.close()
+  })
+
+  test('no page complained', () => {
+    expect(stage.complaints).toEqual([])
   })
 })

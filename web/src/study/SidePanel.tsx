@@ -38,6 +38,7 @@ export function SidePanel({ study, work, actions }: SidePanelProps) {
         if (byPointer.current && event.target instanceof HTMLSelectElement) event.target.blur()
       }}
     >
+      {!mayEdit && <p className="quiet-text">{t('role.viewer.told')}</p>}
       {editing && (
         <EditPanel
           edits={edits}

@@ -7,6 +7,10 @@ export const accounts = {
   'role.viewer.may': ['looks at everything', '모두 열람'],
   'role.editor.may': ['uploads, segments, edits, accepts', '업로드, 분할, 수정, 확정'],
   'role.admin.may': ['also accounts, models, audit log', '계정, 모델, 감사 기록까지'],
+  'role.viewer.told': [
+    'You may look at everything here. Uploading and editing need the role of an editor: ask an administrator.',
+    '모든 내용을 볼 수 있습니다. 업로드와 수정에는 편집자 권한이 필요하므로 관리자에게 문의하십시오.',
+  ],
   'login.title': ['Log in', '로그인'],
   'login.name': ['Name', '이름'],
   'login.password': ['Password', '비밀번호'],

@@ -37,7 +37,8 @@ export function FileLine({ upload, file, group, groups, problems, onChanged, onR
     <tr className="file-line">
       <td className="cell-thumb">
         <Thumbnail
-          url={refused ? null : address(`uploads/${upload}/files/${file.id}/thumbnail.png`)}
+          // A file on its way has no picture yet: asking for it too early would show none for good.
+          url={file.state === 'stored' ? address(`uploads/${upload}/files/${file.id}/thumbnail.png`) : null}
           label={t('upload.picture', { name: file.name })}
           size={64}
         />

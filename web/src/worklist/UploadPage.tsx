@@ -22,6 +22,7 @@ export function UploadPage() {
   const { study } = useSearch({ from: '/upload' })
   const completed = useQuery({ ...queries.study(study ?? ''), enabled: study !== undefined })
   const { state, upload, change, takeOut, discard, commit } = useUpload()
+  const session = useQuery(queries.session())
   const [asking, setAsking] = useState(false)
   const [failed, setFailed] = useState<{ key: string; error: unknown } | null>(null)
   const groups = upload.data?.groups ?? []
@@ -42,6 +43,14 @@ export function UploadPage() {
     } catch (error) {
       setFailed({ key: group.key, error })
     }
+  }
+  if (session.data?.person?.role === 'viewer') {
+    return (
+      <div className="page">
+        <h1>{t('upload.title')}</h1>
+        <Notice tone="note">{t('role.viewer.told')}</Notice>
+      </div>
+    )
   }
   return (
     <div className={empty ? 'page upload-page empty-upload' : 'page upload-page'}>

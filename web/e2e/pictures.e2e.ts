@@ -1,0 +1,166 @@
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { account, loggedIn } from './entering'
+import { type Look, lacking, Stage } from './stage'
+import { AXIAL, ask, opened, plain, pointOf, type Rgb, sent, surfaceDrawn, uploaded } from './viewing'
+
+/** `npm run screenshots` writes the pictures of the documentation: of phantoms only. */
+const pictures = process.env.SCREENSHOTS
+const LIMIT = 300_000
+const KOREAN: Look = { language: 'ko', theme: 'light' }
+const OEDEMA_LINE: Rgb = [0x2f, 0xbf, 0x4a]
+
+interface Row {
+  id: string
+  patient: { id: string }
+  segmentation: { id: string } | null
+}
+
+async function kept(page: Page, name: string): Promise<void> {
+  const path = resolve(pictures ?? '', `${name}.png`)
+  await page.screenshot({ path, animations: 'disabled', caret: 'hide' })
+  expect(statSync(path).size, `${name}.png`).toBeLessThan(LIMIT)
+  await page.close()
+}
+
+/** Until the study has a mask; gives its id. */
+function segmented(page: Page, study: string): Promise<string> {
+  const found = async () => {
+    const { segmentation } = await ask<Row>(page, 'GET', `studies/${study}`)
+    if (segmentation === null) throw new Error('not segmented yet')
+    return segmentation.id
+  }
+  return vi.waitFor(found, { timeout: 60_000, interval: 250 })
+}
+
+/** A patient with three examinations, and another one whose FLAIR is still missing. */
+async function furnished(stage: Stage): Promise<string> {
+  const page = await stage.show('/', plain)
+  await page.locator('[data-study]').first().waitFor({ timeout: 60_000 })
+  const demo = (await ask<{ items: Row[] }>(page, 'GET', 'studies')).items[0]
+  const id = demo?.id ?? ''
+  const mask = await segmented(page, id)
+  const patient_id = demo?.patient.id
+  const others = [
+    [2, { patient_id, date: '2026-03-02', segment: true }],
+    [3, { patient_id, date: '2026-06-11', segment: true }],
+  ] as const
+  for (const [seed, wishes] of others) await segmented(page, await uploaded(page, sent(stage.phantom(seed)), wishes))
+  const three = sent(stage.phantom(4)).filter(({ name }) => !/flair|t2f/.test(name))
+  await uploaded(page, three, { date: '2026-09-10' })
+  await ask(page, 'PATCH', `studies/${id}`, { date: '2026-09-14' })
+  await ask(page, 'PATCH', `segmentations/${mask}`, { state: 'accepted' })
+  await page.close()
+  return id
+}
+
+describe.skipIf(pictures === undefined || lacking() !== null)('pictures', () => {
+  let stage: Stage
+  let study: string
+
+  beforeAll(async () => {
+    mkdirSync(resolve(pictures ?? ''), { recursive: true })
+    stage = await Stage.open()
+    study = await furnished(stage)
+  }, 180_000)
+  afterAll(() => stage.close())
+
+  /** The study when everything that a layout shows has arrived. */
+  async function settled(query: string, look = plain): Promise<Page> {
+    const page = await opened(stage, study, query, look)
+    await page.locator('.versions li').first().waitFor()
+    await page.waitForLoadState('networkidle')
+    return page
+  }
+
+  test.each([
+    ['worklist', plain],
+    ['worklist-ko', KOREAN],
+  ] as const)('%s', async (name, look) => {
+    const page = await stage.show('/', look)
+    await page.locator('[data-study]').nth(3).waitFor()
+    await page.waitForLoadState('networkidle')
+    await kept(page, name)
+  })
+
+  test('upload', async () => {
+    const page = await stage.show('/upload', plain)
+    const whole = stage.phantom(5)
+    const broken = join(stage.folder, 'control_flair.nii.gz')
+    const bytes = readFileSync(whole[0] ?? '')
+    writeFileSync(broken, bytes.subarray(0, bytes.length / 2))
+    await page.getByTestId('files').setInputFiles([...whole, broken])
+    await page.getByText('4 of 4 sequences').waitFor()
+    await page.locator('.file-line', { hasText: 'control_flair' }).getByRole('alert').first().waitFor()
+    await page.waitForLoadState('networkidle')
+    await kept(page, 'upload')
+  })
+
+  test.each([
+    ['viewer', plain],
+    ['viewer-ko', KOREAN],
+  ] as const)('%s', async (name, look) => {
+    const page = await settled('', look)
+    await surfaceDrawn(page)
+    await kept(page, name)
+  })
+
+  test.each(['reading', 'mosaic'])('viewer-%s', async (layout) => {
+    await kept(await settled(`?layout=${layout}`), `viewer-${layout}`)
+  })
+
+  test('viewer-editing, and the comparison of what it made', async () => {
+    const page = await settled('?seq=t1c&layout=single')
+    const [x, y] = await pointOf(page, OEDEMA_LINE, 0)
+    const box = await page.locator(AXIAL).first().boundingBox()
+    await page.keyboard.press('p')
+    await page.mouse.move((box?.x ?? 0) + x, (box?.y ?? 0) + y)
+    await page.mouse.down()
+    await page.mouse.move((box?.x ?? 0) + x + 50, (box?.y ?? 0) + y + 12, { steps: 8 })
+    await page.mouse.up()
+    await page.getByText('Draft kept on the server').waitFor()
+    const path = resolve(pictures ?? '', 'viewer-editing.png')
+    await page.screenshot({ path, animations: 'disabled', caret: 'hide' })
+    expect(statSync(path).size).toBeLessThan(LIMIT)
+    await page.keyboard.press('Control+s')
+    await page.locator('.versions li').nth(1).waitFor()
+    await page.close()
+    const compared = await settled('?layout=compare&seq=t1c')
+    await compared
+      .locator('.comparison')
+      .getByText(/Dice \d/)
+      .first()
+      .waitFor()
+    await kept(compared, 'viewer-comparison')
+  })
+
+  test.each([
+    ['models', 'Learnt from'],
+    ['settings', 'Tissue colours'],
+  ])('%s', async (name, shows) => {
+    const page = await stage.show(`/${name}`, plain)
+    await page.getByText(shows).first().waitFor()
+    await kept(page, name)
+  })
+
+  test('accounts, login and audit', async () => {
+    const page = await stage.show('/users', plain)
+    await account(page, 'ada')
+    await page.waitForURL('**/login?*')
+    await page.getByRole('button', { name: 'Log in' }).waitFor()
+    await kept(page, 'login')
+    const again = await stage.show('/users', plain)
+    await again.waitForURL('**/login?*')
+    await loggedIn(again, 'ada')
+    await account(again, 'ed', 'editor')
+    await again.getByLabel('Role of ed').waitFor()
+    await account(again, 'vera', 'viewer')
+    await again.getByLabel('Role of vera').waitFor()
+    await kept(again, 'accounts')
+    const audit = await stage.show('/users?tab=audit', plain)
+    await audit.getByRole('cell', { name: 'ada', exact: true }).first().waitFor()
+    await kept(audit, 'audit')
+  })
+})
