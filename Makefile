@@ -13,10 +13,10 @@ VENV := target/golden-venv
 # Real scans, which the repository does not hold: the tests named real_* and golden/nifti.py read them.
 REAL := $(or $(GLIOSCOPE_REAL),../shared/data)
 
-.PHONY: help build run test check api bench golden size
+.PHONY: help build run test check api bench bench-server golden size
 
 help: ## List the verbs
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: $(PAGE) ## Build the program, the page inside: target/release/glioscope
 	cargo build --release --locked --package cli
@@ -70,6 +70,9 @@ bench: build ## Time peak, convolution and network: one line of JSON each, appen
 	bench net --name n32 --patch 128 --pass forward; \
 	bench net --name n32 --patch 96 --pass train; \
 	bench net --name default --patch 96 --pass train
+
+bench-server: build ## Load on the application: 50 uploads at once, 1,000 worklist reads a second for a minute
+	python3 bench/server.py $(GLIOSCOPE)
 
 golden: $(VENV)/installed ## Make the golden values again, with the pinned public tools of golden/requirements.txt
 	@for script in $(filter-out golden/nifti.py,$(wildcard golden/*.py)); do echo "$$script"; $(VENV)/bin/python "$$script"; done
