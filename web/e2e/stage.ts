@@ -106,11 +106,13 @@ export class Stage {
   /** Four scans of a made head, as files; its exact mask is left out. */
   phantom(seed: number): string[] {
     const out = join(this.folder, `phantom-${seed}`)
-    const made = spawnSync(PROGRAM, ['phantom', '--out', out, '--seed', String(seed)], {
-      encoding: 'utf8',
-      env: plainEnvironment(),
-    })
-    if (made.status !== 0) throw new Error(`glioscope phantom: ${made.stderr}`)
+    if (!existsSync(out)) {
+      const made = spawnSync(PROGRAM, ['phantom', '--out', out, '--seed', String(seed)], {
+        encoding: 'utf8',
+        env: plainEnvironment(),
+      })
+      if (made.status !== 0) throw new Error(`glioscope phantom: ${made.stderr}`)
+    }
     return readdirSync(out, { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.nii.gz') && !/seg|mask|label/i.test(basename(name)))
       .map((name) => join(out, name))

@@ -51,7 +51,7 @@ describe.skipIf(reason !== null)('from files to volumes', () => {
 
   test('bad files say what is wrong beside themselves, in both languages, and nothing is stored', async () => {
     const page = await stage.show('/upload', plain)
-    const [whole] = stage.phantom(3)
+    const [whole] = stage.phantom(2)
     const broken = join(stage.folder, 'broken_flair.nii.gz')
     const bytes = readFileSync(whole ?? '')
     writeFileSync(broken, bytes.subarray(0, bytes.length / 2))

@@ -138,10 +138,24 @@ describe.skipIf(reason !== null)('the viewer', () => {
     },
   )
 
-  test.each(['en', 'ko'] as const)('has nothing that keeps a reader out, in %s', async (language) => {
-    const page = await stage.show(`/studies/${demo}`, { ...plain, language })
+  test.each([
+    ['en', 'dark'],
+    ['ko', 'light'],
+  ] as const)('has nothing in any layout that keeps a reader out, in %s, %s', async (language, theme) => {
+    const page = await opened(stage, demo, '', { language, theme })
     await page.locator('.versions li').first().waitFor()
     expect(await serious(page)).toEqual([])
+    for (const layout of ['three', 'reading', 'sequences', 'mosaic', 'compare']) {
+      await page.keyboard.press('v')
+      await page.locator(`.panes[data-layout=${layout}]`).waitFor()
+      expect(await serious(page), layout).toEqual([])
+    }
+    await page.keyboard.press('p')
+    await page.locator('.edit-panel').waitFor()
+    expect(await serious(page), 'editing').toEqual([])
+    await page.keyboard.press('?')
+    await page.getByRole('dialog').waitFor()
+    expect(await serious(page), 'help').toEqual([])
     await page.close()
   })
 

@@ -15,14 +15,23 @@ interface VersionMarkProps {
 export function VersionMark({ shown, edit, mayEdit, onAccept }: VersionMarkProps) {
   const { t, named } = useWords()
   if (!shown) return null
+  // One mark takes the other's place: a toolbar that breaks into two lines would move the image under the brush.
+  if (edit.changed) {
+    return (
+      <span className="version-mark">
+        <Mark tone="caution">
+          {t('study.version', { n: shown.number })}, {t('study.unsaved')}
+        </Mark>
+      </span>
+    )
+  }
   return (
     <span className="version-mark">
       <Mark tone={shown.state === 'accepted' ? 'good' : shown.state === 'rejected' ? 'bad' : 'note'}>
         {named(`state.${shown.state}`)}, {t('study.version', { n: shown.number })}
         {shown.model && `, ${shown.model.name}`}
       </Mark>
-      {edit.changed && <Mark tone="caution">{t('study.unsaved')}</Mark>}
-      {mayEdit && shown.state !== 'accepted' && !edit.changed && (
+      {mayEdit && shown.state !== 'accepted' && (
         <Button title="Ctrl+Enter" onClick={() => onAccept(shown)}>
           {t('study.accept')}
         </Button>

@@ -152,7 +152,7 @@ export const study = {
   'study.draft.here': ['Draft kept in this browser', '이 브라우저에 임시 저장됨'],
   'study.draft.server': ['Draft kept on the server', '서버에 임시 저장됨'],
   'study.note': ['Note', '메모'],
-  'study.save_version': ['Save as a version', '새 버전으로 저장'],
+  'study.save_version': ['Save version', '새 버전으로 저장'],
   'study.discard': ['Discard edits', '수정 취소'],
   'study.saved': ['Version {n} is saved. {change}', '버전 {n}을 저장했습니다. {change}'],
   'study.discarded': ['The edits are discarded.', '수정을 취소했습니다.'],

@@ -56,7 +56,7 @@ export const upload = {
     '서버에서 삭제되며 다시 전송해야 합니다.',
   ],
   'upload.incomplete': [
-    '{what} is missing: the study can be stored now and completed later. It is segmented when all four are there.',
+    'Missing: {what}. The study can be stored now and completed later; it is segmented when all four are there.',
     '누락: {what}. 지금 저장한 뒤 나중에 추가할 수 있으며, 네 개가 모두 있어야 분할합니다.',
   ],
   'upload.completing': [
