@@ -9,6 +9,7 @@ pub struct List<T> {
     /// The items of this part.
     pub items: Vec<T>,
     /// Where the next part begins, for `?cursor=`; null at the end.
+    #[schema(required)]
     pub next: Option<String>,
     /// How many items there are in all parts.
     pub total: u64,

@@ -106,6 +106,7 @@ pub(super) struct Checked {
     /// Whether each fits to the one before.
     whole: bool,
     /// Where it does not.
+    #[schema(required)]
     broken: Option<String>,
     /// The hash of the last entry.
     last: String,

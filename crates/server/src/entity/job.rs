@@ -48,6 +48,7 @@ pub enum Kind {
 )]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))")]
 #[serde(rename_all = "snake_case")]
+#[schema(as = JobState)]
 pub enum State {
     /// It waits.
     #[sea_orm(string_value = "queued")]

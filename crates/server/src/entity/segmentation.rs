@@ -25,6 +25,7 @@ use crate::ids::{ModelId, SegmentationId, Sha, StudyId, UserId};
 )]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))")]
 #[serde(rename_all = "snake_case")]
+#[schema(as = SegmentationSource)]
 pub enum Source {
     /// A model.
     #[sea_orm(string_value = "model")]
@@ -55,6 +56,7 @@ pub enum Source {
 )]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))")]
 #[serde(rename_all = "snake_case")]
+#[schema(as = SegmentationState)]
 pub enum State {
     /// Nobody decided.
     #[sea_orm(string_value = "draft")]

@@ -26,6 +26,7 @@ use crate::ids::{PatientId, StudyId, UserId};
 )]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))")]
 #[serde(rename_all = "snake_case")]
+#[schema(as = StudyState)]
 pub enum State {
     /// A sequence is missing.
     #[sea_orm(string_value = "incomplete")]

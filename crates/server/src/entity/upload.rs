@@ -24,6 +24,7 @@ use crate::ids::UploadId;
 )]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))")]
 #[serde(rename_all = "snake_case")]
+#[schema(as = UploadState)]
 pub enum State {
     /// Yes.
     #[sea_orm(string_value = "open")]

@@ -26,6 +26,7 @@ use crate::ids::{Sha, UploadFileId, UploadId};
 )]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))")]
 #[serde(rename_all = "snake_case")]
+#[schema(as = UploadFileState)]
 pub enum State {
     /// It is coming.
     #[sea_orm(string_value = "receiving")]

@@ -55,6 +55,7 @@ pub enum Format {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ExportQuery {
     /// What is wanted.
+    #[param(inline)]
     format: Format,
     /// Which mask; none: the one that stands for the study.
     segmentation: Option<SegmentationId>,

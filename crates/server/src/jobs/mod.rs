@@ -98,22 +98,27 @@ pub struct JobRow {
     /// How often it was begun.
     pub attempt: i32,
     /// Its place in the queue, from 1 on, while it waits.
+    #[schema(required)]
     pub position: Option<u64>,
     /// What is being done: `read`, `prepare`, `network`, `decode`, `write`.
+    #[schema(required)]
     pub stage: Option<String>,
     /// How much of all is done, 0 to 1.
     pub share: f64,
     /// How long it may still take.
+    #[schema(required)]
     pub eta_seconds: Option<f64>,
     /// Why it failed.
+    #[schema(required)]
     pub failure: Option<JobFailure>,
     /// What came of it.
+    #[schema(required)]
     pub segmentation_id: Option<SegmentationId>,
     /// When it was asked for.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
     /// When it ended.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required)]
     pub ended_at: Option<Timestamp>,
 }
 

@@ -31,8 +31,10 @@ pub struct Patient {
     /// The made name.
     pub pseudonym: String,
     /// A name, if somebody wrote one.
+    #[schema(required)]
     pub name: Option<String>,
     /// A year, if somebody wrote one.
+    #[schema(required)]
     pub birth_year: Option<i32>,
     /// Studies that do not lie in the bin.
     pub n_studies: i64,
@@ -55,9 +57,9 @@ pub struct PatientQuery {
     /// Part of the made name or of the name.
     #[serde(default)]
     pub search: Option<String>,
-    /// At most so many, 1 to 200.
+    /// At most so many; less than 1 is 1, more than 200 is 200.
     #[serde(default)]
-    pub limit: Option<u64>,
+    pub limit: Option<i64>,
     /// Where to go on.
     #[serde(default)]
     pub cursor: Option<PatientId>,
@@ -79,6 +81,7 @@ pub struct PatientVolumes {
     /// The study.
     pub study_id: StudyId,
     /// Its date.
+    #[schema(required)]
     pub date: Option<String>,
     /// Millilitres.
     pub ml: RegionVolumes,
@@ -109,7 +112,7 @@ async fn list(
     Query(query): Query<PatientQuery>,
 ) -> Result<Json<List<Patient>>, Problem> {
     audit::record(&app, &person, Action::List, Object::all(Kind::Patient)).await?;
-    let limit = query.limit.unwrap_or(50).clamp(1, 200);
+    let limit = query.limit.unwrap_or(50).clamp(1, 200).unsigned_abs();
     let search = query.search.as_deref().map(str::trim).filter(|text| !text.is_empty());
     let (mut found, total) = rows::page(&app.db, search, query.cursor, limit).await?;
     let more = found.len() as u64 > limit;

@@ -23,10 +23,13 @@ pub struct Run {
     /// How far it is.
     pub state: RunState,
     /// The last step that was written, from 0 on.
+    #[schema(required)]
     pub step: Option<u64>,
     /// How many it will take.
+    #[schema(required)]
     pub steps: Option<u64>,
     /// When it last wrote.
+    #[schema(required)]
     pub updated_at: Option<String>,
 }
 
@@ -46,11 +49,13 @@ pub struct Evaluation {
     /// The name of its folder.
     pub name: String,
     /// When it was written.
+    #[schema(required)]
     pub created_at: Option<String>,
     /// All scores, as `glioscope evaluate` writes them.
     #[schema(value_type = Object)]
     pub metrics: Value,
     /// The address of its page, if there is one.
+    #[schema(required)]
     pub report_url: Option<String>,
 }
 

@@ -31,10 +31,13 @@ pub struct Comparison {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, ToSchema)]
 pub struct RegionDice {
     /// Whole tumour.
+    #[schema(required)]
     pub wt: Option<f64>,
     /// Tumour core.
+    #[schema(required)]
     pub tc: Option<f64>,
     /// Enhancing tumour.
+    #[schema(required)]
     pub et: Option<f64>,
 }
 

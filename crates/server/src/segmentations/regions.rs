@@ -3,6 +3,7 @@
 use axum::Json;
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -15,6 +16,7 @@ pub struct TissueEntry {
     /// Its number in the masks of this server.
     pub code: u8,
     /// Its short name.
+    #[schema(schema_with = keys)]
     pub key: &'static str,
     /// The report's colour.
     pub colour: &'static str,
@@ -30,6 +32,12 @@ pub(crate) const TISSUES: [TissueEntry; 3] = [
     TissueEntry { code: 2, key: "ed", colour: "#2fbf4a", name_en: "oedema", name_ko: "부종" },
     TissueEntry { code: 3, key: "et", colour: "#ff3b3b", name_en: "enhancing tumour", name_ko: "조영증강 종양" },
 ];
+
+fn keys() -> Schema {
+    let names = TISSUES.map(|tissue| tissue.key);
+    let key = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names));
+    Schema::Object(key.description(Some("Its short name.")).build())
+}
 
 /// The routes of this file.
 pub(super) fn routes() -> OpenApiRouter<App> {

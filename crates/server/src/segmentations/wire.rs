@@ -23,8 +23,10 @@ pub struct SegmentationRow {
     /// What people think of it.
     pub state: State,
     /// The one that was edited.
+    #[schema(required)]
     pub parent_id: Option<SegmentationId>,
     /// The model that made it.
+    #[schema(required)]
     pub model: Option<ModelUsed>,
     /// Millilitres by tissue and region.
     pub ml: Volumes,
@@ -35,15 +37,18 @@ pub struct SegmentationRow {
     /// Longest axial diameter of each region, mm; null where there is none of it.
     pub diameters_mm: Diameters,
     /// How sure the model is, where it carries a calibration.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Object>, required)]
     pub confidence: Option<Value>,
     /// The account that made it.
+    #[schema(required)]
     pub created_by: Option<String>,
     /// When.
     pub created_at: String,
     /// The account that accepted or rejected it.
+    #[schema(required)]
     pub decided_by: Option<String>,
     /// When.
+    #[schema(required)]
     pub decided_at: Option<String>,
     /// What its author wrote.
     pub note: String,
@@ -101,10 +106,13 @@ pub struct Components {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, ToSchema)]
 pub struct Diameters {
     /// Whole tumour.
+    #[schema(required)]
     pub wt: Option<f64>,
     /// Tumour core.
+    #[schema(required)]
     pub tc: Option<f64>,
     /// Enhancing tumour.
+    #[schema(required)]
     pub et: Option<f64>,
 }
 

@@ -24,6 +24,7 @@ pub struct StudyQuery {
     /// Of one patient.
     pub patient: Option<PatientId>,
     /// How far they are.
+    #[param(inline)]
     pub state: Option<Stage>,
     /// Segmented by this model.
     pub model: Option<ModelId>,
@@ -44,11 +45,12 @@ pub struct StudyQuery {
     /// `YYYY-MM-DD`: on this day or before.
     pub date_to: Option<String>,
     /// By what; `-` before it: the largest first.
+    #[param(inline)]
     pub sort: Option<Sort>,
     /// Those in the bin instead of the others.
     pub bin: Option<bool>,
-    /// At most so many, 1 to 200.
-    pub limit: Option<u64>,
+    /// At most so many; less than 1 is 1, more than 200 is 200.
+    pub limit: Option<i64>,
     /// Where to go on.
     pub cursor: Option<String>,
 }
@@ -133,7 +135,7 @@ const NEWEST_REJECTED: &str = "EXISTS (SELECT 1 FROM segmentation r WHERE r.stud
 impl StudyQuery {
     /// How many at most.
     pub(crate) fn limit(&self) -> u64 {
-        self.limit.unwrap_or(50).clamp(1, 200)
+        self.limit.unwrap_or(50).clamp(1, 200).unsigned_abs()
     }
 
     /// By what.

@@ -50,6 +50,7 @@ impl From<Plane> for picture::Plane {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct SliceQuery {
     /// The plane.
+    #[param(inline)]
     plane: Plane,
     /// Which one, counted in RAS order; none: where the tumour is largest, else the middle of the brain.
     index: Option<usize>,

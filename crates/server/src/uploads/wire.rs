@@ -79,18 +79,24 @@ pub struct UploadFile {
     /// How far it is.
     pub state: State,
     /// What it shows.
+    #[schema(required)]
     pub sequence: Option<Content>,
     /// Whether that is a guess from its content: a person should look.
     pub guessed: bool,
     /// What the numbers of a mask mean.
+    #[schema(required)]
     pub scheme: Option<Scheme>,
     /// Voxels along x, y, z as stored.
+    #[schema(value_type = Option<(usize, usize, usize)>, required)]
     pub shape: Option<[usize; 3]>,
     /// Millimetres along x, y, z as stored.
+    #[schema(value_type = Option<(f64, f64, f64)>, required)]
     pub spacing: Option<[f64; 3]>,
     /// Where the stored axes point, such as `LPS`.
+    #[schema(required)]
     pub orientation: Option<String>,
     /// What is wrong with it.
+    #[schema(required)]
     pub problem: Option<UploadProblem>,
 }
 
@@ -98,6 +104,7 @@ pub struct UploadFile {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct UploadProblem {
     /// With which file; none: with the group.
+    #[schema(required)]
     pub file_id: Option<UploadFileId>,
     /// A stable name.
     pub code: Flaw,
@@ -174,5 +181,6 @@ pub struct CommittedStudy {
     /// The study.
     pub study_id: StudyId,
     /// Its segmentation, if one was asked for and nothing is missing.
+    #[schema(required)]
     pub job_id: Option<JobId>,
 }

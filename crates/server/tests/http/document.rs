@@ -25,13 +25,33 @@ async fn the_document_is_served_and_every_operation_may_fail_in_words() {
     let site = Site::open().await;
     let document = site.stranger().get("/api/openapi.json").send().await.json();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"), "{}", document["openapi"]);
+    let problem = &document["components"]["responses"]["Problem"]["content"]["application/problem+json"]["schema"];
+    assert_eq!(problem["$ref"], "#/components/schemas/Problem");
     assert!(document["components"]["schemas"]["Problem"].is_object());
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
-            let problem = &operation["responses"]["default"]["content"]["application/problem+json"]["schema"]["$ref"];
-            assert_eq!(problem, "#/components/schemas/Problem", "{method} {path}");
+            for status in ["400", "401", "403", "404", "409", "413", "415", "422", "429", "default"] {
+                let answer = &operation["responses"][status]["$ref"];
+                assert_eq!(answer, "#/components/responses/Problem", "{method} {path} {status}");
+            }
             assert!(operation["summary"].is_string() || operation["description"].is_string(), "{method} {path}");
             assert!(operation["tags"].is_array(), "{method} {path}");
+        }
+    }
+}
+
+#[test]
+fn every_reference_of_the_document_leads_somewhere() {
+    let document = serde_json::to_value(server::document()).unwrap();
+    let mut rest = vec![&document];
+    while let Some(value) = rest.pop() {
+        if let Some(place) = value.get("$ref").and_then(Value::as_str) {
+            assert!(document.pointer(place.trim_start_matches('#')).is_some(), "{place}");
+        }
+        match value {
+            Value::Array(items) => rest.extend(items),
+            Value::Object(fields) => rest.extend(fields.values()),
+            _ => {}
         }
     }
 }

@@ -26,6 +26,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Session {
     /// Who is asking; null if the server does not know.
+    #[schema(required)]
     person: Option<PersonView>,
     /// Whether somebody unknown must log in, or else open the printed link.
     login_required: bool,
@@ -44,6 +45,7 @@ pub(super) struct PersonView {
     /// What they may do.
     role: Role,
     /// The account; null on a server without accounts.
+    #[schema(required)]
     user: Option<UserId>,
 }
 

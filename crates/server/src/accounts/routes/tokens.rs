@@ -35,7 +35,7 @@ pub(super) struct Token {
     created_at: String,
     #[schema(format = DateTime)]
     expires_at: String,
-    #[schema(format = DateTime)]
+    #[schema(format = DateTime, required)]
     last_used_at: Option<String>,
 }
 

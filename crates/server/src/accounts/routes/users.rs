@@ -32,7 +32,7 @@ pub(super) struct User {
     #[schema(format = DateTime)]
     created_at: String,
     /// Since when it is closed.
-    #[schema(format = DateTime)]
+    #[schema(format = DateTime, required)]
     disabled_at: Option<String>,
 }
 
