@@ -59,6 +59,7 @@ test: check ## Everything that must hold: check, then all tests, of the page in 
 
 api: ## Write the API's description again: docs/openapi.json
 	UPDATE_OPENAPI=1 cargo test --release --locked --package server --test http document
+	cd web && npm run --silent api
 
 bench: build ## Time peak, convolution and network: one line of JSON each, appended to target/bench.jsonl
 	@bench() { \

@@ -5,7 +5,7 @@ import type { JobRow, SegmentationRow, StudyRow, UploadFile } from './types'
 export function aStudy(id: string, change: Partial<StudyRow> = {}): StudyRow {
   return {
     id,
-    patient: { id: `patient-${id}`, pseudonym: `P-${id.padStart(4, '0')}` },
+    patient: { id: `patient-${id}`, pseudonym: `P-${id.padStart(4, '0')}`, name: null },
     date: '2026-11-03',
     state: 'ready',
     sequences: ['t1n', 't1c', 't2w', 't2f'],
@@ -15,6 +15,7 @@ export function aStudy(id: string, change: Partial<StudyRow> = {}): StudyRow {
     job: null,
     thumbnail: null,
     created_at: '2026-11-24T10:00:00Z',
+    removed_at: null,
     ...change,
   }
 }
