@@ -152,6 +152,8 @@ async fn guessing_passwords_is_slowed_down() {
     let slowed = site.stranger().post("/api/v1/session", wrong).send().await;
     refused(&slowed, 429, "login_throttled");
     assert!(slowed.header("retry-after").parse::<u64>().unwrap() >= 1, "{slowed:?}");
+    let spaced = json!({"name": " kim  ", "password": "wrong wrong wrong"});
+    refused(&site.stranger().post("/api/v1/session", spaced).send().await, 429, "login_throttled");
     let unknown = json!({"name": "nobody", "password": "wrong wrong wrong"});
     refused(&site.stranger().post("/api/v1/session", unknown).send().await, 401, "login_wrong");
 }

@@ -83,8 +83,10 @@ async fn read(State(app): State<App>, asked: Asked, identity: Identity) -> Resul
 #[utoipa::path(post, path = "/session", tag = "accounts", request_body = Login,
     responses((status = OK, body = Session)), security(()))]
 async fn log_in(State(app): State<App>, asked: Asked, Json(login): Json<Login>) -> Result<impl IntoResponse, Problem> {
-    app.accounts.throttle.attempt(&login.name, asked.address)?;
-    let user = match account_name(&login.name) {
+    // Counted as accounts are called: with one more space it would be another name, and never tried before.
+    let name = account_name(&login.name);
+    app.accounts.throttle.attempt(name.as_deref().unwrap_or(&login.name), asked.address)?;
+    let user = match name {
         Ok(name) => rows::user_named(&app.db, &name).await?,
         Err(_) => None, // no account has such a name
     };
