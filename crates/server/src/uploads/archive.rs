@@ -1,7 +1,7 @@
 //! A ZIP, unpacked with distrust: what it declares is checked before anything is written, and what comes out while it is.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Seek};
 
 use encoding_rs::EUC_KR;
 use segment::dataset::nifti_stem;
@@ -89,44 +89,43 @@ pub(crate) fn unpack(
     Ok(())
 }
 
-/// Opens a ZIP that does not declare too many files. The count is read first: a list of millions takes gigabytes.
+/// Opens a ZIP that does not list too many files. They are counted first: a list of millions takes gigabytes.
 fn open(name: &str, mut file: File, caps: &Caps) -> Result<ZipArchive<File>, ArchiveError> {
-    let declared = declared_entries(&mut file).map_err(|error| ArchiveError::Files(error.into()))?;
-    let too_many = |count: u64| {
+    let too_many = |count: usize| {
         Flaw::ZipTooManyFiles.says(format!(
             "{name}: it holds {count} files, more than the {} that are taken at once. Send fewer cases in one ZIP.",
             caps.entries
         ))
     };
-    if declared > caps.entries as u64 {
-        return Err(too_many(declared).into());
+    // Twice as many: a file inside may hold some too.
+    let listed = list_headers(&mut file).map_err(|error| ArchiveError::Files(error.into()))?;
+    if listed > caps.entries.saturating_mul(2) {
+        return Err(too_many(listed).into());
     }
     let zip = ZipArchive::new(file).map_err(|error| of_zip(name, &error))?;
     if zip.len() > caps.entries {
-        return Err(too_many(zip.len() as u64).into());
+        return Err(too_many(zip.len()).into());
     }
     Ok(zip)
 }
 
-/// The largest number of entries that any end record near the end of the file declares (APPNOTE.TXT 4.3.14, 4.3.16).
-fn declared_entries(file: &mut File) -> io::Result<u64> {
-    /// The record, its longest comment, and the ZIP64 records before it.
-    const TAIL: u64 = 22 + 65_535 + 20 + 56;
-    let length = file.seek(SeekFrom::End(0))?;
-    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
-    let mut tail = Vec::new();
-    file.take(TAIL).read_to_end(&mut tail)?;
+/// How often the bytes stand in the file that each entry of a list begins with (APPNOTE.TXT 4.3.12). The numbers in its
+/// end records can lie, or stand where nobody looks; no list is longer than this.
+fn list_headers(file: &mut File) -> io::Result<usize> {
+    const REST: [u8; 3] = [b'K', 1, 2];
     file.rewind()?;
-    let mut most = 0;
-    for at in 0..tail.len().saturating_sub(4) {
-        let number = match &tail[at..at + 4] {
-            b"PK\x05\x06" => tail.get(at + 10..at + 12).map(|b| u64::from(u16::from_le_bytes([b[0], b[1]]))),
-            b"PK\x06\x06" => tail.get(at + 32..at + 40).and_then(|b| b.try_into().ok()).map(u64::from_le_bytes),
-            _ => None,
-        };
-        most = most.max(number.unwrap_or(0));
+    let mut bytes = BufReader::with_capacity(1 << 18, &mut *file);
+    let mut found = 0;
+    while bytes.skip_until(b'P')? > 0 {
+        let mut matched = 0;
+        while matched < REST.len() && bytes.fill_buf()?.first() == Some(&REST[matched]) {
+            bytes.consume(1);
+            matched += 1;
+        }
+        found += usize::from(matched == REST.len());
     }
-    Ok(most)
+    file.rewind()?;
+    Ok(found)
 }
 
 /// The entries that may be scans, with their cleaned names; everything that is declared is checked.
@@ -303,6 +302,36 @@ mod tests {
         let many: Vec<(&str, &[u8])> = many.iter().map(|name| (name.as_str(), &b""[..])).collect();
         let fault = unpacked(&packed(&many), &CAPS).unwrap_err();
         assert!(fault.code == Flaw::ZipTooManyFiles && fault.detail.contains("10000"), "{fault:?}");
+    }
+
+    #[test]
+    fn a_list_that_its_end_record_hides_is_counted_all_the_same() {
+        let many: Vec<String> = (0..300).map(|n| format!("{n}.nii")).collect();
+        let many: Vec<(&str, &[u8])> = many.iter().map(|name| (name.as_str(), &b""[..])).collect();
+        let mut zip = packed(&many);
+        let end = zip.len() - 22;
+        let begin = u32::from_le_bytes(zip[end + 16..end + 20].try_into().unwrap());
+        // The true count in a record so long that it begins far from the end, and "1" at the end.
+        let far: u64 = 200_000;
+        let mut record = b"PK\x06\x06".to_vec();
+        record.extend((44 + far).to_le_bytes());
+        record.extend([45, 0, 45, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        for number in [300, 300, end as u64 - u64::from(begin), u64::from(begin)] {
+            record.extend(number.to_le_bytes());
+        }
+        record.resize(56 + 200_000, 0);
+        record.extend(b"PK\x06\x07\0\0\0\0");
+        record.extend((end as u64).to_le_bytes());
+        record.extend(1_u32.to_le_bytes());
+        zip[end + 8..end + 12].copy_from_slice(&[1, 0, 1, 0]);
+        zip[end + 12..end + 20].fill(0xff);
+        zip.splice(end..end, record);
+        let fault = unpacked(&zip, &CAPS).unwrap_err();
+        assert!(fault.code == Flaw::ZipTooManyFiles && fault.detail.contains("300"), "{fault:?}");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.zip");
+        std::fs::write(&path, b"PPK\x01\x02PK\x01PK\x01\x02").unwrap();
+        assert_eq!(list_headers(&mut File::open(path).unwrap()).unwrap(), 2);
     }
 
     #[test]
