@@ -85,11 +85,7 @@ async fn open_job(on: &impl ConnectionTrait, study: StudyId, model: ModelId) -> 
 
 /// Holds the study's row until the transaction ends, so that two wishes come one after the other.
 async fn lock_study(within: &Write, id: StudyId) -> Result<study::Model, QueueError> {
-    study::Entity::update_many()
-        .col_expr(study::Column::LastNumber, Expr::col(study::Column::LastNumber).add(0))
-        .filter(study::Column::Id.eq(id))
-        .exec(within)
-        .await?;
+    crate::studies::rows::hold(within, id).await?;
     let row = study::Entity::find_by_id(id).one(within).await?.filter(|row| row.removed_at.is_none());
     let row = row.ok_or(QueueError::NoStudy)?;
     if row.state == study::State::Ready { Ok(row) } else { Err(QueueError::Incomplete) }

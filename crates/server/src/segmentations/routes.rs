@@ -141,8 +141,8 @@ pub(super) async fn examined(
 ) -> Result<(Staged, crate::entity::measurement::Model), Problem> {
     use std::io::Read;
     let first = scans.first().ok_or_else(|| Problem::new(Code::StudyIncomplete, "The study has no scan yet."))?;
+    let permit = app.pictures.permit().await?; // before the file is in memory
     let scan = app.files.read(&app.db, first.volume_sha).await?;
-    let permit = app.pictures.permit().await?;
     let (files, scans, limits) = (app.files.clone(), scans.to_vec(), limits(app));
     let work = move || {
         let _permit = permit;

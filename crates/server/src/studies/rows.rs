@@ -1,10 +1,10 @@
 //! Rows of studies and their series.
 
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder};
 
 use super::facts::Facts;
-use crate::db::now;
+use crate::db::{Write, now};
 use crate::entity::{measurement, series, study};
 use crate::error::Problem;
 use crate::ids::{PatientId, SeriesId, StudyId};
@@ -14,6 +14,16 @@ use crate::segmentations;
 pub(crate) async fn present(on: &impl ConnectionTrait, id: StudyId) -> Result<study::Model, Problem> {
     let row = study::Entity::find_by_id(id).filter(study::Column::RemovedAt.is_null()).one(on).await?;
     row.ok_or_else(|| Problem::not_found("study"))
+}
+
+/// Holds a study's row until the transaction ends, so that two changes come one after the other.
+pub(crate) async fn hold(write: &Write, id: StudyId) -> Result<(), DbErr> {
+    study::Entity::update_many()
+        .col_expr(study::Column::LastNumber, Expr::col(study::Column::LastNumber).add(0))
+        .filter(study::Column::Id.eq(id))
+        .exec(write)
+        .await?;
+    Ok(())
 }
 
 /// The scans of a study, T1, T1ce, T2, FLAIR.

@@ -17,6 +17,7 @@ use crate::entity::{draft, file, job, patient, segmentation, series, session, st
 use crate::error::Problem;
 use crate::files::{Files, FilesError, blocking};
 use crate::ids::{Sha, StudyId};
+use crate::studies::rows::hold;
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -101,6 +102,7 @@ async fn old_studies(db: &Db, (audit, person): (&Audit, &Person), before: i64) -
 /// Removes a study with all its rows, unless a worker has it or somebody took it out of the bin.
 async fn remove_study(db: &Db, id: StudyId, before: i64) -> Result<bool, DbErr> {
     let within = db.write().await?;
+    hold(&within, id).await?; // else it could be taken out of the bin after this look
     let is_old =
         study::Entity::find_by_id(id).filter(study::Column::RemovedAt.lt(before)).one(&within).await?.is_some();
     let running =

@@ -82,6 +82,7 @@ pub(crate) async fn commit(app: &App, person: &Person, id: UploadId, wanted: Com
         ready.push(prepare(app, plan).await?);
     }
     let write = app.db.write().await?;
+    rows::touch(&write, id).await?; // first, as a file that begins does
     rows::own_open(&write, id, person.key()).await?;
     let mut studies = Vec::new();
     for group in ready {
@@ -187,8 +188,8 @@ async fn scan(app: &App, study: StudyId, member: &Member) -> Result<Option<serie
     let (Some(sequence), Some(source), Some(look)) = (member.sequence(), member.row.sha, &member.look) else {
         return Ok(None);
     };
+    let permit = app.pictures.permit().await?; // before the file is in memory
     let bytes = app.files.read(&app.db, source).await?;
-    let permit = app.pictures.permit().await?;
     let (files, limits) = (app.files.clone(), super::limits(app));
     let clean = move || {
         let _permit = permit;
@@ -217,9 +218,9 @@ async fn reference(app: &App, member: &Member, scans: &[series::Model]) -> Resul
     };
     // An empty mask means the same in every scheme.
     let scheme = member.scheme.unwrap_or(LabelScheme::Brats2023);
+    let permit = app.pictures.permit().await?;
     let bytes = app.files.read(&app.db, source).await?;
     let scan = app.files.read(&app.db, first.volume_sha).await?;
-    let permit = app.pictures.permit().await?;
     let (files, limits, scans) = (app.files.clone(), super::limits(app), Arc::<[series::Model]>::from(scans));
     let work = move || {
         let _permit = permit;
@@ -241,11 +242,9 @@ async fn store(app: &App, write: &Write, person: &Person, ready: Ready) -> Resul
         Goal::NewStudy(patient) => patients::rows::present(write, *patient).await?.id,
         Goal::Complete(row, _) => row.patient_id,
     };
-    let there = match &plan.goal {
-        Goal::Complete(..) => studies::rows::series(write, id).await?.len(),
-        Goal::NewPatient | Goal::NewStudy(_) => 0,
-    };
-    let is_whole = there + scans.len() == Sequence::ALL.len();
+    // Held from here on: else two that each bring one scan would both count too few.
+    studies::rows::hold(write, id).await?;
+    let is_whole = studies::rows::series(write, id).await?.len() + scans.len() == Sequence::ALL.len();
     let state = if is_whole { study::State::Ready } else { study::State::Incomplete };
     if let Goal::Complete(..) = plan.goal {
         studies::rows::present(write, id).await?;
@@ -301,7 +300,6 @@ async fn enqueue(app: &App, write: &Write, study: StudyId, person: &Person) -> R
 
 /// An upload without files has become studies.
 async fn forget_if_empty(write: &Write, id: UploadId) -> Result<(), Problem> {
-    rows::touch(write, id).await?;
     if rows::files(write, id).await?.is_empty() {
         let row = upload::ActiveModel { id: Set(id), state: Set(upload::State::Committed), ..Default::default() };
         row.update(write).await?;

@@ -114,14 +114,18 @@ fn own_key(part: &Part<'_>, all: &[Part<'_>]) -> Option<String> {
         return Some(format!("{}/", part.folder));
     }
     // The same case in several folders: one visit whose sequences lie apart, unless a sequence comes twice.
-    let same: Vec<(&str, Role)> = all
+    let mut firsts: Vec<(&str, Role)> = Vec::new(); // one a role, so that many files of one name take no longer
+    let comes_twice = all
         .iter()
         .filter_map(|other| Some((other.folder, other.named.as_ref()?)))
         .filter(|(_, other)| other.key == named.key)
-        .map(|(folder, other)| (folder, other.role))
-        .collect();
-    let elsewhere = |(folder, role): &(&str, Role)| same.iter().any(|other| other.1 == *role && other.0 != *folder);
-    let comes_twice = same.iter().any(elsewhere);
+        .any(|(folder, other)| {
+            let first = firsts.iter().find(|first| first.1 == other.role).map(|first| first.0);
+            if first.is_none() {
+                firsts.push((folder, other.role));
+            }
+            first.is_some_and(|first| first != folder)
+        });
     Some(if comes_twice { format!("{}/{}", part.folder, named.key) } else { format!("/{}", named.key) })
 }
 

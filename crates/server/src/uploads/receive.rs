@@ -51,10 +51,7 @@ pub(super) async fn receive(
     let limit = app.config.limits.file_mib << 20;
     let staged = app.files.stage(body.into_data_stream().map(|piece| piece), limit).await;
     match staged {
-        Ok(staged) if is_zip(&staged)? => {
-            rows::remove(&app.db, &[row.id]).await?;
-            take_zip(app, upload, &name, staged).await
-        }
+        Ok(staged) if is_zip(&staged)? => take_zip(app, row, staged).await,
         Ok(staged) => Ok(take(app, row, staged).await?.into_iter().collect()),
         Err(error) => {
             let problem = broken(app, &row, error).await?;
@@ -160,8 +157,10 @@ async fn inspect(app: &App, name: String, staged: Staged) -> Result<(Staged, Res
     tokio::task::spawn_blocking(read).await?
 }
 
-/// Takes the files of a ZIP; all of them or none.
-async fn take_zip(app: &App, upload: UploadId, name: &str, staged: Staged) -> Result<Vec<upload_file::Model>, Problem> {
+/// Takes the files of a ZIP; all of them or none. Its own row stays until they are there, so that an upload whose other
+/// files become a study is not closed meanwhile.
+async fn take_zip(app: &App, row: upload_file::Model, staged: Staged) -> Result<Vec<upload_file::Model>, Problem> {
+    let name = row.name.as_str();
     let limits = &app.config.limits;
     let caps = Caps { entries: limits.zip_entries, total: limits.zip_mib << 20, each: limits.file_mib << 20 };
     let (sender, mut receiver) = mpsc::channel::<(String, Staged)>(1);
@@ -173,16 +172,18 @@ async fn take_zip(app: &App, upload: UploadId, name: &str, staged: Staged) -> Re
     });
     let mut taken: Vec<upload_file::Model> = Vec::new();
     while let Some((inside, staged)) = receiver.recv().await {
-        let row = rows::begin(&app.db, upload, &inside).await?;
-        taken.extend(take(app, row, staged).await?);
+        let begun = rows::begin(&app.db, row.upload_id, &inside).await?;
+        taken.extend(take(app, begun, staged).await?);
     }
     let fault = match unpacking.await? {
-        Ok(()) => return Ok(taken),
+        Ok(()) => {
+            rows::remove(&app.db, &[row.id]).await?;
+            return Ok(taken);
+        }
         Err(ArchiveError::Fault(fault)) => fault,
         Err(ArchiveError::Files(error)) => Flaw::Interrupted.says(format!("{name}: {}", Problem::from(error).detail())),
     };
     let ids: Vec<UploadFileId> = taken.iter().map(|row| row.id).collect();
     rows::remove(&app.db, &ids).await?;
-    let row = rows::begin(&app.db, upload, name).await?;
     Ok(rows::end(&app.db, row.id, zip_bytes, Outcome::Refused(fault)).await?.into_iter().collect())
 }

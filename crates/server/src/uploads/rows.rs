@@ -78,8 +78,9 @@ pub(super) async fn waiting_bytes(db: &Db, user_key: &str) -> Result<u64, DbErr>
     Ok(sizes.into_iter().map(i64::unsigned_abs).sum())
 }
 
-/// Begins a file; one of the same name that came before is replaced.
-pub(super) async fn begin(db: &Db, upload: UploadId, name: &str) -> Result<upload_file::Model, DbErr> {
+/// Begins a file; one of the same name that came before is replaced. An upload that became studies takes no more:
+/// nobody would see the file again.
+pub(super) async fn begin(db: &Db, upload: UploadId, name: &str) -> Result<upload_file::Model, Problem> {
     let (sequence, scheme) = super::group::from_name(name);
     let row = upload_file::Model {
         id: UploadFileId::fresh(),
@@ -96,11 +97,16 @@ pub(super) async fn begin(db: &Db, upload: UploadId, name: &str) -> Result<uploa
         problem: None,
     };
     let write = db.write().await?;
+    touch(&write, upload).await?; // which holds the row until the end
+    match upload::Entity::find_by_id(upload).one(&write).await? {
+        Some(of) if of.state == State::Open => {}
+        Some(_) => return Err(Problem::of(Code::UploadClosed)),
+        None => return Err(Problem::not_found("upload")),
+    }
     for old in files(&write, upload).await?.into_iter().filter(|old| old.name == name) {
         upload_file::Entity::delete_by_id(old.id).exec(&write).await?;
     }
     row.clone().into_active_model().insert(&write).await?;
-    touch(&write, upload).await?;
     write.commit().await?;
     Ok(row)
 }
@@ -167,5 +173,25 @@ pub(crate) async fn only_group(db: &Db, id: UploadId) -> Result<String, Problem>
     match &groups[..] {
         [group] => Ok(group.key.clone()),
         _ => Err(Problem::internal(format!("an upload of {} groups", groups.len()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::Location;
+
+    #[tokio::test]
+    async fn an_upload_that_became_studies_takes_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::connect(&Location::of(None, folder.path())).await.unwrap();
+        db.migrate().await.unwrap();
+        let id = open(&db, "local").await.unwrap();
+        begin(&db, id, "a_t1.nii").await.unwrap();
+        let closed = upload::Entity::update_many().col_expr(upload::Column::State, Expr::value(State::Committed));
+        closed.exec(&db).await.unwrap();
+        assert_eq!(begin(&db, id, "b_t1.nii").await.unwrap_err().code(), Code::UploadClosed);
+        assert_eq!(begin(&db, UploadId::fresh(), "a_t1.nii").await.unwrap_err().code(), Code::NotFound);
+        assert_eq!(files(&db, id).await.unwrap().len(), 1);
     }
 }
