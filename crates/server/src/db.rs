@@ -1,5 +1,6 @@
 //! The database: SQLite in the folder of the server, or MariaDB, MySQL or PostgreSQL; one way to use them all.
 
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,7 +77,10 @@ impl Db {
     /// If the database cannot be reached or opened.
     pub async fn connect(location: &Location) -> Result<Self, DbErr> {
         let mut options = match location {
-            Location::File(path) => sqlite(path.clone()),
+            Location::File(path) => {
+                make_private(path);
+                sqlite(path.clone())
+            }
             Location::Server(url) => server(url),
         };
         options.sqlx_logging(false).record_stmt_in_spans(false); // statements hold names
@@ -202,6 +206,12 @@ macro_rules! connection_through {
 connection_through!(Db, connection);
 connection_through!(Write, transaction);
 
+/// Makes the file for its owner alone, whoever may look into its folder: it holds names. SQLite gives the files beside
+/// it the same rights. If it cannot be made, connecting says why.
+fn make_private(path: &Path) {
+    std::fs::File::options().append(true).create(true).mode(0o600).open(path).ok();
+}
+
 fn sqlite(path: PathBuf) -> ConnectOptions {
     let mut options = ConnectOptions::new("sqlite:");
     options.max_connections(8).min_connections(1).test_before_acquire(false).acquire_timeout(PATIENCE);
@@ -213,6 +223,7 @@ fn sqlite(path: PathBuf) -> ConnectOptions {
             .busy_timeout(PATIENCE)
             .pragma("journal_mode", "WAL") // readers and the writer do not wait for each other
             .pragma("synchronous", "FULL") // a power cut loses nothing that was answered
+            .pragma("secure_delete", "ON") // names that are forgotten do not stay in free pages
             .pragma("trusted_schema", "OFF")
     });
     options
@@ -236,6 +247,25 @@ fn server(url: &str) -> ConnectOptions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[tokio::test]
+    async fn what_is_in_the_file_is_its_owners_and_goes_when_it_is_deleted() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::connect(&Location::of(None, folder.path())).await.unwrap();
+        db.migrate().await.unwrap();
+        for name in [FILE.to_owned(), format!("{FILE}-wal")] {
+            let mode = std::fs::metadata(folder.path().join(&name)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{name}: {mode:o}");
+        }
+        db.execute_unprepared("INSERT INTO setting (name, value) VALUES ('x', 'Kim Unforgotten')").await.unwrap();
+        db.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await.unwrap();
+        let holds = || std::fs::read(folder.path().join(FILE)).unwrap().windows(11).any(|part| part == b"Unforgotten");
+        assert!(holds(), "it was written");
+        db.execute_unprepared("DELETE FROM setting").await.unwrap();
+        db.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await.unwrap();
+        assert!(!holds(), "it is gone");
+    }
 
     #[test]
     fn a_url_says_where() {

@@ -322,7 +322,7 @@ impl Files {
         }
         loop {
             match fs::metadata(&path) {
-                Ok(there) if there.len() == staged.bytes => return Ok(()),
+                Ok(there) if there.len() == staged.bytes => return Ok(sync(folder)?), // who named it may be slower
                 Ok(_) => fs::remove_file(&path)?, // damaged: these are the bytes it should have
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error.into()),
