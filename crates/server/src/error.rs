@@ -309,7 +309,7 @@ fn violated(text: &str) -> Problem {
 }
 
 fn busy(error: &DbErr) -> bool {
-    let text = error.to_string();
+    let text = error.to_string().to_lowercase(); // MySQL writes it large
     matches!(error, DbErr::ConnectionAcquire(_)) || text.contains("database is locked") || text.contains("deadlock")
 }
 
@@ -326,6 +326,15 @@ mod tests {
         for code in codes {
             assert!(code.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{code}");
         }
+    }
+
+    #[test]
+    fn who_only_met_another_is_asked_to_try_again() {
+        let busy = ["database is locked", "Deadlock found when trying to get lock", "deadlock detected"];
+        for text in busy {
+            assert_eq!(Problem::from(DbErr::Custom(text.to_owned())).code(), Code::Unavailable, "{text}");
+        }
+        assert_eq!(Problem::from(DbErr::Custom("no such table".to_owned())).code(), Code::Internal);
     }
 
     #[test]

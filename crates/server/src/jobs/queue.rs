@@ -1,9 +1,10 @@
 //! What a queue is: who works on what. Every change of a job's state is one conditional `UPDATE` of an implementation.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::Failure;
 use crate::db::Write;
@@ -161,4 +162,20 @@ pub async fn position(on: &impl ConnectionTrait, row: &job::Model) -> Result<Opt
     }
     let before = job::Entity::find().filter(Column::State.eq(State::Queued)).filter(Column::Id.lt(row.id));
     Ok(Some(before.count(on).await? + 1))
+}
+
+/// The places of all jobs that wait, from 1 on: for lists, which would ask once a row otherwise.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn places(on: &impl ConnectionTrait) -> Result<BTreeMap<JobId, u64>, DbErr> {
+    let waiting: Vec<JobId> = job::Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::State.eq(State::Queued))
+        .order_by_asc(Column::Id)
+        .into_tuple()
+        .all(on)
+        .await?;
+    Ok(waiting.into_iter().zip(1..).collect())
 }

@@ -110,8 +110,14 @@ pub(super) async fn page(
 
 /// Text that holds another, whatever the case of its letters. `%` and `_` are letters as any other.
 pub(crate) fn contains(column: Expr, text: &str) -> Expr {
-    let escaped = text.to_lowercase().replace('!', "!!").replace('%', "!%").replace('_', "!_");
-    Expr::expr(Func::lower(column)).like(LikeExpr::new(format!("%{escaped}%")).escape('!'))
+    let like = |text: &str| {
+        // PostgreSQL refuses text with a zero, which is in no name.
+        let escaped = text.replace('\0', "\u{fffd}").replace('!', "!!").replace('%', "!%").replace('_', "!_");
+        LikeExpr::new(format!("%{escaped}%")).escape('!')
+    };
+    // SQLite knows the case of ASCII letters only: what is typed as it stands there is found all the same.
+    let lower = Expr::expr(Func::lower(column.clone())).like(like(&text.to_lowercase()));
+    lower.or(column.like(like(text)))
 }
 
 /// Studies of each patient that do not lie in the bin.

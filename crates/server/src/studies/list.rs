@@ -1,4 +1,4 @@
-//! A page of the worklist in at most five queries, however long the list is.
+//! A page of the worklist in at most six queries, however long the list is.
 
 use std::collections::BTreeMap;
 
@@ -151,12 +151,13 @@ async fn jobs(on: &impl ConnectionTrait, ids: &[StudyId]) -> Result<BTreeMap<Stu
         .group_by_col(job::Column::StudyId)
         .to_owned();
     let rows = job::Entity::find().filter(job::Column::Id.in_subquery(youngest)).all(on).await?;
-    let mut jobs = BTreeMap::new();
-    for row in rows {
-        let position = queue::position(on, &row).await?;
-        jobs.insert(row.study_id, JobRow::of(row, position));
-    }
-    Ok(jobs)
+    let is_any_waiting = rows.iter().any(|row| row.state == job::State::Queued);
+    let places = if is_any_waiting { queue::places(on).await? } else { BTreeMap::new() };
+    let shown = |row: job::Model| {
+        let place = places.get(&row.id).copied();
+        (row.study_id, JobRow::of(row, place))
+    };
+    Ok(rows.into_iter().map(shown).collect())
 }
 
 impl Line {

@@ -81,6 +81,19 @@ async fn studies_are_found_sorted_and_paged() {
 }
 
 #[tokio::test]
+async fn the_worklist_says_which_place_in_the_queue_a_study_has() {
+    let site = Site::open().await;
+    server::models::register_embedded(&site.app.db).await.unwrap();
+    let owner = site.owner().await;
+    for seed in 1..4 {
+        study(&owner, case(seed), json!({"segment": seed != 2})).await;
+    }
+    let found = owner.get("/api/v1/studies?sort=created_at").send().await.json();
+    let places: Vec<&Value> = found["items"].as_array().unwrap().iter().map(|item| &item["job"]["position"]).collect();
+    assert_eq!(places, [&json!(1), &Value::Null, &json!(2)], "{found}");
+}
+
+#[tokio::test]
 async fn what_is_removed_lies_in_the_bin_and_comes_back() {
     let site = Site::open().await;
     let owner = site.owner().await;
