@@ -9,6 +9,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use super::names::Names;
+use crate::entity::segmentation::Source;
 use crate::segmentations::regions::TISSUES;
 use segment::labels::{LabelScheme, Tissue};
 
@@ -69,14 +70,16 @@ pub(crate) fn readme() -> Part {
 }
 
 /// What the numbers of a mask mean: BIDS' table of labels, and a sidecar.
-pub(crate) fn legend(names: &Names, scheme: LabelScheme) -> [Part; 2] {
+pub(crate) fn legend(names: &Names, scheme: LabelScheme, source: Source) -> [Part; 2] {
     let mut table = "index\tname\tabbreviation\tcolor\n".to_owned();
     for (tissue, entry) in Tissue::TUMOUR.into_iter().zip(TISSUES) {
         let line = [&scheme.encode(tissue).to_string(), entry.name_en, entry.key, entry.colour].join("\t");
         table.push_str(&line);
         table.push('\n');
     }
-    let sidecar = json!({ "Manual": false, "LabelScheme": scheme.name(), "SpatialReference": "orig" });
+    let sidecar = json!({
+        "Manual": source != Source::Model, "LabelScheme": scheme.name(), "SpatialReference": "orig",
+    });
     let path = |ending: &str| format!("{}/{}", names.folder(), names.of_mask(ending));
     [Part::Bytes(path("dseg.tsv"), table.into_bytes()), Part::Bytes(path("dseg.json"), pretty(&sidecar))]
 }

@@ -237,6 +237,11 @@ impl Export {
     async fn json(&self) -> Result<Vec<u8>, Problem> {
         let (row, measured) = self.mask()?;
         let shown = segmentations::rows::shown(&self.app.db, vec![(row.clone(), measured.clone())]).await?;
+        let mut segmentation = shown.into_iter().next().map_or_else(|| json!(null), |row| json!(row));
+        if let Some(row) = segmentation.as_object_mut() {
+            // Free text, and names of those who work here: they stay.
+            row.retain(|key, _| !["note", "created_by", "decided_by"].contains(&key.as_str()));
+        }
         let mut report = measured.as_ref().map(|measured| measured.report.0.clone()).unwrap_or_default();
         if let Some(case) = report.get_mut("case") {
             *case = json!(self.patient.pseudonym);
@@ -246,7 +251,7 @@ impl Export {
             "patient": self.patient.pseudonym,
             "study": self.study.id,
             "date": self.study.date,
-            "segmentation": shown.into_iter().next(),
+            "segmentation": segmentation,
             "report": report,
         })))
     }
@@ -295,10 +300,10 @@ impl Export {
             let path = self.app.files.path(scan.volume_sha);
             parts.push(Part::Blob(format!("{folder}/{}", self.names.scan(scan.sequence)), path));
         }
-        if self.mask.is_some() {
+        if let Some((mask, _)) = &self.mask {
             let of_mask = |ending: &str| format!("{folder}/{}", self.names.of_mask(ending));
             parts.push(Part::Bytes(format!("{folder}/{}", self.names.mask()), self.labels().await?));
-            parts.extend(legend(&self.names, self.scheme));
+            parts.extend(legend(&self.names, self.scheme, mask.source));
             parts.push(Part::Bytes(of_mask("measurements.json"), self.json().await?));
             parts.push(Part::Bytes(of_mask("measurements.csv"), self.csv().await?.into_bytes()));
             parts.push(Part::Bytes(of_mask("overview.png"), self.png().await?));

@@ -52,6 +52,11 @@ async fn a_study_leaves_in_bids_names_and_comes_back() {
         (&report["report"]["case"], &report["segmentation"]["ml"]["wt"]),
         (&json!("P-0001"), &made["segmentations"][0]["ml"]["wt"])
     );
+    for key in ["note", "created_by", "decided_by"] {
+        assert!(report["segmentation"].get(key).is_none(), "{key}: {report}");
+    }
+    let sidecar: Value = serde_json::from_slice(&files[&format!("{stem}_desc-tumour_dseg.json")]).unwrap();
+    assert_eq!(sidecar["Manual"], true, "an expert drew it");
     // And back in, as anybody's files.
     let upload = open(&owner).await;
     put(&owner, &upload, "export.zip", answer.body).await;
