@@ -1,5 +1,7 @@
 //! A file that came is read once; what matters of its content is kept: grid, kind, and a sketch to recognise it by.
 
+use std::ops::RangeInclusive;
+
 use segment::labels::LabelScheme;
 use segment::study::looks_like_mask;
 use serde::{Deserialize, Serialize};
@@ -15,6 +17,13 @@ const BLOCKS: usize = 12;
 
 /// More different numbers than any label scheme has: such a file is a scan.
 const MOST_CODES: usize = 16;
+
+/// Edges that a voxel of a scan may have, in mm. Others are of a file in metres or micrometres, or numbers that the
+/// single precision of other files does not hold.
+const EDGES: RangeInclusive<f64> = 0.01..=100.0;
+
+/// No scan lies so many mm from the middle of its world.
+const FARTHEST: f64 = 1e5;
 
 /// What matters of a readable volume.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,6 +75,9 @@ pub(crate) fn look(name: &str, bytes: &[u8], limits: &Limits) -> Result<Look, Fa
     }
     let upright = Orientation::of(volume.grid().affine()).to_ras(&volume);
     let facts = Facts::of(&volume, &upright);
+    if let Some(fault) = implausible(name, &facts) {
+        return Err(fault);
+    }
     let voxels = hash(&volume);
     drop(volume);
     let values = match upright.voxels() {
@@ -75,6 +87,19 @@ pub(crate) fn look(name: &str, bytes: &[u8], limits: &Limits) -> Result<Look, Fa
     };
     let levels = levels(&upright);
     Ok(Look { facts, values, codes: codes(&upright), voxels, levels, sketch: sketch(&upright, levels[2]) })
+}
+
+/// The fault of a place that no scan has.
+fn implausible(name: &str, facts: &Facts) -> Option<Fault> {
+    let is_near = facts.rows.iter().all(|row| row[3].abs() <= FARTHEST);
+    if is_near && facts.spacing.iter().all(|mm| EDGES.contains(mm)) {
+        return None;
+    }
+    let [x, y, z] = facts.spacing;
+    Some(Flaw::BadOrientation.says(format!(
+        "{name}: its voxels would be {x:.3e} x {y:.3e} x {z:.3e} mm or lie far from everything, as in no scan. \
+         Perhaps it is in metres or micrometres: convert it again, in millimetres."
+    )))
 }
 
 impl Look {
@@ -196,6 +221,21 @@ mod tests {
         let path = folder.path().join("scan.nii.gz");
         write_scan(&path, volume, &Geometry::from_grid(volume.grid())).unwrap();
         std::fs::read(path).unwrap()
+    }
+
+    #[test]
+    fn voxels_of_another_unit_are_refused() {
+        use volume::{Affine, Grid};
+        let check = |edge: f64, origin: f64, flaw: Option<Flaw>| {
+            let affine = Affine::axis_aligned([edge, 1.0, 1.0], [origin, 0.0, 0.0]).unwrap();
+            let grid = Grid::new([4, 4, 4], affine, &Limits::default()).unwrap();
+            let found = look("a.nii", &file_of(&Volume::filled(grid, 9.0)), &Limits::default());
+            assert_eq!(found.err().map(|fault| fault.code), flaw, "{edge} {origin}");
+        };
+        check(0.4, 120.0, None);
+        check(1000.0, 0.0, Some(Flaw::BadOrientation));
+        check(0.001, 0.0, Some(Flaw::BadOrientation));
+        check(1.0, 1e9, Some(Flaw::BadOrientation));
     }
 
     #[test]
