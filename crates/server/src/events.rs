@@ -1,5 +1,8 @@
 //! What happens in the server, told to the pages that listen.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use serde_json::Value;
 use tokio::sync::broadcast;
 
@@ -45,9 +48,37 @@ impl Event {
     }
 }
 
-/// The channel that events go through.
+/// The channel that events go through, and how many streams each person has open.
 #[derive(Clone, Debug)]
-pub struct Events(broadcast::Sender<Event>);
+pub struct Events {
+    sender: broadcast::Sender<Event>,
+    open: Arc<Mutex<BTreeMap<String, usize>>>,
+}
+
+/// Streams of one person at once: each holds a connection for minutes, and those are few.
+const STREAMS: usize = 32;
+
+/// One stream of one person; counted until it is dropped.
+#[derive(Debug)]
+pub struct Listening {
+    /// What is told from here on.
+    pub told: broadcast::Receiver<Event>,
+    /// Whose stream it is, by [`crate::accounts::Person::key`].
+    pub key: String,
+    open: Arc<Mutex<BTreeMap<String, usize>>>,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(n) = open.get_mut(&self.key) {
+            *n -= 1;
+            if *n == 0 {
+                open.remove(&self.key);
+            }
+        }
+    }
+}
 
 /// A page that does not read so many events while they come asks for everything anew.
 const KEPT: usize = 1024;
@@ -55,16 +86,37 @@ const KEPT: usize = 1024;
 impl Events {
     /// A channel that nobody listens to yet.
     pub fn open() -> Self {
-        Self(broadcast::Sender::new(KEPT))
+        Self { sender: broadcast::Sender::new(KEPT), open: Arc::default() }
     }
 
     /// Tells whoever listens.
     pub fn tell(&self, event: Event) {
-        self.0.send(event).ok(); // nobody listens: nothing to do
+        self.sender.send(event).ok(); // nobody listens: nothing to do
     }
 
-    /// Listens from here on.
-    pub fn listen(&self) -> broadcast::Receiver<Event> {
-        self.0.subscribe()
+    /// Listens from here on; nothing if the person has too many streams open.
+    pub fn listen(&self, key: &str) -> Option<Listening> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let n = open.entry(key.to_owned()).or_default();
+        if *n >= STREAMS {
+            return None;
+        }
+        *n += 1;
+        Some(Listening { told: self.sender.subscribe(), key: key.to_owned(), open: Arc::clone(&self.open) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_has_so_many_streams_and_no_more() {
+        let events = Events::open();
+        let mut streams: Vec<_> = (0..STREAMS).map(|_| events.listen("kim").unwrap()).collect();
+        assert!(events.listen("kim").is_none());
+        assert!(events.listen("lee").is_some(), "another person's are counted apart");
+        streams.pop();
+        assert!(events.listen("kim").is_some());
     }
 }

@@ -148,19 +148,21 @@ const STREAM: Duration = Duration::from_mins(15);
     responses((status = OK, content_type = "text/event-stream", body = String))
 )]
 async fn events(State(app): State<App>, person: Person, headers: HeaderMap) -> Result<Response, Problem> {
-    let told = app.events.listen(); // before the rows are read, so that nothing falls between
+    // Before the rows are read, so that nothing falls between.
+    let listening = app.events.listen(person.key());
+    let listening = listening.ok_or_else(|| Problem::new(Code::TooMany, "Too many pages of yours listen already."))?;
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse::<i64>().ok());
     let first = first(&app, last).await?;
     let closing = app.closing.clone();
-    let live = stream::unfold((told, person.key().to_owned()), |(mut told, key)| async move {
+    let live = stream::unfold(listening, |mut listening| async move {
         loop {
-            match told.recv().await {
-                Ok(event) if event.only_for.as_deref().is_none_or(|only| only == key) => {
-                    return Some((sent(&event), (told, key)));
+            match listening.told.recv().await {
+                Ok(event) if event.only_for.as_deref().is_none_or(|only| only == listening.key) => {
+                    return Some((sent(&event), listening));
                 }
                 Ok(_) => {}
                 Err(RecvError::Lagged(_)) => {
-                    return Some((sse::Event::default().event("missed").data("{}"), (told, key)));
+                    return Some((sse::Event::default().event("missed").data("{}"), listening));
                 }
                 Err(RecvError::Closed) => return None,
             }
@@ -182,7 +184,7 @@ async fn events(State(app): State<App>, person: Person, headers: HeaderMap) -> R
 async fn first(app: &App, last: Option<i64>) -> Result<Vec<sse::Event>, Problem> {
     let mut wanted = sea_orm::Condition::any().add(job::Column::State.is_in([JobState::Queued, JobState::Running]));
     if let Some(last) = last {
-        wanted = wanted.add(job::Column::ChangedAt.gte(last - 3_000));
+        wanted = wanted.add(job::Column::ChangedAt.gte(last.saturating_sub(3_000)));
     }
     let rows = job::Entity::find().filter(wanted).order_by_asc(job::Column::Id).limit(1000).all(&app.db).await?;
     let mut waiting = 0;
