@@ -242,7 +242,7 @@ mod tests {
         assert!(before.warnings.contains(&Warning::NoOrientation), "{:?}", before.warnings);
         let (header, after) = (gunzip(&after), read::parse(&after, &limits).unwrap());
         assert_eq!((header[254], after.volumes), (1, before.volumes), "an sform says where left is");
-        let mut flat = bytes.clone();
+        let mut flat = bytes;
         flat[280..328].fill(0); // an sform that is none beside a good qform
         let after = cleaned(&flat, &limits).unwrap();
         let affine = *read::parse(&after, &limits).unwrap().geometry.affine();
