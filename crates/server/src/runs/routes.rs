@@ -14,6 +14,7 @@ use super::folder;
 use crate::accounts::Person;
 use crate::app::App;
 use crate::error::Problem;
+use crate::frame::headers::SANDBOX;
 
 /// A training run.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -130,8 +131,7 @@ async fn report(State(app): State<App>, _person: Person, Path(name): Path<String
     let root = app.config.runs_folder();
     let found = tokio::task::spawn_blocking(move || folder::report(&root, &name)).await??;
     let page = found.ok_or_else(|| Problem::not_found("report"))?;
-    let policy = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'";
-    Ok(([(CONTENT_TYPE, "text/html; charset=utf-8"), (CONTENT_SECURITY_POLICY, policy)], page).into_response())
+    Ok(([(CONTENT_TYPE, "text/html; charset=utf-8"), (CONTENT_SECURITY_POLICY, SANDBOX)], page).into_response())
 }
 
 /// A name as a part of an address (RFC 3986: unreserved characters stay).
