@@ -2,6 +2,7 @@
 
 use crate::cpu::Cpu;
 use crate::gather::{Gather, Staging, Write, find_block, voxels};
+use crate::half::Cell;
 use crate::isa::{Isa, Kernel};
 use crate::layout::{LANES, Source, blocks};
 use crate::team::{Shared, run_tasks};
@@ -69,12 +70,12 @@ pub fn convolve_scratch(gather: &Gather, in_blocks: usize) -> usize {
 ///
 /// # Panics
 /// If a length does not fit.
-pub fn convolve(
+pub fn convolve<T: Cell>(
     cpu: Cpu,
     gather: &Gather,
-    (sources, i): (&[Source<'_>], usize),
+    (sources, i): (&[Source<'_, T>], usize),
     (packed, bias): (&[f32], &[f32]),
-    (dst, write): (&mut [f32], Write),
+    (dst, write): (&mut [T], Write),
     scratch: &mut [f32],
 ) {
     let (src_voxels, dst_voxels) = (voxels(gather.src), voxels(gather.dst));
@@ -114,24 +115,24 @@ pub fn convolve(
     });
 }
 
-struct Strip<'a> {
+struct Strip<'a, T> {
     gather: &'a Gather,
     /// Of each tap: its place in a staged block, and its weight.
     taps: [(usize, usize); 27],
     staging: Staging,
-    sources: &'a [Source<'a>],
+    sources: &'a [Source<'a, T>],
     in_blocks: usize,
     lanes_in_last: usize,
     weights: &'a [Block],
     bias: &'a [f32],
     out_blocks: usize,
     at: (usize, usize, usize),
-    dst: Shared<'a>,
+    dst: Shared<'a, T>,
     write: Write,
     staged: &'a mut [f32],
 }
 
-impl Kernel for Strip<'_> {
+impl<T: Cell> Kernel for Strip<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(mut self, isa: I) {
@@ -154,7 +155,7 @@ impl Kernel for Strip<'_> {
     }
 }
 
-impl Strip<'_> {
+impl<T: Cell> Strip<'_, T> {
     #[inline(always)]
     fn stage<I: Isa>(&mut self, isa: I) {
         let len = self.staging.block_len();
@@ -258,9 +259,9 @@ impl Strip<'_> {
             for (cell, acc) in cells.zip(acc) {
                 let v = match self.write {
                     Write::Overwrite => acc[o],
-                    Write::Add => isa.add(acc[o], isa.load(cell)),
+                    Write::Add => isa.add(acc[o], T::load(isa, cell)),
                 };
-                isa.store(v, cell);
+                T::store(isa, v, cell);
             }
         }
     }

@@ -1,15 +1,15 @@
 //! The best proof this machine has, lowered on request, never raised.
 
-use crate::isa::{Isa, Kernel, scalar::Scalar};
+use crate::isa::{DotKernel, Isa, Kernel, scalar::Scalar};
 #[cfg(target_arch = "x86_64")]
-use crate::isa::{avx2::Avx2, avx512::Avx512};
+use crate::isa::{avx2::Avx2, avx512::Avx512, vnni::Vnni};
 
 /// The instruction sets by name, lowest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum IsaName {
     /// Plain Rust.
     Scalar,
-    /// AVX2 and FMA.
+    /// AVX2, FMA and F16C.
     Avx2,
     /// AVX-512F.
     Avx512,
@@ -79,6 +79,32 @@ impl Cpu {
             Proof::Avx2(isa) => isa.run(kernel),
             #[cfg(target_arch = "x86_64")]
             Proof::Avx512(isa) => isa.run(kernel),
+        }
+    }
+
+    /// Whether this machine has products of 16-bit integers for this instruction set: VNNI beside AVX-512. The scalar
+    /// ones are always there, and are what the others are compared with.
+    pub fn has_int16(self) -> bool {
+        match self.0 {
+            Proof::Scalar(_) => true,
+            #[cfg(target_arch = "x86_64")]
+            Proof::Avx2(_) => false,
+            #[cfg(target_arch = "x86_64")]
+            Proof::Avx512(isa) => Vnni::detect(isa).is_some(),
+        }
+    }
+
+    /// Runs `kernel` compiled for this instruction set and its products of integers.
+    ///
+    /// # Panics
+    /// If it has none: callers ask [`Cpu::has_int16`] first.
+    pub(crate) fn run_dots<K: DotKernel>(self, kernel: K) -> K::Output {
+        match self.0 {
+            Proof::Scalar(isa) => kernel.run(isa, isa),
+            #[cfg(target_arch = "x86_64")]
+            Proof::Avx512(isa) if let Some(dots) = Vnni::detect(isa) => dots.run(isa, kernel),
+            #[cfg(target_arch = "x86_64")]
+            Proof::Avx2(_) | Proof::Avx512(_) => panic!("{}: no products of 16-bit integers", self.name().as_str()),
         }
     }
 

@@ -4,6 +4,7 @@
 //! convolution is one such gather; a transposed convolution, and the data gradient of a strided one, are eight, one for
 //! each parity of the output. What one gather reads forward, its weight gradient reads too.
 
+use crate::half::Cell;
 use crate::layout::{LANES, Source};
 
 /// `[D, H, W]`.
@@ -189,10 +190,10 @@ impl Staging {
 
     /// Lays block `b` of `source` for the output rows from `y` in plane `z`.
     #[inline(always)]
-    pub(crate) fn lay<I: crate::isa::Isa>(
+    pub(crate) fn lay<I: crate::isa::Isa, T: Cell>(
         &self,
         isa: I,
-        (source, b): (&Source<'_>, usize),
+        (source, b): (&Source<'_, T>, usize),
         src: Shape,
         (z, y): (usize, usize),
         to: &mut [[f32; LANES]],
@@ -227,11 +228,11 @@ impl Staging {
                 let read = from[start..].iter().step_by(self.step);
                 if plain {
                     for (to, from) in line[begin..end].iter_mut().zip(read) {
-                        *to = *from;
+                        isa.store(T::load(isa, from), to);
                     }
                 } else {
                     for (to, from) in line[begin..end].iter_mut().zip(read) {
-                        let t = isa.fma(isa.load(from), scale, shift);
+                        let t = isa.fma(T::load(isa, from), scale, shift);
                         isa.store(isa.max(t, isa.mul(t, slope)), to);
                     }
                 }
@@ -241,7 +242,11 @@ impl Staging {
 }
 
 /// The block of the concatenated `sources` with index `b`: which source, and which block of it.
-pub(crate) fn find_block<'s, 'a>(sources: &'s [Source<'a>], voxels: usize, b: usize) -> (&'s Source<'a>, usize) {
+pub(crate) fn find_block<'s, 'a, T>(
+    sources: &'s [Source<'a, T>],
+    voxels: usize,
+    b: usize,
+) -> (&'s Source<'a, T>, usize) {
     let mut b = b;
     for source in sources {
         let n = source.blocks(voxels);

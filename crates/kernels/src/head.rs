@@ -2,6 +2,7 @@
 
 use crate::cpu::Cpu;
 use crate::gather::Write;
+use crate::half::Cell;
 use crate::isa::{Isa, Kernel};
 use crate::layout::{LANES, Source};
 use crate::team::{Shared, run_tasks};
@@ -9,14 +10,16 @@ use rayon::prelude::*;
 
 /// Voxels of one task.
 const CHUNK: usize = 4096;
+/// Voxels whose sums of all outputs, a lane each, stay in the first-level cache.
+const FEW: usize = 128;
 
-/// `logits[r][v] = bias[r] + sum over c of w[r][c] * seen[c][v]`.
+/// `logits[r][v] = bias[r] + sum over c of w[r][c] * seen[c][v]`, channels in order.
 ///
 /// `w`: `[R][C/16 * 16]`, 0 past the last channel; `logits`: planar `[R][V]`, R at most 8.
 ///
 /// # Panics
 /// If a length does not fit.
-pub fn head(cpu: Cpu, source: &Source<'_>, voxels: usize, (w, bias): (&[f32], &[f32]), logits: &mut [f32]) {
+pub fn head<T: Cell>(cpu: Cpu, source: &Source<'_, T>, voxels: usize, (w, bias): (&[f32], &[f32]), logits: &mut [f32]) {
     let outs = bias.len();
     let width = source.blocks(voxels) * LANES;
     assert!(outs <= 8, "head: {outs} outputs, 8 at most");
@@ -26,53 +29,104 @@ pub fn head(cpu: Cpu, source: &Source<'_>, voxels: usize, (w, bias): (&[f32], &[
     let mut none = [0.0; 256];
     let threads = rayon::current_num_threads().min(none.len());
     run_tasks(voxels.div_ceil(CHUNK), &mut none[..threads], 1, |task, _| {
-        let from = task * CHUNK;
-        let len = CHUNK.min(voxels - from);
-        for r in 0..outs {
-            // SAFETY: these voxels of row `r` belong to this task alone.
-            let out = unsafe { dst.slice(r * voxels + from, len) };
-            out.fill(bias[r]);
-        }
-        for b in 0..width / LANES {
-            let x = source.values[(b * voxels + from) * LANES..][..len * LANES].as_chunks::<LANES>().0;
-            for r in 0..outs {
-                // SAFETY: as above.
-                let out = unsafe { dst.slice(r * voxels + from, len) };
-                let w = &w[r * width + b * LANES..][..LANES].as_chunks::<LANES>().0[0];
-                cpu.run(Dot { x, affine: source.affine(b), slope: source.slope, w, out });
-            }
+        let end = voxels.min((task + 1) * CHUNK);
+        for from in (task * CHUNK..end).step_by(FEW) {
+            let n = FEW.min(end - from);
+            cpu.run(Logits { source, voxels, from, n, w, bias, dst });
         }
     });
 }
 
-struct Dot<'a> {
-    x: &'a [[f32; LANES]],
-    affine: ([f32; LANES], [f32; LANES]),
-    slope: f32,
-    w: &'a [f32; LANES],
-    out: &'a mut [f32],
+/// All logits of `n` voxels from `from`.
+struct Logits<'a, T> {
+    source: &'a Source<'a, T>,
+    voxels: usize,
+    from: usize,
+    n: usize,
+    w: &'a [f32],
+    bias: &'a [f32],
+    dst: Shared<'a>,
 }
 
-impl Kernel for Dot<'_> {
+impl<T: Cell> Kernel for Logits<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
-        let (scale, shift, slope) = (isa.load(&self.affine.0), isa.load(&self.affine.1), isa.splat(self.slope));
-        let w = isa.load(self.w);
-        let mut lanes = [0.0; LANES];
-        for (x, out) in self.x.iter().zip(self.out) {
-            let t = isa.fma(isa.load(x), scale, shift);
-            isa.store(isa.mul(isa.max(t, isa.mul(t, slope)), w), &mut lanes);
-            // One fixed tree on every instruction set.
-            let mut n = LANES / 2;
-            while n > 0 {
-                for i in 0..n {
-                    lanes[i] += lanes[i + n];
+        let Self { source, voxels, from, n, w, bias, dst } = self;
+        let outs = bias.len();
+        let width = w.len() / outs;
+        let mut start = [0.0; LANES];
+        start[..outs].copy_from_slice(bias);
+        let mut sums = [start; FEW];
+        for b in 0..width / LANES {
+            let mut weights = [[0.0; LANES]; LANES];
+            for r in 0..outs {
+                for k in 0..LANES {
+                    weights[k][r] = w[r * width + b * LANES + k];
                 }
-                n /= 2;
             }
-            *out += lanes[0];
+            let x = source.values[(b * voxels + from) * LANES..][..n * LANES].as_chunks::<LANES>().0;
+            let seen = (source.affine(b), source.slope);
+            if I::REGISTERS >= 32 {
+                add_block::<I, T, 8>(isa, (x, seen), &weights, &mut sums[..n]);
+            } else {
+                add_block::<I, T, 4>(isa, (x, seen), &weights, &mut sums[..n]);
+            }
         }
+        for r in 0..outs {
+            // SAFETY: these voxels of row `r` belong to this task alone.
+            let out = unsafe { dst.slice(r * voxels + from, n) };
+            for v in 0..n {
+                out[v] = sums[v][r];
+            }
+        }
+    }
+}
+
+/// Adds one block of channels to the sums, `XT` voxels at a time and the rest singly.
+#[inline(always)]
+fn add_block<I: Isa, T: Cell, const XT: usize>(
+    isa: I,
+    (x, seen): (&[[T; LANES]], Seen),
+    weights: &[[f32; LANES]; LANES],
+    sums: &mut [[f32; LANES]],
+) {
+    let (x, rest) = x.as_chunks::<XT>();
+    let (sums, last) = sums.as_chunks_mut::<XT>();
+    for (x, sums) in x.iter().zip(sums) {
+        add_few(isa, (x, seen), weights, sums);
+    }
+    for (x, sum) in rest.iter().zip(last) {
+        add_few::<I, T, 1>(isa, (&[*x], seen), weights, std::array::from_mut(sum));
+    }
+}
+
+/// Scale and shift of a block, and the slope after them.
+type Seen = (([f32; LANES], [f32; LANES]), f32);
+
+#[inline(always)]
+fn add_few<I: Isa, T: Cell, const XT: usize>(
+    isa: I,
+    (x, (affine, slope)): (&[[T; LANES]; XT], Seen),
+    weights: &[[f32; LANES]; LANES],
+    sums: &mut [[f32; LANES]; XT],
+) {
+    let (scale, shift, slope) = (isa.load(&affine.0), isa.load(&affine.1), isa.splat(slope));
+    let mut seen = [[0.0; LANES]; XT];
+    let mut sum = [isa.splat(0.0); XT];
+    for i in 0..XT {
+        let t = isa.fma(T::load(isa, &x[i]), scale, shift);
+        isa.store(isa.max(t, isa.mul(t, slope)), &mut seen[i]);
+        sum[i] = isa.load(&sums[i]);
+    }
+    for k in 0..LANES {
+        let w = isa.load(&weights[k]);
+        for i in 0..XT {
+            sum[i] = isa.fma(isa.splat(seen[i][k]), w, sum[i]);
+        }
+    }
+    for i in 0..XT {
+        isa.store(sum[i], &mut sums[i]);
     }
 }
 

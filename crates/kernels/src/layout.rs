@@ -1,5 +1,7 @@
 //! The blocked layout `[C/16][D][H][W][16]`, and how a kernel reads it.
 
+use crate::half::Cell;
+
 /// Lanes of a channel block.
 pub const LANES: usize = 16;
 
@@ -14,9 +16,9 @@ pub fn blocks(channels: usize) -> usize {
 /// ReLU applied on loading, so that they cost no trip to memory. Slope 1 is no activation, 0 a ReLU. Outside the
 /// volume every kernel sees 0, whatever the shift.
 #[derive(Clone, Copy, Debug)]
-pub struct Source<'a> {
+pub struct Source<'a, T = f32> {
     /// `[blocks][D][H][W][16]`.
-    pub values: &'a [f32],
+    pub values: &'a [T],
     /// Per channel `[blocks * 16]`; empty means 1.
     pub scale: &'a [f32],
     /// Per channel `[blocks * 16]`; empty means 0.
@@ -25,9 +27,9 @@ pub struct Source<'a> {
     pub slope: f32,
 }
 
-impl<'a> Source<'a> {
+impl<'a, T> Source<'a, T> {
     /// Values as they are.
-    pub fn plain(values: &'a [f32]) -> Self {
+    pub fn plain(values: &'a [T]) -> Self {
         Self { values, scale: &[], shift: &[], slope: 1.0 }
     }
 
@@ -57,14 +59,14 @@ impl<'a> Source<'a> {
 ///
 /// # Panics
 /// If the lengths do not fit `channels` and `voxels`.
-pub fn pack_channels(planar: &[f32], channels: usize, voxels: usize, blocked: &mut [f32]) {
+pub fn pack_channels<T: Cell>(planar: &[f32], channels: usize, voxels: usize, blocked: &mut [T]) {
     assert_eq!(planar.len(), channels * voxels, "pack: planar length");
     assert_eq!(blocked.len(), blocks(channels) * voxels * LANES, "pack: blocked length");
     for (b, block) in blocked.chunks_exact_mut(voxels * LANES).enumerate() {
         for (v, lanes) in block.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
             for (l, lane) in lanes.iter_mut().enumerate() {
                 let c = b * LANES + l;
-                *lane = if c < channels { planar[c * voxels + v] } else { 0.0 };
+                *lane = T::of(if c < channels { planar[c * voxels + v] } else { 0.0 });
             }
         }
     }

@@ -5,6 +5,7 @@
 //! `d_beta = sum d_u`, `d_gamma = sum d_u h`, `d_x = gamma / sd * (d_u - d_beta / V - h d_gamma / V)`.
 
 use crate::cpu::Cpu;
+use crate::half::Cell;
 use crate::isa::{Isa, Kernel};
 use crate::layout::{LANES, Source};
 use crate::team::{Shared, run_tasks};
@@ -22,7 +23,7 @@ pub fn sums_scratch(channel_blocks: usize, voxels: usize) -> usize {
 ///
 /// # Panics
 /// If a length does not fit.
-pub fn moments(cpu: Cpu, x: &[f32], voxels: usize, scratch: &mut [f32], mean: &mut [f32], variance: &mut [f32]) {
+pub fn moments<T: Cell>(cpu: Cpu, x: &[T], voxels: usize, scratch: &mut [f32], mean: &mut [f32], variance: &mut [f32]) {
     let n = voxels as f64;
     // Shifted by the first voxel, so that a large mean does not eat the variance.
     let sums = |cpu: Cpu, b: usize, range: std::ops::Range<usize>, out: &mut [f32]| {
@@ -30,7 +31,7 @@ pub fn moments(cpu: Cpu, x: &[f32], voxels: usize, scratch: &mut [f32], mean: &m
         cpu.run(Moments { x: &block[range], shift: &block[0], out });
     };
     two_sums(cpu, (x.len(), voxels), scratch, sums, |c, first, second| {
-        let shift = f64::from(x[c / LANES * voxels * LANES + c % LANES]);
+        let shift = f64::from(x[c / LANES * voxels * LANES + c % LANES].wide());
         mean[c] = (shift + first / n) as f32;
         variance[c] = (second / n - (first / n).powi(2)).max(0.0) as f32;
     });
@@ -131,20 +132,20 @@ fn two_sums(
     }
 }
 
-struct Moments<'a> {
-    x: &'a [[f32; LANES]],
-    shift: &'a [f32; LANES],
+struct Moments<'a, T> {
+    x: &'a [[T; LANES]],
+    shift: &'a [T; LANES],
     out: &'a mut [f32],
 }
 
-impl Kernel for Moments<'_> {
+impl<T: Cell> Kernel for Moments<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
-        let shift = isa.load(self.shift);
+        let shift = T::load(isa, self.shift);
         let (mut sum, mut squares) = ([isa.splat(0.0); 4], [isa.splat(0.0); 4]);
         for (i, x) in self.x.iter().enumerate() {
-            let t = isa.sub(isa.load(x), shift);
+            let t = isa.sub(T::load(isa, x), shift);
             sum[i & 3] = isa.add(sum[i & 3], t);
             squares[i & 3] = isa.fma(t, t, squares[i & 3]);
         }
@@ -214,7 +215,7 @@ impl Kernel for ActivationBack<'_> {
 ///
 /// # Panics
 /// If lengths differ.
-pub fn apply(cpu: Cpu, source: &Source<'_>, voxels: usize, dst: &mut [f32]) {
+pub fn apply<T: Cell>(cpu: Cpu, source: &Source<'_, T>, voxels: usize, dst: &mut [T]) {
     assert_eq!(source.values.len(), dst.len(), "apply: lengths differ");
     let chunks = voxels.div_ceil(CHUNK);
     let n_tasks = source.blocks(voxels) * chunks;
@@ -231,21 +232,21 @@ pub fn apply(cpu: Cpu, source: &Source<'_>, voxels: usize, dst: &mut [f32]) {
     });
 }
 
-struct Apply<'a> {
-    x: &'a [[f32; LANES]],
+struct Apply<'a, T> {
+    x: &'a [[T; LANES]],
     affine: ([f32; LANES], [f32; LANES]),
     slope: f32,
-    to: &'a mut [[f32; LANES]],
+    to: &'a mut [[T; LANES]],
 }
 
-impl Kernel for Apply<'_> {
+impl<T: Cell> Kernel for Apply<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
         let (scale, shift, slope) = (isa.load(&self.affine.0), isa.load(&self.affine.1), isa.splat(self.slope));
         for (x, to) in self.x.iter().zip(self.to) {
-            let t = isa.fma(isa.load(x), scale, shift);
-            isa.store(isa.max(t, isa.mul(t, slope)), to);
+            let t = isa.fma(T::load(isa, x), scale, shift);
+            T::store(isa, isa.max(t, isa.mul(t, slope)), to);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::cpu::Cpu;
 use crate::gather::{Shape, Write, voxels};
+use crate::half::Cell;
 use crate::isa::{Isa, Kernel};
 use crate::layout::{LANES, Source};
 use rayon::prelude::*;
@@ -18,7 +19,6 @@ fn cell(big: Shape, [z, y, x]: [usize; 3]) -> [usize; 8] {
 
 #[derive(Clone, Copy)]
 enum Op {
-    Pool,
     PoolBack,
     UpBack,
 }
@@ -51,13 +51,6 @@ impl Kernel for Plane<'_> {
                 let at = cell(self.shape, [self.z, y, x]);
                 let small = &mut self.small[y * w + x];
                 match self.op {
-                    Op::Pool => {
-                        let mut best = seen(&self.x[at[0]]);
-                        for &a in &at[1..] {
-                            best = isa.max(best, seen(&self.x[a]));
-                        }
-                        isa.store(best, small);
-                    }
                     Op::UpBack => {
                         let mut sum = isa.load(&self.x[at[0]]);
                         for &a in &at[1..] {
@@ -99,23 +92,48 @@ impl Kernel for Plane<'_> {
 ///
 /// # Panics
 /// If a length does not fit or a size is odd.
-pub fn max_pool(cpu: Cpu, source: &Source<'_>, shape: Shape, dst: &mut [f32]) {
+pub fn max_pool<T: Cell>(cpu: Cpu, source: &Source<'_, T>, shape: Shape, dst: &mut [T]) {
     let (v, small) = check(shape, source.values.len(), dst.len());
     let plane = small[1] * small[2] * LANES;
     dst.par_chunks_mut(plane).enumerate().for_each(|(i, dst)| {
         let (b, z) = (i / small[0], i % small[0]);
-        cpu.run(Plane {
-            op: Op::Pool,
-            shape,
-            z,
-            x: source.values[b * v * LANES..][..v * LANES].as_chunks::<LANES>().0,
-            affine: source.affine(b),
-            slope: source.slope,
-            small: dst.as_chunks_mut::<LANES>().0,
-            big: &mut [],
-            write: Write::Overwrite,
-        });
+        let x = source.values[b * v * LANES..][..v * LANES].as_chunks::<LANES>().0;
+        let small = dst.as_chunks_mut::<LANES>().0;
+        cpu.run(Pool { shape, z, x, affine: source.affine(b), slope: source.slope, small });
     });
+}
+
+/// One plane `z` of a block of the small grid.
+struct Pool<'a, T> {
+    shape: Shape,
+    z: usize,
+    x: &'a [[T; LANES]],
+    affine: ([f32; LANES], [f32; LANES]),
+    slope: f32,
+    small: &'a mut [[T; LANES]],
+}
+
+impl<T: Cell> Kernel for Pool<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) {
+        let (scale, shift, slope) = (isa.load(&self.affine.0), isa.load(&self.affine.1), isa.splat(self.slope));
+        let seen = |x: &[T; LANES]| {
+            let t = isa.fma(T::load(isa, x), scale, shift);
+            isa.max(t, isa.mul(t, slope))
+        };
+        let [_, h, w] = self.shape.map(|n| n / 2);
+        for y in 0..h {
+            for x in 0..w {
+                let at = cell(self.shape, [self.z, y, x]);
+                let mut best = seen(&self.x[at[0]]);
+                for &a in &at[1..] {
+                    best = isa.max(best, seen(&self.x[a]));
+                }
+                T::store(isa, best, &mut self.small[y * w + x]);
+            }
+        }
+    }
 }
 
 /// Gradient of [`max_pool`] to what it saw: to the first of the largest of each cell.
@@ -152,7 +170,7 @@ pub fn max_pool_back(
 ///
 /// # Panics
 /// If a length does not fit.
-pub fn up_nearest(cpu: Cpu, source: &Source<'_>, shape: Shape, dst: &mut [f32]) {
+pub fn up_nearest<T: Cell>(cpu: Cpu, source: &Source<'_, T>, shape: Shape, dst: &mut [T]) {
     let big = shape.map(|n| 2 * n);
     assert_eq!(dst.len(), source.values.len() * 8, "up_nearest: dst");
     let v = voxels(shape);
@@ -165,15 +183,15 @@ pub fn up_nearest(cpu: Cpu, source: &Source<'_>, shape: Shape, dst: &mut [f32]) 
     });
 }
 
-struct Copies<'a> {
-    x: &'a [[f32; LANES]],
+struct Copies<'a, T> {
+    x: &'a [[T; LANES]],
     affine: ([f32; LANES], [f32; LANES]),
     slope: f32,
     shape: [usize; 2],
-    to: &'a mut [[f32; LANES]],
+    to: &'a mut [[T; LANES]],
 }
 
-impl Kernel for Copies<'_> {
+impl<T: Cell> Kernel for Copies<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
@@ -181,8 +199,8 @@ impl Kernel for Copies<'_> {
         let [height, width] = self.shape;
         for y in 0..height {
             for x in 0..width {
-                let t = isa.fma(isa.load(&self.x[y / 2 * (width / 2) + x / 2]), scale, shift);
-                isa.store(isa.max(t, isa.mul(t, slope)), &mut self.to[y * width + x]);
+                let t = isa.fma(T::load(isa, &self.x[y / 2 * (width / 2) + x / 2]), scale, shift);
+                T::store(isa, isa.max(t, isa.mul(t, slope)), &mut self.to[y * width + x]);
             }
         }
     }

@@ -26,19 +26,19 @@ pub(crate) fn run_tasks(n_tasks: usize, scratch: &mut [f32], piece: usize, body:
 
 /// A mutable slice that tasks share, each writing places of its own.
 #[derive(Clone, Copy)]
-pub(crate) struct Shared<'a> {
-    start: *mut f32,
+pub(crate) struct Shared<'a, T = f32> {
+    start: *mut T,
     len: usize,
-    owner: PhantomData<&'a mut [f32]>,
+    owner: PhantomData<&'a mut [T]>,
 }
 
-// SAFETY: a `Shared` is a `&mut [f32]` whose users promise, at each `slice`, that no two tasks touch one place.
-unsafe impl Send for Shared<'_> {}
+// SAFETY: a `Shared` is a `&mut [T]` whose users promise, at each `slice`, that no two tasks touch one place.
+unsafe impl<T: Send> Send for Shared<'_, T> {}
 // SAFETY: as above.
-unsafe impl Sync for Shared<'_> {}
+unsafe impl<T: Send> Sync for Shared<'_, T> {}
 
-impl<'a> Shared<'a> {
-    pub(crate) fn new(values: &'a mut [f32]) -> Self {
+impl<'a, T> Shared<'a, T> {
+    pub(crate) fn new(values: &'a mut [T]) -> Self {
         Self { start: values.as_mut_ptr(), len: values.len(), owner: PhantomData }
     }
 
@@ -48,7 +48,7 @@ impl<'a> Shared<'a> {
     /// While the returned slice lives, no other task reads or writes any of these places.
     #[expect(clippy::mut_from_ref, reason = "disjointness is the caller's promise")]
     #[inline(always)]
-    pub(crate) unsafe fn slice(&self, start: usize, len: usize) -> &mut [f32] {
+    pub(crate) unsafe fn slice(&self, start: usize, len: usize) -> &mut [T] {
         assert!(start <= self.len && len <= self.len - start, "shared slice out of range");
         // SAFETY: in range by the assertion, alive for 'a, and exclusive by the caller's promise.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(start), len) }

@@ -3,6 +3,7 @@
 //! It knows nothing of medicine. A [`NetSpec`] describes a U-Net, a [`Net`] is one laid out for a shape, weights are one
 //! flat arena with names ([`ParamSpec`]), and everything runs on the current rayon pool.
 
+mod backward;
 mod memory;
 mod net;
 mod ops;

@@ -1,6 +1,7 @@
 //! Where each tensor and each gradient lives: slots planned once per shape, shared by what is never alive together.
 
 use crate::program::{Layer, Program};
+use kernels::Cell;
 use std::ops::Range;
 
 /// What the memory is for: training keeps every activation until its layer's backward pass and adds gradients.
@@ -20,11 +21,11 @@ pub(crate) struct Place {
 }
 
 /// Places of values and gradients by tensor, and the slots themselves.
-#[derive(Debug, Default)]
-pub(crate) struct Memory {
+#[derive(Debug)]
+pub(crate) struct Memory<T> {
     pub(crate) values: Vec<Place>,
     pub(crate) grads: Vec<Place>,
-    pub(crate) slots: Vec<Vec<f32>>,
+    pub(crate) slots: Vec<Vec<T>>,
 }
 
 /// One buffer: who it serves, its size, and the steps between which it is alive, both included.
@@ -41,7 +42,7 @@ enum Owner {
     Grads(Vec<usize>),
 }
 
-impl Memory {
+impl<T: Cell> Memory<T> {
     /// `len(tensor)`: values of a tensor.
     pub(crate) fn new(program: &Program, purpose: Purpose, len: impl Fn(usize) -> usize) -> Self {
         let mut lives = values(program, purpose, &len);
@@ -73,18 +74,18 @@ impl Memory {
                 }
             }
         }
-        memory.slots = slots.into_iter().map(|(len, _)| vec![0.0; len]).collect();
+        memory.slots = slots.into_iter().map(|(len, _)| vec![T::default(); len]).collect();
         memory
     }
 
-    pub(crate) fn value(&self, tensor: usize) -> &[f32] {
+    pub(crate) fn value(&self, tensor: usize) -> &[T] {
         let place = &self.values[tensor];
         &self.slots[place.slot][place.range.clone()]
     }
 
     /// Bytes of all slots.
     pub(crate) fn bytes(&self) -> usize {
-        self.slots.iter().map(|s| s.len() * size_of::<f32>()).sum()
+        self.slots.iter().map(|s| s.len() * size_of::<T>()).sum()
     }
 }
 
@@ -149,7 +150,7 @@ mod tests {
 
     /// Who wrote each cell of each slot last: what a network that goes through the plan would find there.
     struct Walk<'a> {
-        memory: &'a Memory,
+        memory: &'a Memory<f32>,
         cells: Vec<Vec<Option<Tenant>>>,
     }
 
@@ -207,7 +208,7 @@ mod tests {
 
     fn check(spec: &NetSpec, purpose: Purpose) {
         let program = Program::new(spec);
-        let memory = Memory::new(&program, purpose, |t| len(&program, t));
+        let memory = Memory::<f32>::new(&program, purpose, |t| len(&program, t));
         let cells = memory.slots.iter().map(|s| vec![None; s.len()]).collect();
         let mut walk = Walk { memory: &memory, cells };
         for _ in 0..2 {
@@ -275,7 +276,7 @@ mod tests {
             let alive =
                 |step: usize| lives.iter().filter(|l| l.from <= step && step <= l.to).map(|l| l.len).sum::<usize>();
             let peak = (0..2 * program.layers.len()).map(alive).max().unwrap_or(0);
-            let slots: usize = Memory::new(&program, purpose, n).slots.iter().map(Vec::len).sum();
+            let slots: usize = Memory::<f32>::new(&program, purpose, n).slots.iter().map(Vec::len).sum();
             eprintln!("{purpose:?}: {slots} in slots, {peak} alive at once, {all} values");
             assert!(slots as f64 <= most * peak as f64, "{purpose:?}: {slots} in slots for {peak}");
         }

@@ -2,8 +2,8 @@
 
 use crate::memory::Purpose;
 use kernels::{
-    Canonical, Cpu, Direction, Gather, LANES, Shape, Source, Winograd, Write, blocks, convolve, convolve_scratch,
-    pack_weights, packed_len, partial_len, weight_gradient, weight_gradient_scratch,
+    Canonical, Cell, Cpu, Direction, Gather, Integers, LANES, Moments, Shape, Source, Winograd, Write, blocks,
+    convolve, convolve_scratch, pack_weights, packed_len, partial_len, weight_gradient, weight_gradient_scratch,
 };
 
 /// One convolution of any kind.
@@ -19,6 +19,10 @@ pub(crate) struct Conv {
     packed: Vec<f32>,
     packed_back: Vec<f32>,
     winograd: Plans,
+    /// The weights in integers instead of f32, if the input's widest point is known and this machine has the products.
+    integers: Option<Integers>,
+    /// The widest point of the input, if it is known; only forward.
+    widest: Option<f32>,
     gaps: Option<Gaps>,
 }
 
@@ -105,7 +109,36 @@ impl Conv {
         (n_weights, i, o): (usize, usize, usize),
     ) -> Self {
         let (packed, packed_back) = (Vec::new(), Vec::new());
-        Self { forward, backward, order, n_weights, i, o, packed, packed_back, winograd: Plans::default(), gaps: None }
+        Self {
+            forward,
+            backward,
+            order,
+            n_weights,
+            i,
+            o,
+            packed,
+            packed_back,
+            winograd: Plans::default(),
+            integers: None,
+            widest: None,
+            gaps: None,
+        }
+    }
+
+    /// Lets the products be integers where they can, for inputs whose points are about as wide as `widest`.
+    pub(crate) fn quantise(&mut self, cpu: Cpu, widest: f32) {
+        let can = self.winograd.forward.as_ref().is_some_and(|winograd| winograd.has_integers(cpu));
+        self.widest = (can && widest > 0.0).then_some(widest);
+    }
+
+    /// The widest point of these inputs, or 0 where products are never integers.
+    pub(crate) fn widest<T: Cell>(&self, cpu: Cpu, sources: &[Source<'_, T>]) -> f32 {
+        self.winograd.forward.as_ref().map_or(0.0, |winograd| winograd.widest(cpu, sources))
+    }
+
+    /// Partial sums that [`Conv::forward`] needs to measure its output, if it can.
+    pub(crate) fn sums_len(&self) -> Option<usize> {
+        self.winograd.forward.as_ref().and_then(Winograd::sums_len)
     }
 
     /// Scratch for `threads` threads, and partial sums.
@@ -141,7 +174,9 @@ impl Conv {
 
     fn load_spread(&mut self, cpu: Cpu, weights: &[f32], purpose: Purpose) {
         let (i, o) = (self.i, self.o);
-        if let Some(winograd) = &self.winograd.forward {
+        if let (Some(winograd), Some(widest)) = (&self.winograd.forward, self.widest) {
+            self.integers = Some(winograd.integers(cpu, (o, i), weights, widest));
+        } else if let Some(winograd) = &self.winograd.forward {
             self.packed.resize(winograd.weights_len(), 0.0);
             winograd.transform_weights(cpu, Direction::Forward, (o, i), weights, &mut self.packed);
         } else {
@@ -161,17 +196,34 @@ impl Conv {
         }
     }
 
-    pub(crate) fn forward(&self, cpu: Cpu, sources: &[Source<'_>], bias: &[f32], dst: &mut [f32], scratch: &mut [f32]) {
-        if let Some(winograd) = &self.winograd.forward {
-            winograd.convolve(cpu, sources, &self.packed, (dst, Write::Overwrite), scratch);
-            if !bias.is_empty() {
-                add_bias(bias, dst);
+    /// Writes the raw output, and measures it into `moments` if there are some, which asks for [`Conv::sums_len`]. Returns
+    /// how many numbers of the input lay outside of what integers can hold.
+    pub(crate) fn forward<T: Cell>(
+        &self,
+        cpu: Cpu,
+        sources: &[Source<'_, T>],
+        bias: &[f32],
+        (dst, moments): (&mut [T], Option<&mut Moments<'_>>),
+        scratch: &mut [f32],
+    ) -> u64 {
+        let Some(winograd) = &self.winograd.forward else {
+            for gather in &self.forward {
+                convolve(cpu, gather, (sources, self.i), (&self.packed, bias), (dst, Write::Overwrite), scratch);
             }
-            return;
+            return 0;
+        };
+        let mut lost = 0;
+        match (&self.integers, moments) {
+            (Some(integers), moments) => {
+                lost = winograd.convolve_integers(cpu, sources, integers, (dst, moments), scratch);
+            }
+            (None, Some(moments)) => winograd.convolve_and_measure(cpu, sources, &self.packed, (dst, moments), scratch),
+            (None, None) => winograd.convolve(cpu, sources, &self.packed, (dst, Write::Overwrite), scratch),
         }
-        for gather in &self.forward {
-            convolve(cpu, gather, (sources, self.i), (&self.packed, bias), (dst, Write::Overwrite), scratch);
+        if !bias.is_empty() {
+            add_bias(bias, dst);
         }
+        lost
     }
 
     /// From the gradient of the raw output to that of what the sources showed.
@@ -235,10 +287,14 @@ impl Conv {
 }
 
 /// `dst[c] += bias[c]`, blocked.
-fn add_bias(bias: &[f32], dst: &mut [f32]) {
+fn add_bias<T: Cell>(bias: &[f32], dst: &mut [T]) {
     use rayon::prelude::*;
     let voxels = dst.len() / bias.len();
     dst.par_chunks_mut(voxels * LANES).zip(bias.as_chunks::<LANES>().0).for_each(|(block, bias)| {
-        block.as_chunks_mut::<LANES>().0.iter_mut().for_each(|v| v.iter_mut().zip(bias).for_each(|(v, b)| *v += b));
+        block
+            .as_chunks_mut::<LANES>()
+            .0
+            .iter_mut()
+            .for_each(|v| v.iter_mut().zip(bias).for_each(|(v, b)| *v = T::of(v.wide() + b)));
     });
 }

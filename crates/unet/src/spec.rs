@@ -46,6 +46,14 @@ pub enum UnetError {
         /// The limit.
         most: usize,
     },
+    /// Of a calibration.
+    #[error("a calibration of {found} convolutions for a network of {expected}, or with numbers that are not finite")]
+    Widest {
+        /// Calibrated.
+        found: usize,
+        /// In the network.
+        expected: usize,
+    },
     /// Of a file of weights.
     #[error("the weights lack the tensor `{0}`")]
     Missing(String),

@@ -1,19 +1,22 @@
-//! AVX2 and FMA: sixteen lanes are two registers.
+//! AVX2, FMA and F16C: sixteen lanes are two registers.
 
 use super::{Isa, Kernel};
+use crate::half::{Half, LARGEST};
 use std::arch::x86_64::{
-    __m256, _CMP_GT_OQ, _MM_HINT_T1, _mm_prefetch, _mm256_add_ps, _mm256_blendv_ps, _mm256_cmp_ps, _mm256_fmadd_ps,
-    _mm256_loadu_ps, _mm256_max_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps, _mm256_sub_ps,
+    __m256, _CMP_GT_OQ, _MM_FROUND_TO_NEAREST_INT, _MM_HINT_T1, _mm_loadu_si128, _mm_prefetch, _mm_storeu_si128,
+    _mm256_add_ps, _mm256_blendv_ps, _mm256_cmp_ps, _mm256_cvtph_ps, _mm256_cvtps_ph, _mm256_fmadd_ps, _mm256_loadu_ps,
+    _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps, _mm256_sub_ps,
 };
 
-/// Proof of AVX2 and FMA; only [`Avx2::detect`] makes one.
+/// Proof of AVX2, FMA and F16C; only [`Avx2::detect`] makes one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Avx2(());
 
 impl Avx2 {
     /// Asks the CPU.
     pub(crate) fn detect() -> Option<Self> {
-        (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(()))
+        (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c"))
+            .then_some(Self(()))
     }
 }
 
@@ -49,6 +52,27 @@ impl Isa for Avx2 {
         }
     }
     #[inline(always)]
+    fn load_half(self, from: &[Half; 16]) -> Self::V {
+        let (lo, hi) = from.split_at(8);
+        // SAFETY: `self` proves AVX2 and F16C; each half is eight readable 16-bit numbers.
+        unsafe {
+            [_mm256_cvtph_ps(_mm_loadu_si128(lo.as_ptr().cast())), _mm256_cvtph_ps(_mm_loadu_si128(hi.as_ptr().cast()))]
+        }
+    }
+    #[inline(always)]
+    fn store_half(self, v: Self::V, to: &mut [Half; 16]) {
+        let (lo, hi) = to.split_at_mut(8);
+        // SAFETY: `self` proves AVX2 and F16C; each half is eight writable 16-bit numbers. The second operand of a minimum or
+        // maximum is the result where one is not a number, so such lanes stay what they are.
+        unsafe {
+            let (low, high) = (_mm256_set1_ps(-LARGEST), _mm256_set1_ps(LARGEST));
+            for (v, to) in v.into_iter().zip([lo, hi]) {
+                let within = _mm256_min_ps(high, _mm256_max_ps(low, v));
+                _mm_storeu_si128(to.as_mut_ptr().cast(), _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(within));
+            }
+        }
+    }
+    #[inline(always)]
     fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
         // SAFETY: `self` proves FMA.
         unsafe { [_mm256_fmadd_ps(a[0], b[0], c[0]), _mm256_fmadd_ps(a[1], b[1], c[1])] }
@@ -81,17 +105,17 @@ impl Isa for Avx2 {
         }
     }
     #[inline(always)]
-    fn prefetch(self, from: &[f32; 16]) {
+    fn prefetch<T>(self, from: &T) {
         // SAFETY: a hint; it reads nothing that the program sees, and every x86-64 has it.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.as_ptr().cast()) }
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(std::ptr::from_ref(from).cast()) }
     }
     #[inline(always)]
     fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        #[target_feature(enable = "avx2,fma")]
+        #[target_feature(enable = "avx2,fma,f16c")]
         fn inner<K: Kernel>(isa: Avx2, kernel: K) -> K::Output {
             kernel.run(isa)
         }
-        // SAFETY: `self` proves both features.
+        // SAFETY: `self` proves the features.
         unsafe { inner(self, kernel) }
     }
 }

@@ -1,21 +1,22 @@
 //! AVX-512F: sixteen lanes are one register.
 
 use super::{Isa, Kernel};
+use crate::half::{Half, LARGEST};
 use std::arch::x86_64::{
-    __m512, _CMP_GT_OQ, _MM_HINT_T1, _mm_prefetch, _mm512_add_ps, _mm512_cmp_ps_mask, _mm512_fmadd_ps, _mm512_loadu_ps,
-    _mm512_mask_blend_ps, _mm512_max_ps, _mm512_mul_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
-    _mm512_sub_ps,
+    __m512, _CMP_GT_OQ, _MM_FROUND_TO_NEAREST_INT, _MM_HINT_T1, _mm_prefetch, _mm256_loadu_si256, _mm256_storeu_si256,
+    _mm512_add_ps, _mm512_cmp_ps_mask, _mm512_cvtph_ps, _mm512_cvtps_ph, _mm512_fmadd_ps, _mm512_loadu_ps,
+    _mm512_mask_blend_ps, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps, _mm512_set1_ps, _mm512_setzero_ps,
+    _mm512_storeu_ps, _mm512_sub_ps,
 };
 
-/// Proof of AVX-512F (and of the AVX2 and FMA below it); only [`Avx512::detect`] makes one.
+/// Proof of AVX-512F (and of the AVX2, FMA and F16C below it); only [`Avx512::detect`] makes one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Avx512(());
 
 impl Avx512 {
     /// Asks the CPU.
     pub(crate) fn detect() -> Option<Self> {
-        (is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"))
-            .then_some(Self(()))
+        (is_x86_feature_detected!("avx512f") && super::avx2::Avx2::detect().is_some()).then_some(Self(()))
     }
 }
 
@@ -36,6 +37,20 @@ impl Isa for Avx512 {
     fn store(self, v: __m512, to: &mut [f32; 16]) {
         // SAFETY: `self` proves AVX-512F; `to` is sixteen writable f32.
         unsafe { _mm512_storeu_ps(to.as_mut_ptr(), v) }
+    }
+    #[inline(always)]
+    fn load_half(self, from: &[Half; 16]) -> __m512 {
+        // SAFETY: `self` proves AVX-512F; `from` is sixteen readable 16-bit numbers.
+        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.as_ptr().cast())) }
+    }
+    #[inline(always)]
+    fn store_half(self, v: __m512, to: &mut [Half; 16]) {
+        // SAFETY: `self` proves AVX-512F; `to` is sixteen writable 16-bit numbers. The second operand of a minimum or maximum
+        // is the result where one is not a number, so such lanes stay what they are.
+        unsafe {
+            let within = _mm512_min_ps(_mm512_set1_ps(LARGEST), _mm512_max_ps(_mm512_set1_ps(-LARGEST), v));
+            _mm256_storeu_si256(to.as_mut_ptr().cast(), _mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(within));
+        }
     }
     #[inline(always)]
     fn fma(self, a: __m512, b: __m512, c: __m512) -> __m512 {
@@ -68,13 +83,13 @@ impl Isa for Avx512 {
         unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, _mm512_setzero_ps()), no, yes) }
     }
     #[inline(always)]
-    fn prefetch(self, from: &[f32; 16]) {
+    fn prefetch<T>(self, from: &T) {
         // SAFETY: a hint; it reads nothing that the program sees, and every x86-64 has it.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.as_ptr().cast()) }
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(std::ptr::from_ref(from).cast()) }
     }
     #[inline(always)]
     fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        #[target_feature(enable = "avx512f,avx2,fma")]
+        #[target_feature(enable = "avx512f,avx2,fma,f16c")]
         fn inner<K: Kernel>(isa: Avx512, kernel: K) -> K::Output {
             kernel.run(isa)
         }

@@ -1,11 +1,15 @@
 //! One arithmetic, several instruction sets: sixteen f32 lanes behind proof tokens.
 
+use crate::half::Half;
+
 pub(crate) mod scalar;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx512;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod vnni;
 
 /// A proof that the running CPU has an instruction set, and the 16-lane f32 arithmetic it gives.
 ///
@@ -22,6 +26,10 @@ pub trait Isa: Copy + Send + Sync {
     fn load(self, from: &[f32; 16]) -> Self::V;
     /// Lanes to memory.
     fn store(self, v: Self::V, to: &mut [f32; 16]);
+    /// Lanes from half precision, exactly.
+    fn load_half(self, from: &[Half; 16]) -> Self::V;
+    /// Lanes to half precision, as [`Half::of`].
+    fn store_half(self, v: Self::V, to: &mut [Half; 16]);
     /// `a * b + c`, rounded once.
     fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `a + b`.
@@ -36,7 +44,7 @@ pub trait Isa: Copy + Send + Sync {
     fn select_positive(self, x: Self::V, yes: Self::V, no: Self::V) -> Self::V;
     /// Asks for a cache line that will be read soon; `from` need not be the line's start.
     #[inline(always)]
-    fn prefetch(self, from: &[f32; 16]) {
+    fn prefetch<T>(self, from: &T) {
         let _ = from;
     }
     /// Runs `kernel` compiled for this instruction set.
@@ -52,4 +60,31 @@ pub trait Kernel {
     type Output;
     /// The body.
     fn run<I: Isa>(self, isa: I) -> Self::Output;
+}
+
+/// Products of pairs of 16-bit integers beside an [`Isa`]: another proof, since few machines with its lanes have them.
+pub(crate) trait Dots<I: Isa>: Copy + Send + Sync {
+    /// Sixteen i32 lanes.
+    type W: Copy;
+    /// All lanes 0.
+    fn zero(self) -> Self::W;
+    /// All lanes the same pair.
+    fn splat(self, pair: i32) -> Self::W;
+    /// Lanes from memory.
+    fn load(self, from: &[i32; 16]) -> Self::W;
+    /// `sum + low(a) * low(b) + high(a) * high(b)` of each lane's two signed halves. Callers see to it that no sum leaves i32.
+    fn dot(self, sum: Self::W, a: Self::W, b: Self::W) -> Self::W;
+    /// As f32, rounded to nearest.
+    fn float(self, w: Self::W) -> I::V;
+    /// Rounds to nearest, ties to even, after cutting at `-limit` and `limit`, and packs neighbours in pairs, the first one
+    /// low; `widest` becomes the larger of what it was and `|v|`. What is not a number becomes `limit`.
+    fn quantise(self, v: I::V, limit: I::V, to: &mut [i32; 8], widest: &mut I::V);
+}
+
+/// A body of arithmetic with products of integers: [`Kernel`] for two proofs.
+pub(crate) trait DotKernel {
+    /// What it returns.
+    type Output;
+    /// The body.
+    fn run<I: Isa, D: Dots<I>>(self, isa: I, dots: D) -> Self::Output;
 }

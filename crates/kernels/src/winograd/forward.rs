@@ -1,13 +1,14 @@
 //! The convolution itself; large maps march along z, batch by batch.
 
 use super::Winograd;
-use super::input::{Input, Planes};
-use super::output::{Half, Output, TILE_LINES, along_zx};
+use super::input::{Input, Planes, along_x};
+use super::output::{Halfway, Output, Sums, TILE_LINES, along_zx};
 use super::product::multiply;
 use super::tiles::{Cut, Lanes, Patch, Points, PointsMut, STEPS, Tiling, aligned};
 use super::weights::weight_stride;
 use crate::cpu::Cpu;
 use crate::gather::Write;
+use crate::half::Cell;
 use crate::isa::{Isa, Kernel};
 use crate::layout::{LANES, Source};
 use crate::team::{Shared, run_tasks};
@@ -24,7 +25,7 @@ pub(super) fn cut(tiling: &Tiling, in_blocks: usize, out_blocks: usize) -> Optio
 
 /// Scratch of one thread that works through a unit.
 #[derive(Clone, Copy)]
-struct Piece {
+pub(super) struct Piece {
     planes: usize,
     v: usize,
     m: usize,
@@ -32,13 +33,25 @@ struct Piece {
 }
 
 impl Piece {
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.planes + self.v + self.m + self.halves
     }
 }
 
+/// Where a convolution leaves what an instance norm asks for: mean and variance (of the population) of each channel of its
+/// output, `[out_blocks * 16]`.
+#[derive(Debug)]
+pub struct Moments<'a> {
+    /// [`Winograd::sums_len`], with whatever in it.
+    pub sums: &'a mut [f64],
+    /// Means.
+    pub mean: &'a mut [f32],
+    /// Variances.
+    pub variance: &'a mut [f32],
+}
+
 impl Winograd {
-    fn piece(&self, cut: &Cut) -> Piece {
+    pub(super) fn piece(&self, cut: &Cut) -> Piece {
         let patch = cut.largest();
         let rows = patch.rows();
         Piece {
@@ -55,6 +68,11 @@ impl Winograd {
         LANES + self.forward.map_or_else(|| self.small_scratch_len(threads), march)
     }
 
+    /// Partial sums of [`Moments`], or `None` where the map is so small that [`crate::moments`] costs nothing.
+    pub fn sums_len(&self) -> Option<usize> {
+        self.forward.map(|cut| cut.units(self.tiling.tiles) * self.out_blocks * 3 * LANES)
+    }
+
     /// `dst (+)= convolution of sources`.
     ///
     /// `sources`: blocked, their blocks one after another; `u`: [`Winograd::transform_weights`]; `dst`:
@@ -62,34 +80,74 @@ impl Winograd {
     ///
     /// # Panics
     /// If a length does not fit.
-    pub fn convolve(
+    pub fn convolve<T: Cell>(
         &self,
         cpu: Cpu,
-        sources: &[Source<'_>],
+        sources: &[Source<'_, T>],
         u: &[f32],
-        (dst, write): (&mut [f32], Write),
+        (dst, write): (&mut [T], Write),
         scratch: &mut [f32],
     ) {
-        self.check_sources(sources);
+        self.check(sources, dst, scratch);
         assert_eq!(u.len(), self.weights_len(), "winograd: weights");
-        assert_eq!(dst.len(), self.out_blocks * self.tiling.voxels() * LANES, "winograd: dst");
-        assert!(scratch.len() >= self.scratch_len(rayon::current_num_threads()), "winograd: scratch");
-        let input = Input { tiling: self.tiling, sources };
+        let input = Input { tiling: self.tiling, sources, gain: 1.0 };
         let output = Output { tiling: self.tiling, dst: Shared::new(dst), write };
         let scratch = aligned(scratch);
         let u = u.as_chunks().0;
-        if let Some(cut) = self.forward {
-            let piece = self.piece(&cut);
-            run_tasks(cut.units(self.tiling.tiles), scratch, piece.len(), |task, scratch| {
-                let unit = cut.unit(self.tiling.tiles, task);
-                cpu.run(March { plan: self, cut, unit, input, output, u, piece, scratch });
-            });
-        } else {
-            self.convolve_small(cpu, input, output, u, scratch);
+        match self.forward {
+            Some(cut) => self.march(cpu, cut, (input, output), u, None, scratch),
+            None => self.convolve_small(cpu, input, output, u, scratch),
         }
     }
 
-    pub(super) fn check_sources(&self, sources: &[Source<'_>]) {
+    /// [`Winograd::convolve`] over what was there, which also measures its output where [`Winograd::sums_len`] says so.
+    ///
+    /// # Panics
+    /// If a length does not fit, or there is no [`Winograd::sums_len`].
+    pub fn convolve_and_measure<T: Cell>(
+        &self,
+        cpu: Cpu,
+        sources: &[Source<'_, T>],
+        u: &[f32],
+        (dst, moments): (&mut [T], &mut Moments<'_>),
+        scratch: &mut [f32],
+    ) {
+        self.check(sources, dst, scratch);
+        assert_eq!(u.len(), self.weights_len(), "winograd: weights");
+        let Some(cut) = self.forward else { panic!("winograd: a small map does not measure its output") };
+        let input = Input { tiling: self.tiling, sources, gain: 1.0 };
+        let output = Output { tiling: self.tiling, dst: Shared::new(dst), write: Write::Overwrite };
+        let sums = self.sums(moments);
+        self.march(cpu, cut, (input, output), u.as_chunks().0, Some(Shared::new(sums)), aligned(scratch));
+        self.finish(&cut, moments);
+    }
+
+    fn march<T: Cell>(
+        &self,
+        cpu: Cpu,
+        cut: Cut,
+        (input, output): (Input<'_, T>, Output<'_, T>),
+        u: &[Lanes],
+        sums: Option<Shared<'_, Sums>>,
+        scratch: &mut [f32],
+    ) {
+        let piece = self.piece(&cut);
+        run_tasks(cut.units(self.tiling.tiles), scratch, piece.len(), |task, scratch| {
+            let unit = cut.unit(self.tiling.tiles, task);
+            // SAFETY: the sums of a unit belong to its task.
+            let sums = sums.as_ref().map(|sums| unsafe { sums.slice(task * self.out_blocks, self.out_blocks) });
+            let mut march = March { plan: self, cut, unit, input, output, piece, sums, scratch };
+            cpu.run(InFloats { march: &mut march, u });
+        });
+    }
+
+    pub(super) fn check<T: Cell>(&self, sources: &[Source<'_, T>], dst: &[T], scratch: &[f32]) {
+        self.check_sources(sources);
+        assert_eq!(dst.len(), self.out_blocks * self.tiling.voxels() * LANES, "winograd: dst");
+        assert!(scratch.len() >= self.scratch_len(rayon::current_num_threads()), "winograd: scratch");
+    }
+
+    pub(super) fn check_sources<T: Cell>(&self, sources: &[Source<'_, T>]) {
         let voxels = self.tiling.voxels();
         let mut blocks = 0;
         for source in sources {
@@ -99,31 +157,66 @@ impl Winograd {
         }
         assert_eq!(blocks, self.in_blocks, "winograd: blocks of the sources");
     }
+
+    pub(super) fn sums<'m>(&self, moments: &'m mut Moments<'_>) -> &'m mut [Sums] {
+        let channels = self.out_blocks * LANES;
+        assert_eq!((moments.mean.len(), moments.variance.len()), (channels, channels), "winograd: moments");
+        let n = self.sums_len().unwrap_or(0);
+        moments.sums[..n].as_chunks_mut::<LANES>().0.as_chunks_mut::<3>().0
+    }
+
+    /// Joins the sums of all units, in order: the pairwise formula of Chan et al. (1983).
+    pub(super) fn finish(&self, cut: &Cut, moments: &mut Moments<'_>) {
+        let n_units = cut.units(self.tiling.tiles);
+        let voxels = self.tiling.voxels() as f64;
+        let n = |unit: usize| self.tiling.outputs(&cut.unit(self.tiling.tiles, unit)) as f64;
+        for c in 0..self.out_blocks * LANES {
+            let (block, lane) = (c / LANES, c % LANES);
+            let sums = &*self.sums(moments);
+            let of = |unit: usize| sums[unit * self.out_blocks + block].map(|sum| sum[lane]);
+            let mean_of = |unit: usize| of(unit)[0] + of(unit)[1] / n(unit);
+            let mean = (0..n_units).map(|unit| n(unit) * mean_of(unit)).sum::<f64>() / voxels;
+            let squares = |unit: usize| {
+                let [_, sum, squares] = of(unit);
+                squares - sum * sum / n(unit) + n(unit) * (mean_of(unit) - mean).powi(2)
+            };
+            let variance = (0..n_units).map(squares).sum::<f64>() / voxels;
+            moments.mean[c] = mean as f32;
+            moments.variance[c] = variance.max(0.0) as f32;
+        }
+    }
+}
+
+/// How the products at the points of a batch are made.
+pub(super) trait Products<I: Isa> {
+    /// Transforms along x, to the six points of `step`: whatever of them the products need, in `v`.
+    fn points(&mut self, isa: I, at: (&Patch, usize), planes: (Planes, &[Lanes]), v: &mut [f32]);
+    /// The products at point `j` of the step, `[out_blocks][rows][16]`.
+    fn multiply(&self, isa: I, at: (usize, usize, usize), v: &[f32], m: &mut [Lanes]);
 }
 
 /// A unit, batch after batch: all steps while the batch is in the cache.
-struct March<'a> {
-    plan: &'a Winograd,
-    cut: Cut,
-    unit: Patch,
-    input: Input<'a>,
-    output: Output<'a>,
-    u: &'a [Lanes],
-    piece: Piece,
-    scratch: &'a mut [f32],
+pub(super) struct March<'a, T> {
+    pub(super) plan: &'a Winograd,
+    pub(super) cut: Cut,
+    pub(super) unit: Patch,
+    pub(super) input: Input<'a, T>,
+    pub(super) output: Output<'a, T>,
+    pub(super) piece: Piece,
+    /// Of each output block, if they are wanted.
+    pub(super) sums: Option<&'a mut [Sums]>,
+    pub(super) scratch: &'a mut [f32],
 }
 
-impl Kernel for March<'_> {
-    type Output = ();
+impl<T: Cell> March<'_, T> {
     #[inline(always)]
-    fn run<I: Isa>(self, isa: I) {
-        let Winograd { in_blocks, out_blocks, last, .. } = *self.plan;
-        let stride = weight_stride(in_blocks, out_blocks);
+    pub(super) fn run<I: Isa>(&mut self, isa: I, products: &mut impl Products<I>) {
+        let Winograd { in_blocks, out_blocks, .. } = *self.plan;
         let (planes, rest) = self.scratch.split_at_mut(self.piece.planes);
         let (v, rest) = rest.split_at_mut(self.piece.v);
         let (m, halves) = rest.split_at_mut(self.piece.m);
         let (planes, m) = (planes.as_chunks_mut().0, m.as_chunks_mut().0);
-        let halves: &mut [Half] = halves.as_chunks_mut().0.as_chunks_mut().0;
+        let halves: &mut [Halfway] = halves.as_chunks_mut().0.as_chunks_mut().0;
         let (begin, end) = (self.unit.start[0], self.unit.start[0] + self.unit.size[0]);
         let planes_layout = Planes::of_input(&self.unit.layers(begin, self.cut.batch[0]));
         for z in (begin..end).step_by(self.cut.batch[0]) {
@@ -131,22 +224,16 @@ impl Kernel for March<'_> {
             let rows = patch.rows();
             let held = if z == begin { 0 } else { 2 };
             self.input.along_y(isa, (&patch, held), 0..in_blocks, (planes_layout, planes));
-            let v_layout = Points { blocks: in_blocks, rows };
             let m_layout = Points { blocks: out_blocks, rows };
             for step in 0..STEPS {
                 if z + patch.size[0] < end {
                     let next = self.unit.layers(z + patch.size[0], self.cut.batch[0]);
                     self.input.prefetch(isa, (&next, 2), in_blocks, step);
                 }
-                let to = PointsMut { values: Shared::new(v), layout: v_layout, patch, first: 0 };
-                // SAFETY: the scratch is this task's alone.
-                unsafe { Input::along_x(isa, (&patch, step), 0..in_blocks, (planes_layout, planes), to) };
-                let v: &[Lanes] = v.as_chunks().0;
+                products.points(isa, (&patch, step), (planes_layout, planes), v);
                 for j in 0..6 {
-                    let v = &v[v_layout.at(j, 0, 0)..][..v_layout.point()];
-                    let u = &self.u[(6 * step + j) * stride..][..stride - 1];
                     let m = &mut m[m_layout.at(step % 4 * 6 + j, 0, 0)..][..m_layout.point()];
-                    multiply(isa, (rows, last), v, u, (m, Write::Overwrite));
+                    products.multiply(isa, (rows, step, j), v, m);
                 }
                 if step % 4 == 3 {
                     along_zx(isa, step / 4, (m_layout, m), halves);
@@ -154,8 +241,52 @@ impl Kernel for March<'_> {
             }
             for b in 0..out_blocks {
                 // SAFETY: the outputs of a unit's tiles belong to its task.
-                unsafe { self.output.put(isa, &patch, b, &halves[b * rows..]) };
+                unsafe {
+                    self.output.put(isa, &patch, b, &halves[b * rows..]);
+                    if let Some(sums) = &mut self.sums {
+                        self.output.measure(isa, &patch, (b, &self.unit), &mut sums[b]);
+                    }
+                }
             }
         }
+    }
+}
+
+struct InFloats<'m, 'a, T> {
+    march: &'m mut March<'a, T>,
+    u: &'a [Lanes],
+}
+
+impl<T: Cell> Kernel for InFloats<'_, '_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) {
+        let plan = self.march.plan;
+        self.march.run(isa, &mut Floats { plan, u: self.u });
+    }
+}
+
+/// Products of f32.
+struct Floats<'a> {
+    plan: &'a Winograd,
+    u: &'a [Lanes],
+}
+
+impl<I: Isa> Products<I> for Floats<'_> {
+    #[inline(always)]
+    fn points(&mut self, isa: I, (patch, step): (&Patch, usize), planes: (Planes, &[Lanes]), v: &mut [f32]) {
+        let layout = Points { blocks: self.plan.in_blocks, rows: patch.rows() };
+        let to = PointsMut { values: Shared::new(v), layout, patch: *patch, first: 0 };
+        // SAFETY: the scratch is this task's alone.
+        unsafe { along_x(isa, (patch, step), 0..self.plan.in_blocks, planes, to) };
+    }
+
+    #[inline(always)]
+    fn multiply(&self, isa: I, (rows, step, j): (usize, usize, usize), v: &[f32], m: &mut [Lanes]) {
+        let Winograd { in_blocks, out_blocks, last, .. } = *self.plan;
+        let (stride, layout) = (weight_stride(in_blocks, out_blocks), Points { blocks: in_blocks, rows });
+        let v = &v.as_chunks().0[layout.at(j, 0, 0)..][..layout.point()];
+        let u = &self.u[(6 * step + j) * stride..][..stride - 1];
+        multiply(isa, (rows, last), v, u, (m, Write::Overwrite));
     }
 }

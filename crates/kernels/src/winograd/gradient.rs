@@ -1,7 +1,7 @@
 //! The weight gradient.
 
 use super::Winograd;
-use super::input::{Input, OutputGradient, Planes};
+use super::input::{Input, OutputGradient, Planes, along_x};
 use super::product::correlate;
 use super::tiles::{Cut, Lanes, POINTS, Patch, Points, PointsMut, STEPS, Tiling, aligned, part};
 use super::weights::{Canonical, FoldWeights, TAPS, WeightGradient, weight_stride};
@@ -116,7 +116,7 @@ impl Winograd {
         assert_eq!(d_dst.len(), self.out_blocks * self.tiling.voxels() * LANES, "winograd: d_dst");
         assert_eq!(d_weights.len(), o * i * TAPS, "winograd: d_weights");
         assert!(scratch.len() >= self.gradient_scratch_len(rayon::current_num_threads()), "winograd: scratch");
-        let input = Input { tiling: self.tiling, sources };
+        let input = Input { tiling: self.tiling, sources, gain: 1.0 };
         let gradient = OutputGradient { tiling: self.tiling, values: d_dst.as_chunks().0 };
         let to = WeightGradient { canonical: Canonical { o, i }, values: Shared::new(d_weights), write };
         let scratch = aligned(scratch);
@@ -131,7 +131,7 @@ impl Winograd {
         &self,
         cpu: Cpu,
         cut: Cut,
-        (input, gradient): (Input<'_>, OutputGradient<'_>),
+        (input, gradient): (Input<'_, f32>, OutputGradient<'_>),
         to: WeightGradient<'_>,
         scratch: &mut [f32],
     ) {
@@ -165,7 +165,7 @@ impl Winograd {
     fn gradient_phases(
         &self,
         cpu: Cpu,
-        (input, gradient): (Input<'_>, OutputGradient<'_>),
+        (input, gradient): (Input<'_, f32>, OutputGradient<'_>),
         to: WeightGradient<'_>,
         scratch: &mut [f32],
     ) {
@@ -211,7 +211,7 @@ struct Slab<'a> {
     nth: usize,
     /// Output blocks.
     blocks: Range<usize>,
-    input: Input<'a>,
+    input: Input<'a, f32>,
     gradient: OutputGradient<'a>,
     piece: Piece,
     scratch: &'a mut [f32],
@@ -247,7 +247,7 @@ impl Kernel for Slab<'_> {
                     let to_m = PointsMut { values: Shared::new(m), layout: ml, patch, first: 0 };
                     // SAFETY: the scratch is this task's alone.
                     unsafe {
-                        Input::along_x(isa, (&patch, step), 0..in_blocks, (il, in_planes), to_v);
+                        along_x(isa, (&patch, step), 0..in_blocks, (il, in_planes), to_v);
                         OutputGradient::along_x(isa, (&patch, step), 0..out_blocks, (ol, out_planes), to_m);
                     }
                     let (v, m): (&[Lanes], &[Lanes]) = (v.as_chunks().0, m.as_chunks().0);

@@ -6,9 +6,10 @@
 use super::tiles::{Lanes, Patch, PointsMut, STEPS, Tiling, part};
 use super::transforms::{INPUT4, input6, spread6};
 use crate::gather::find_block;
-use crate::isa::Isa;
+use crate::half::Cell;
+use crate::isa::{Dots, Isa};
 use crate::layout::{LANES, Source};
-use std::ops::Range;
+use std::ops;
 
 /// Planes of some blocks and rows of tiles, transformed along y: `[block][tile row][plane][6][columns][16]`.
 ///
@@ -76,19 +77,21 @@ fn open_row(rows: &mut [Lanes], columns: usize, begin: usize, end: usize) -> (&m
 
 /// The input of a convolution.
 #[derive(Clone, Copy)]
-pub(super) struct Input<'a> {
+pub(super) struct Input<'a, T> {
     pub(super) tiling: Tiling,
-    pub(super) sources: &'a [Source<'a>],
+    pub(super) sources: &'a [Source<'a, T>],
+    /// What all of it is multiplied by.
+    pub(super) gain: f32,
 }
 
-impl Input<'_> {
+impl<T: Cell> Input<'_, T> {
     /// Transforms along y the planes of `blocks` that the tiles of `work` read, but for the first `held`.
     #[inline(always)]
     pub(super) fn along_y<I: Isa>(
         &self,
         isa: I,
         (work, held): (&Patch, usize),
-        blocks: Range<usize>,
+        blocks: ops::Range<usize>,
         (layout, planes): (Planes, &mut [Lanes]),
     ) {
         for b in blocks.clone() {
@@ -118,67 +121,166 @@ impl Input<'_> {
             if (1..=depth).contains(&z) && (1..=height).contains(&y) {
                 let (source, b) = find_block(self.sources, self.tiling.voxels(), b);
                 let start = ((b * depth + z - 1) * height + y - 1) * width;
-                for line in &source.values.as_chunks().0[start + begin..start + end] {
+                let lines = &source.values.as_chunks::<LANES>().0[start + begin..start + end];
+                for line in lines.iter().step_by(64 / (LANES * size_of::<T>())) {
                     isa.prefetch(line);
-                }
-            }
-        }
-    }
-
-    /// Combines planes along z and transforms along x, to the six points of `step`.
-    ///
-    /// # Safety
-    /// No other task touches these tiles of these blocks in `to`.
-    #[inline(always)]
-    pub(super) unsafe fn along_x<I: Isa>(
-        isa: I,
-        (work, step): (&Patch, usize),
-        blocks: Range<usize>,
-        (layout, planes): (Planes, &[Lanes]),
-        to: PointsMut<'_>,
-    ) {
-        let (i, (first, second, sum)) = (step / 4, INPUT4[step % 4]);
-        for b in blocks.clone() {
-            for z in work.start[0]..work.start[0] + work.size[0] {
-                for y in 0..work.size[1] {
-                    let first = layout.row(planes, (b - blocks.start, y, 2 * z + first), i);
-                    let second = layout.row(planes, (b - blocks.start, y, 2 * z + second), i);
-                    // SAFETY: the caller's promise.
-                    let mut to = unsafe { to.six(b, [z, work.start[1] + y, work.start[2]], work.size[2]) };
-                    if sum {
-                        input_row::<I, true>(isa, first, second, &mut to);
-                    } else {
-                        input_row::<I, false>(isa, first, second, &mut to);
-                    }
                 }
             }
         }
     }
 }
 
+/// Combines planes along z and transforms along x, to the six points of `step`.
+///
+/// # Safety
+/// No other task touches these tiles of these blocks in `to`.
+#[inline(always)]
+pub(super) unsafe fn along_x<I: Isa>(
+    isa: I,
+    (work, step): (&Patch, usize),
+    blocks: ops::Range<usize>,
+    (layout, planes): (Planes, &[Lanes]),
+    to: PointsMut<'_>,
+) {
+    let (i, (first, second, sum)) = (step / 4, INPUT4[step % 4]);
+    for b in blocks.clone() {
+        for z in work.start[0]..work.start[0] + work.size[0] {
+            for y in 0..work.size[1] {
+                let first = layout.row(planes, (b - blocks.start, y, 2 * z + first), i);
+                let second = layout.row(planes, (b - blocks.start, y, 2 * z + second), i);
+                // SAFETY: the caller's promise.
+                let mut to = unsafe { to.six(b, [z, work.start[1] + y, work.start[2]], work.size[2]) };
+                if sum {
+                    input_row::<I, true>(isa, first, second, &mut to);
+                } else {
+                    input_row::<I, false>(isa, first, second, &mut to);
+                }
+            }
+        }
+    }
+}
+
+/// Sixteen channels as 16-bit integers, neighbours in pairs.
+pub(super) type Octet = [i32; 8];
+
+/// Where integers at the six points of a step lie: `[point][block][row][8]`, and two octets, a line, after each point.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Octets {
+    pub(super) blocks: usize,
+    pub(super) rows: usize,
+}
+
+impl Octets {
+    /// Octets from one point to the next.
+    pub(super) fn stride(&self) -> usize {
+        self.blocks * self.rows + 2
+    }
+}
+
+/// What integers may be, and the widest number that became one.
+#[derive(Clone, Copy)]
+pub(super) struct Range<V> {
+    pub(super) limit: V,
+    pub(super) widest: V,
+}
+
+/// [`along_x`] to integers, of all blocks of `layout`.
+#[inline(always)]
+pub(super) fn along_x_in_pairs<I: Isa, D: Dots<I>>(
+    (isa, dots): (I, D),
+    (work, step): (&Patch, usize),
+    (planes_layout, planes): (Planes, &[Lanes]),
+    (layout, octets): (Octets, &mut [Octet]),
+    range: &mut Range<I::V>,
+) {
+    let (i, (first, second, sum)) = (step / 4, INPUT4[step % 4]);
+    let stride = layout.stride();
+    let (p0, rest) = octets.split_at_mut(stride);
+    let (p1, rest) = rest.split_at_mut(stride);
+    let (p2, rest) = rest.split_at_mut(stride);
+    let (p3, rest) = rest.split_at_mut(stride);
+    let (p4, p5) = rest.split_at_mut(stride);
+    for b in 0..layout.blocks {
+        for z in work.start[0]..work.start[0] + work.size[0] {
+            for y in 0..work.size[1] {
+                let first = planes_layout.row(planes, (b, y, 2 * z + first), i);
+                let second = planes_layout.row(planes, (b, y, 2 * z + second), i);
+                let row = b * layout.rows + work.row([z, work.start[1] + y, work.start[2]]);
+                let places = row..row + work.size[2];
+                let mut to = [
+                    &mut p0[places.clone()],
+                    &mut p1[places.clone()],
+                    &mut p2[places.clone()],
+                    &mut p3[places.clone()],
+                    &mut p4[places.clone()],
+                    &mut p5[places],
+                ];
+                if sum {
+                    pairs_row::<I, D, true>((isa, dots), first, second, &mut to, range);
+                } else {
+                    pairs_row::<I, D, false>((isa, dots), first, second, &mut to, range);
+                }
+            }
+        }
+    }
+}
+
+/// One row of tiles, as [`input_row`], to integers.
+#[inline(always)]
+fn pairs_row<I: Isa, D: Dots<I>, const SUM: bool>(
+    (isa, dots): (I, D),
+    a: &[Lanes],
+    b: &[Lanes],
+    to: &mut [&mut [Octet]; 6],
+    range: &mut Range<I::V>,
+) {
+    let n = to[0].len();
+    let pair = |a: &Lanes, b: &Lanes| {
+        let (a, b) = (isa.load(a), isa.load(b));
+        if SUM { isa.add(a, b) } else { isa.sub(a, b) }
+    };
+    let mut d = [isa.splat(0.0); 6];
+    d[4] = pair(&a[0], &b[0]);
+    d[5] = pair(&a[1], &b[1]);
+    let (a, b) = (&a[2..].as_chunks::<4>().0[..n], &b[2..].as_chunks::<4>().0[..n]);
+    let Range { limit, mut widest } = *range;
+    for r in 0..n {
+        d[0] = d[4];
+        d[1] = d[5];
+        for c in 0..4 {
+            d[c + 2] = pair(&a[r][c], &b[r][c]);
+        }
+        let v = input6(isa, d);
+        for j in 0..6 {
+            dots.quantise(v[j], limit, &mut to[j][r], &mut widest);
+        }
+    }
+    range.widest = widest;
+}
+
 /// One block of channels, and what they owe to the layer before.
-struct Channels<'a, I: Isa> {
+struct Channels<'a, I: Isa, T> {
     tiling: Tiling,
-    values: &'a [Lanes],
+    values: &'a [[T; LANES]],
     scale: I::V,
     shift: I::V,
     slope: I::V,
     plain: bool,
 }
 
-impl<'a, I: Isa> Channels<'a, I> {
+impl<'a, I: Isa, T: Cell> Channels<'a, I, T> {
     #[inline(always)]
-    fn new(isa: I, input: &Input<'a>, b: usize) -> Self {
+    fn new(isa: I, input: &Input<'a, T>, b: usize) -> Self {
         let n = input.tiling.voxels();
         let (source, b) = find_block(input.sources, n, b);
         let (scale, shift) = source.affine(b);
         Self {
             tiling: input.tiling,
             values: &source.values.as_chunks().0[b * n..][..n],
-            scale: isa.load(&scale),
-            shift: isa.load(&shift),
+            scale: isa.mul(isa.load(&scale), isa.splat(input.gain)),
+            shift: isa.mul(isa.load(&shift), isa.splat(input.gain)),
             slope: isa.splat(source.slope),
-            plain: source.is_plain(),
+            plain: source.is_plain() && input.gain == 1.0,
         }
     }
 
@@ -215,7 +317,7 @@ impl<'a, I: Isa> Channels<'a, I> {
     fn lines<const EDGE: bool, const PLAIN: bool>(
         &self,
         isa: I,
-        lines: [&[Lanes]; 6],
+        lines: [&[[T; LANES]]; 6],
         inside: [bool; 6],
         to: &mut [&mut [Lanes]; 6],
         n: usize,
@@ -224,7 +326,7 @@ impl<'a, I: Isa> Channels<'a, I> {
             let mut d = [isa.splat(0.0); 6];
             for i in 0..6 {
                 if !EDGE || inside[i] {
-                    d[i] = isa.load(&lines[i][x]);
+                    d[i] = T::load(isa, &lines[i][x]);
                     if !PLAIN {
                         let t = isa.fma(d[i], self.scale, self.shift);
                         d[i] = isa.max(t, isa.mul(t, self.slope));
@@ -278,7 +380,7 @@ impl OutputGradient<'_> {
         &self,
         isa: I,
         work: &Patch,
-        blocks: Range<usize>,
+        blocks: ops::Range<usize>,
         (layout, planes): (Planes, &mut [Lanes]),
     ) {
         for b in blocks.clone() {
@@ -294,12 +396,12 @@ impl OutputGradient<'_> {
     /// Spreads along z and x, to the six points of `step`.
     ///
     /// # Safety
-    /// As [`Input::along_x`].
+    /// As [`along_x`].
     #[inline(always)]
     pub(super) unsafe fn along_x<I: Isa>(
         isa: I,
         (work, step): (&Patch, usize),
-        blocks: Range<usize>,
+        blocks: ops::Range<usize>,
         (layout, planes): (Planes, &[Lanes]),
         to: PointsMut<'_>,
     ) {

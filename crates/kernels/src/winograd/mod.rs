@@ -13,6 +13,7 @@
 mod forward;
 mod gradient;
 mod input;
+mod integers;
 mod output;
 mod product;
 mod small;
@@ -20,6 +21,8 @@ mod tiles;
 mod transforms;
 mod weights;
 
+pub use forward::Moments;
+pub use integers::Integers;
 pub use weights::Direction;
 
 use crate::cpu::Cpu;

@@ -3,6 +3,7 @@
 use super::tiles::{Lanes, Patch, Points, Tiling};
 use super::transforms::{output4, output6};
 use crate::gather::Write;
+use crate::half::Cell;
 use crate::isa::Isa;
 use crate::layout::LANES;
 use crate::team::Shared;
@@ -11,11 +12,11 @@ use crate::team::Shared;
 pub(super) const TILE_LINES: usize = 6 * 2 * 4 + 1;
 
 /// A tile between the two halves of its way back.
-pub(super) type Half = [Lanes; TILE_LINES];
+pub(super) type Halfway = [Lanes; TILE_LINES];
 
 /// Transforms the 24 points of row `i` along y back along z and x: from `[point][block][row]` to `[block][row]`.
 #[inline(always)]
-pub(super) fn along_zx<I: Isa>(isa: I, i: usize, (layout, points): (Points, &[Lanes]), to: &mut [Half]) {
+pub(super) fn along_zx<I: Isa>(isa: I, i: usize, (layout, points): (Points, &[Lanes]), to: &mut [Halfway]) {
     let (n, stride) = (layout.point(), layout.stride());
     let points = &points[..24 * stride];
     for r in 0..n {
@@ -41,23 +42,23 @@ pub(super) fn along_zx<I: Isa>(isa: I, i: usize, (layout, points): (Points, &[La
 
 /// The output of a convolution, being written by tasks that each have tiles of their own.
 #[derive(Clone, Copy)]
-pub(super) struct Output<'a> {
+pub(super) struct Output<'a, T> {
     pub(super) tiling: Tiling,
     /// `[out_blocks][D][H][W][16]`.
-    pub(super) dst: Shared<'a>,
+    pub(super) dst: Shared<'a, T>,
     pub(super) write: Write,
 }
 
 /// Where the eight rows of a tile's outputs go: plane by plane.
-type TileRows<'a> = [&'a mut [Lanes; 4]; 8];
+type TileRows<'a, T> = [&'a mut [[T; LANES]; 4]; 8];
 
-impl Output<'_> {
+impl<T: Cell> Output<'_, T> {
     /// Transforms the tiles of `work` in block `b` back along y, and writes them; `halves` are those of its tiles in turn.
     ///
     /// # Safety
     /// No other task touches these tiles of this block.
     #[inline(always)]
-    pub(super) unsafe fn put<I: Isa>(&self, isa: I, work: &Patch, b: usize, halves: &[Half]) {
+    pub(super) unsafe fn put<I: Isa>(&self, isa: I, work: &Patch, b: usize, halves: &[Halfway]) {
         let [depth, height, width] = self.tiling.shape;
         for z in work.start[0]..work.start[0] + work.size[0] {
             for y in work.start[1]..work.start[1] + work.size[1] {
@@ -77,12 +78,54 @@ impl Output<'_> {
         }
     }
 
+    /// Adds the outputs of the tiles of `work` in block `b` to `sums`; the first of a unit are their shift.
+    ///
+    /// # Safety
+    /// As [`Output::put`].
+    #[inline(always)]
+    pub(super) unsafe fn measure<I: Isa>(&self, isa: I, work: &Patch, (b, unit): (usize, &Patch), sums: &mut Sums) {
+        let [depth, height, width] = self.tiling.shape;
+        let x = 4 * work.start[2];
+        let n = (4 * work.size[2]).min(width - x);
+        let line = |z: usize, y: usize| {
+            let start = ((b * depth + z) * height + y) * width + x;
+            // SAFETY: outputs of these tiles, the caller's alone.
+            let line: &[T] = unsafe { self.dst.slice(start * LANES, n * LANES) };
+            line.as_chunks::<LANES>().0
+        };
+        if work.start == unit.start {
+            *sums = [
+                line(2 * work.start[0], 4 * work.start[1])[0].map(|x| f64::from(x.wide())),
+                [0.0; LANES],
+                [0.0; LANES],
+            ];
+        }
+        let shift = isa.load(&sums[0].map(|x| x as f32));
+        let (mut sum, mut squares) = ([isa.splat(0.0); 4], [isa.splat(0.0); 4]);
+        for z in 2 * work.start[0]..(2 * (work.start[0] + work.size[0])).min(depth) {
+            for y in 4 * work.start[1]..(4 * (work.start[1] + work.size[1])).min(height) {
+                for few in line(z, y).chunks(4) {
+                    for (i, x) in few.iter().enumerate() {
+                        let t = isa.sub(T::load(isa, x), shift);
+                        sum[i] = isa.add(sum[i], t);
+                        squares[i] = isa.fma(t, t, squares[i]);
+                    }
+                }
+            }
+        }
+        for (sums, [a, b, c, d]) in sums[1..].iter_mut().zip([sum, squares]) {
+            let mut lanes = [0.0; LANES];
+            isa.store(isa.add(isa.add(a, b), isa.add(c, d)), &mut lanes);
+            sums.iter_mut().zip(lanes).for_each(|(sum, x)| *sum += f64::from(x));
+        }
+    }
+
     /// The outputs of a whole tile.
     ///
     /// # Safety
     /// As [`Output::put`].
     #[inline(always)]
-    unsafe fn rows(&self, b: usize, at: [usize; 3]) -> TileRows<'_> {
+    unsafe fn rows(&self, b: usize, at: [usize; 3]) -> TileRows<'_, T> {
         // SAFETY: the caller's promise.
         unsafe {
             [
@@ -102,7 +145,7 @@ impl Output<'_> {
     /// As [`Output::put`].
     #[expect(clippy::mut_from_ref, reason = "disjointness is the caller's promise")]
     #[inline(always)]
-    unsafe fn line(&self, b: usize, at: [usize; 3], (k, i): (usize, usize)) -> &mut [Lanes; 4] {
+    unsafe fn line(&self, b: usize, at: [usize; 3], (k, i): (usize, usize)) -> &mut [[T; LANES]; 4] {
         let [depth, height, width] = self.tiling.shape;
         let start = ((b * depth + 2 * at[0] + k) * height + 4 * at[1] + i) * width + 4 * at[2];
         // SAFETY: outputs of this tile, the caller's alone.
@@ -116,7 +159,7 @@ impl Output<'_> {
     /// # Safety
     /// As [`Output::put`].
     #[inline(always)]
-    unsafe fn edge<I: Isa>(&self, isa: I, b: usize, at: [usize; 3], half: &Half) {
+    unsafe fn edge<I: Isa>(&self, isa: I, b: usize, at: [usize; 3], half: &Halfway) {
         let [depth, height, width] = self.tiling.shape;
         let mut outputs = [[[0.0; LANES]; 4]; 8];
         let [r0, r1, r2, r3, r4, r5, r6, r7] = &mut outputs;
@@ -129,22 +172,25 @@ impl Output<'_> {
             let n = (width - 4 * at[2]).min(4);
             let start = ((b * depth + z) * height + y) * width + 4 * at[2];
             // SAFETY: outputs of this tile, the caller's alone.
-            let to: &mut [Lanes] = unsafe { self.dst.slice(start * LANES, n * LANES) }.as_chunks_mut().0;
+            let to: &mut [[T; LANES]] = unsafe { self.dst.slice(start * LANES, n * LANES) }.as_chunks_mut().0;
             for x in 0..n {
                 let v = isa.load(&outputs[x]);
                 let v = match self.write {
                     Write::Overwrite => v,
-                    Write::Add => isa.add(isa.load(&to[x]), v),
+                    Write::Add => isa.add(T::load(isa, &to[x]), v),
                 };
-                isa.store(v, &mut to[x]);
+                T::store(isa, v, &mut to[x]);
             }
         }
     }
 }
 
+/// Of one block of channels in one unit: a shift, the sum of what its outputs exceed it by, and that of the squares.
+pub(super) type Sums = [[f64; LANES]; 3];
+
 /// Transforms a tile back along y.
 #[inline(always)]
-fn along_y<I: Isa>(isa: I, half: &Half, write: Write, to: &mut TileRows<'_>) {
+fn along_y<I: Isa, T: Cell>(isa: I, half: &Halfway, write: Write, to: &mut TileRows<'_, T>) {
     for k in 0..2 {
         for x in 0..4 {
             let mut column = [isa.splat(0.0); 6];
@@ -156,9 +202,9 @@ fn along_y<I: Isa>(isa: I, half: &Half, write: Write, to: &mut TileRows<'_>) {
                 let to = &mut to[k * 4 + i][x];
                 let v = match write {
                     Write::Overwrite => column[i],
-                    Write::Add => isa.add(isa.load(to), column[i]),
+                    Write::Add => isa.add(T::load(isa, to), column[i]),
                 };
-                isa.store(v, to);
+                T::store(isa, v, to);
             }
         }
     }

@@ -2,13 +2,14 @@
 //! that transforms the weights it needs as it goes, so that transformed weights never leave the cache.
 
 use super::Winograd;
-use super::input::{Input, Planes};
-use super::output::{Half, Output, TILE_LINES, along_zx};
+use super::input::{Input, Planes, along_x};
+use super::output::{Halfway, Output, TILE_LINES, along_zx};
 use super::product::multiply;
 use super::tiles::{Lanes, POINTS, Patch, Points, PointsMut, STEPS};
 use super::weights::{TAPS, Taps, Weights, transform_block};
 use crate::cpu::Cpu;
 use crate::gather::Write;
+use crate::half::Cell;
 use crate::isa::{Isa, Kernel};
 use crate::layout::LANES;
 use crate::team::{Shared, run_tasks};
@@ -76,11 +77,11 @@ impl Winograd {
         self.small_patches() * self.small_points(self.in_blocks).len(POINTS) + threads * self.small_piece_len()
     }
 
-    pub(super) fn convolve_small(
+    pub(super) fn convolve_small<T: Cell>(
         &self,
         cpu: Cpu,
-        input: Input<'_>,
-        output: Output<'_>,
+        input: Input<'_, T>,
+        output: Output<'_, T>,
         packed: &[Lanes],
         scratch: &mut [f32],
     ) {
@@ -109,10 +110,10 @@ impl Winograd {
     }
 
     /// Points of all tiles of `patch`, of all input blocks.
-    pub(super) fn input_points(
+    pub(super) fn input_points<T: Cell>(
         &self,
         cpu: Cpu,
-        (input, patch): (Input<'_>, Patch),
+        (input, patch): (Input<'_, T>, Patch),
         v: &mut [f32],
         (pieces, piece): (&mut [f32], usize),
     ) {
@@ -143,15 +144,15 @@ impl Kernel for Pack<'_> {
 }
 
 /// The points of a row of tiles of one block.
-struct InputPoints<'a> {
-    input: Input<'a>,
+struct InputPoints<'a, T> {
+    input: Input<'a, T>,
     work: Patch,
     block: usize,
     planes: &'a mut [f32],
     to: PointsMut<'a>,
 }
 
-impl Kernel for InputPoints<'_> {
+impl<T: Cell> Kernel for InputPoints<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
@@ -165,7 +166,7 @@ impl Kernel for InputPoints<'_> {
             self.input.along_y(isa, (&work, held), blocks.clone(), (layout, planes));
             for step in 0..STEPS {
                 // SAFETY: a task of this phase has a block and a row of tiles of its own.
-                unsafe { Input::along_x(isa, (&work, step), blocks.clone(), (layout, planes), self.to.step(step)) };
+                unsafe { along_x(isa, (&work, step), blocks.clone(), (layout, planes), self.to.step(step)) };
             }
         }
     }
@@ -179,17 +180,17 @@ struct SmallPiece {
 }
 
 /// One block of results of all tiles of a patch.
-struct Small<'a> {
+struct Small<'a, T> {
     plan: &'a Winograd,
     patch: Patch,
     block: usize,
     v: &'a [Lanes],
     taps: &'a [Taps],
-    output: Output<'a>,
+    output: Output<'a, T>,
     scratch: &'a mut [f32],
 }
 
-impl Kernel for Small<'_> {
+impl<T: Cell> Kernel for Small<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
@@ -197,7 +198,7 @@ impl Kernel for Small<'_> {
         let (u, rest) = self.scratch[..u + m + halves].split_at_mut(u);
         let (m, halves) = rest.split_at_mut(m);
         let (u, m) = (u.as_chunks_mut().0, m.as_chunks_mut().0);
-        let halves: &mut [Half] = halves.as_chunks_mut().0.as_chunks_mut().0;
+        let halves: &mut [Halfway] = halves.as_chunks_mut().0.as_chunks_mut().0;
         let rows = self.patch.rows();
         let v_layout = Points { blocks: self.plan.in_blocks, rows };
         let m_layout = Points { blocks: 1, rows };

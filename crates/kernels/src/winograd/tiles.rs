@@ -32,6 +32,15 @@ impl Tiling {
         voxels(self.shape)
     }
 
+    /// Outputs of the tiles of `patch` that are in the volume.
+    pub(super) fn outputs(&self, patch: &Patch) -> usize {
+        let along = |a: usize| {
+            let end = TILE[a] * (patch.start[a] + patch.size[a]);
+            end.min(self.shape[a]) - TILE[a] * patch.start[a]
+        };
+        along(0) * along(1) * along(2)
+    }
+
     /// All tiles.
     pub(super) fn whole(&self) -> Patch {
         Patch { start: [0; 3], size: self.tiles }

@@ -1,0 +1,216 @@
+//! Products in 16-bit integers and storage in half precision, against the f32 they stand for.
+
+mod numbers;
+
+use kernels::{
+    Cell, Cpu, Half, LANES, Moments, Shape, Source, Winograd, Write, blocks, moments, pack_channels, voxels,
+};
+use numbers::{Raw, noise};
+
+/// A layer whose map is large enough for integers.
+struct Layer {
+    shape: Shape,
+    i: usize,
+    o: usize,
+    raw: Raw,
+    weights: Vec<f32>,
+}
+
+impl Layer {
+    fn new(shape: Shape, i: usize, o: usize) -> Self {
+        let n = voxels(shape);
+        Self { shape, i, o, raw: Raw::new(noise(i * n, 3), i, n, 5, 0.1), weights: noise(o * i * 27, 9) }
+    }
+
+    fn plan(&self) -> Winograd {
+        Winograd::new(self.shape, blocks(self.i), blocks(self.o)).with_inputs(self.i)
+    }
+
+    fn stored<T: Cell>(&self) -> Vec<T> {
+        let n = voxels(self.shape);
+        let mut values = vec![T::of(f32::NAN); blocks(self.i) * n * LANES];
+        pack_channels(&self.raw.planar, self.i, n, &mut values);
+        values
+    }
+
+    fn source<'a, T>(&'a self, values: &'a [T]) -> Source<'a, T> {
+        Source { values, scale: &self.raw.scale, shift: &self.raw.shift, slope: self.raw.slope }
+    }
+
+    /// Output, its means and its variances, and how much was lost; in f32 if there is no `widest`.
+    fn run<T: Cell>(&self, cpu: Cpu, widest: Option<f32>) -> ([Vec<f32>; 3], u64) {
+        let (plan, values) = (self.plan(), self.stored::<T>());
+        let source = [self.source(&values)];
+        let mut scratch = vec![f32::NAN; plan.scratch_len(rayon::current_num_threads())];
+        let mut dst = vec![T::of(f32::NAN); blocks(self.o) * voxels(self.shape) * LANES];
+        let channels = blocks(self.o) * LANES;
+        let (mut sums, mut mean, mut variance) =
+            (vec![f64::NAN; plan.sums_len().unwrap()], vec![f32::NAN; channels], vec![f32::NAN; channels]);
+        let mut moments = Moments { sums: &mut sums, mean: &mut mean, variance: &mut variance };
+        let lost = if let Some(widest) = widest {
+            let integers = plan.integers(cpu, (self.o, self.i), &self.weights, widest);
+            plan.convolve_integers(cpu, &source, &integers, (&mut dst, Some(&mut moments)), &mut scratch)
+        } else {
+            let mut u = vec![f32::NAN; plan.weights_len()];
+            let forward = kernels::Direction::Forward;
+            plan.transform_weights(cpu, forward, (self.o, self.i), &self.weights, &mut u);
+            plan.convolve_and_measure(cpu, &source, &u, (&mut dst, &mut moments), &mut scratch);
+            0
+        };
+        ([dst.into_iter().map(Cell::wide).collect(), mean, variance], lost)
+    }
+
+    fn widest(&self, cpu: Cpu) -> f32 {
+        self.plan().widest(cpu, &[self.source(&self.stored::<f32>())])
+    }
+}
+
+fn relative(got: &[f32], expected: &[f32]) -> f64 {
+    let difference: f64 = got.iter().zip(expected).map(|(&g, &e)| f64::from(g - e).powi(2)).sum();
+    (difference / expected.iter().map(|&e| f64::from(e).powi(2)).sum::<f64>()).sqrt()
+}
+
+fn dots() -> impl Iterator<Item = Cpu> {
+    Cpu::all().into_iter().filter(|cpu| cpu.has_int16())
+}
+
+/// What `run` gives on all that have the products, with 1 to 3 threads: the same bits.
+fn same_bits(run: impl Fn(Cpu) -> [Vec<f32>; 3] + Sync) -> [Vec<f32>; 3] {
+    let mut first: Option<[Vec<f32>; 3]> = None;
+    for cpu in dots() {
+        for threads in [1, 2, 3] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let got = pool.install(|| run(cpu));
+            let bits = |of: &[Vec<f32>; 3]| of.iter().flatten().map(|x| x.to_bits()).collect::<Vec<_>>();
+            if let Some(first) = &first {
+                assert!(bits(first) == bits(&got), "{:?} with {threads} threads has other bits", cpu.name());
+            } else {
+                first = Some(got);
+            }
+        }
+    }
+    first.unwrap()
+}
+
+#[test]
+fn integers_are_near_f32_and_the_same_bits_everywhere() {
+    if dots().count() == 1 {
+        eprintln!("SKIPPED: no VNNI here, so integers are tested in plain Rust only");
+    }
+    for (shape, i, o) in [([9, 14, 61], 3, 2), ([24, 13, 26], 17, 40), ([20, 18, 35], 48, 33), ([14, 22, 30], 96, 16)] {
+        let layer = Layer::new(shape, i, o);
+        let cpu = Cpu::detect();
+        let (plain, _) = layer.run::<f32>(cpu, None);
+        let widest = layer.widest(cpu);
+        let [got, ..] = same_bits(|cpu| {
+            let (got, lost) = layer.run::<f32>(cpu, Some(widest));
+            assert_eq!(lost, 0, "{shape:?} {i} -> {o}");
+            got
+        });
+        let error = relative(&got, &plain[0]);
+        eprintln!("{shape:?} {i} -> {o}: {error:.1e}");
+        assert!(error < 2e-3, "{shape:?} {i} -> {o}: {error:e}");
+        let [stored, ..] = same_bits(|cpu| layer.run::<Half>(cpu, Some(widest)).0);
+        let error = relative(&stored, &plain[0]);
+        assert!(error < 2e-3, "stored in halves, {shape:?} {i} -> {o}: {error:e}");
+    }
+}
+
+#[test]
+fn halves_are_near_f32() {
+    let layer = Layer::new([11, 18, 33], 20, 24);
+    for cpu in Cpu::all() {
+        let (plain, stored) = (layer.run::<f32>(cpu, None).0, layer.run::<Half>(cpu, None).0);
+        let error = relative(&stored[0], &plain[0]);
+        assert!(error < 1e-3, "{:?}: {error:e}", cpu.name());
+    }
+}
+
+#[test]
+fn the_output_is_measured_as_moments_measures_it() {
+    for (shape, o) in [([9, 14, 61], 2), ([24, 13, 26], 40)] {
+        let layer = Layer::new(shape, 5, o);
+        for cpu in Cpu::all() {
+            let ([dst, mean, variance], _) = layer.run::<f32>(cpu, None);
+            let channels = blocks(o) * LANES;
+            let mut scratch = vec![0.0; kernels::sums_scratch(blocks(o), voxels(shape))];
+            let (mut m, mut v) = (vec![0.0; channels], vec![0.0; channels]);
+            moments(cpu, &dst, voxels(shape), &mut scratch, &mut m, &mut v);
+            for c in 0..o {
+                let sd = v[c].sqrt();
+                assert!((mean[c] - m[c]).abs() < 1e-5 * sd, "{shape:?}: mean {} and {}", mean[c], m[c]);
+                assert!((variance[c] - v[c]).abs() < 1e-5 * v[c], "{shape:?}: variance {} and {}", variance[c], v[c]);
+            }
+        }
+    }
+}
+
+/// All weights and inputs of one sign, at the edge of what the scales allow: the sums come as near to 2^31 as they can.
+#[test]
+fn sums_stay_in_range_at_the_edge() {
+    let mut layer = Layer::new([12, 16, 40], 128, 16);
+    layer.weights.fill(0.7);
+    layer.raw.planar.fill(1.0);
+    (layer.raw.scale, layer.raw.shift, layer.raw.slope) = (Vec::new(), Vec::new(), 1.0);
+    for cpu in dots() {
+        let plain = layer.run::<f32>(cpu, None).0;
+        // Twice the widest is allowed.
+        let half = layer.widest(cpu) / 2.0;
+        let (edge, lost) = layer.run::<f32>(cpu, Some(half * 1.0001));
+        assert_eq!(lost, 0, "nothing lies outside");
+        let error = relative(&edge[0], &plain[0]);
+        assert!(error < 1e-3, "{:?}: {error:e}", cpu.name());
+        // And eight times as much is cut, counted, and still no sum turns over: nothing becomes negative inside.
+        let (cut, lost) = layer.run::<f32>(cpu, Some(half / 8.0));
+        assert!(lost > 0, "{:?}: cut, not counted", cpu.name());
+        let middle = ((6 * 16 + 8) * 40 + 20) * LANES;
+        assert!(cut[0].iter().all(|x| x.is_finite()) && cut[0][middle] > 0.0, "{:?}: {}", cpu.name(), cut[0][middle]);
+    }
+}
+
+#[test]
+fn zero_weights_give_zero() {
+    let mut layer = Layer::new([12, 16, 40], 20, 20);
+    layer.weights.fill(0.0);
+    for cpu in dots() {
+        let ([dst, _, variance], _) = layer.run::<Half>(cpu, Some(3.0));
+        assert!(dst.iter().all(|&x| x == 0.0) && variance.iter().all(|&x| x == 0.0), "{:?}", cpu.name());
+    }
+}
+
+#[test]
+fn numbers_that_are_none_do_not_pass_unnoticed() {
+    let mut layer = Layer::new([12, 16, 40], 16, 16);
+    layer.raw.planar[5000] = f32::INFINITY;
+    let layer = layer;
+    for cpu in dots() {
+        let (_, lost) = layer.run::<f32>(cpu, Some(10.0));
+        assert!(lost > 0, "{:?}: an infinite input is counted", cpu.name());
+    }
+}
+
+#[test]
+#[should_panic(expected = "no integers for a small map")]
+fn a_small_map_is_refused() {
+    let layer = Layer::new([4, 4, 4], 16, 16);
+    let plan = layer.plan();
+    assert!(!plan.has_integers(Cpu::detect()), "a small map");
+    let values = layer.stored::<f32>();
+    let cpu = Cpu::lowered_to(kernels::IsaName::Scalar).unwrap();
+    let integers = plan.integers(cpu, (16, 16), &layer.weights, 1.0);
+    let mut scratch = vec![0.0; plan.scratch_len(rayon::current_num_threads())];
+    plan.convolve_integers(cpu, &[layer.source(&values)], &integers, (&mut vec![0.0; 1024], None), &mut scratch);
+}
+
+#[test]
+fn writing_over_and_measuring_is_writing_over() {
+    let layer = Layer::new([12, 16, 40], 20, 20);
+    let cpu = Cpu::detect();
+    let (plan, values) = (layer.plan(), layer.stored::<f32>());
+    let mut u = vec![0.0; plan.weights_len()];
+    plan.transform_weights(cpu, kernels::Direction::Forward, (20, 20), &layer.weights, &mut u);
+    let mut scratch = vec![0.0; plan.scratch_len(rayon::current_num_threads())];
+    let mut dst = vec![f32::NAN; blocks(20) * voxels(layer.shape) * LANES];
+    plan.convolve(cpu, &[layer.source(&values)], &u, (&mut dst, Write::Overwrite), &mut scratch);
+    assert!(dst == layer.run::<f32>(cpu, None).0[0], "the same values");
+}

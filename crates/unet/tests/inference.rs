@@ -1,0 +1,91 @@
+//! Forward passes in integers and half precision, against the f32 that they stand for.
+
+use kernels::{Cpu, Half};
+use unet::{Down, Net, NetSpec, Norm, Purpose, UnetError, Up, weights};
+
+fn spec() -> NetSpec {
+    NetSpec { widths: vec![16, 32, 48], ..NetSpec::n32() }
+}
+
+/// Smooth noise, as a scan is: numbers about 0 that change over some voxels.
+fn image(shape: [usize; 3]) -> Vec<f32> {
+    let [d, h, w] = shape;
+    let mut values = Vec::with_capacity(4 * d * h * w);
+    for c in 0..4 {
+        for z in 0..d {
+            for y in 0..h {
+                for x in 0..w {
+                    let wave = |n: usize, k: f32| (n as f32 * k + c as f32).sin();
+                    values.push(wave(z, 0.7) + wave(y, 0.31) * wave(x, 0.53) + 0.3 * wave(x * 7 + y * 3 + z, 1.9));
+                }
+            }
+        }
+    }
+    values
+}
+
+fn relative(got: &[f32], expected: &[f32]) -> f64 {
+    let difference: f64 = got.iter().zip(expected).map(|(&g, &e)| f64::from(g - e).powi(2)).sum();
+    (difference / expected.iter().map(|&e| f64::from(e).powi(2)).sum::<f64>()).sqrt()
+}
+
+#[test]
+fn every_precision_is_near_f32() {
+    let shape = [32, 40, 48];
+    let image = image(shape);
+    for (down, up, norm) in [(Down::Strided, Up::Transposed, Norm::Instance), (Down::MaxPool, Up::Nearest, Norm::None)]
+    {
+        let spec = NetSpec { down, up, norm, ..spec() };
+        let weights = weights::initial(&spec, 7).unwrap();
+        for cpu in [Cpu::detect(), Cpu::lowered_to(kernels::IsaName::Scalar).unwrap()] {
+            let mut plain = Net::new(&spec, shape, Purpose::Infer, cpu).unwrap();
+            plain.load(&weights);
+            let mut widest = Vec::new();
+            plain.calibrate(&image, &mut widest);
+            let expected = plain.logits(0).to_vec();
+            plain.forward(&image, None);
+            assert!(plain.logits(0) == expected, "a calibration is a forward pass too");
+            for widest in [None, Some(widest.as_slice())] {
+                let mut net = Net::<Half>::inference(&spec, shape, cpu, widest).unwrap();
+                net.load(&weights);
+                net.forward(&image, None);
+                let error = relative(net.logits(0), &expected);
+                eprintln!("{down:?}, {norm:?}, {:?}, integers {}: {error:.1e}", cpu.name(), widest.is_some());
+                assert!(error < 1e-2, "{down:?}, {:?}, integers {}: {error:e}", cpu.name(), widest.is_some());
+                assert_eq!(net.lost(), 0, "what it was calibrated on fits");
+                assert!(net.bytes() * 2 == plain.bytes(), "halves take half");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_unlike_the_calibration_is_counted() {
+    let cpu = Cpu::detect();
+    if !cpu.has_int16() {
+        eprintln!("SKIPPED: no products of integers on {:?}", cpu.name());
+        return;
+    }
+    let (spec, shape) = (spec(), [32, 40, 48]);
+    let weights = weights::initial(&spec, 7).unwrap();
+    let image = image(shape);
+    let mut plain = Net::new(&spec, shape, Purpose::Infer, cpu).unwrap();
+    plain.load(&weights);
+    let mut widest = Vec::new();
+    plain.calibrate(&image, &mut widest);
+    let mut net = Net::<Half>::inference(&spec, shape, cpu, Some(&widest)).unwrap();
+    net.load(&weights);
+    let loud: Vec<f32> = image.iter().map(|x| 10.0 * x).collect();
+    net.forward(&loud, None);
+    assert!(net.lost() > 0, "ten times as loud");
+    assert!(net.logits(0).iter().all(|x| x.is_finite()), "and still numbers");
+}
+
+#[test]
+fn a_calibration_of_another_network_is_refused() {
+    let refused = |widest: &[f32]| {
+        let refused = Net::<Half>::inference(&spec(), [8, 8, 8], Cpu::detect(), Some(widest));
+        matches!(refused, Err(UnetError::Widest { .. }))
+    };
+    assert!(refused(&[1.0; 3]) && refused(&[f32::NAN; 10]), "too few, and not numbers");
+}
