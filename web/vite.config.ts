@@ -22,5 +22,7 @@ export default defineConfig({
     include: ['src/**/*.test.{ts,tsx}'],
     // The contrast test reads the style sheet.
     css: true,
+    // Whole pages on a machine that compiles beside them.
+    testTimeout: 20_000,
   },
 })

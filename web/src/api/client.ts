@@ -1,3 +1,4 @@
+import { Connection } from './connection'
 import type { Problem } from './types'
 
 export const ROOT = '/api/v1'
@@ -53,31 +54,59 @@ interface Options {
   signal?: AbortSignal | undefined
 }
 
+/** What proxies say for a server behind them that is not there. */
+const ABSENT = new Set([502, 504])
+
+/** Whether the server answers, as all requests of this tab have seen it. */
+export const connection = new Connection(async () => {
+  const { status } = await fetch(`${ROOT}/session`, { credentials: 'same-origin' })
+  if (ABSENT.has(status)) throw silence()
+})
+
+function silence(): ApiError {
+  return new ApiError({ code: 'offline', status: 0, title: 'No answer', detail: 'The server did not answer.' })
+}
+
 /** The one fetch of the page. Throws `ApiError` only; its code is `offline` when no answer came. */
 export async function send(method: Method, path: string, options: Options = {}): Promise<Response> {
   const headers: Record<string, string> = { Accept: 'application/json' }
   if (method !== 'GET') headers['X-Glioscope'] = '1'
   if (options.json !== undefined) headers['Content-Type'] = 'application/json'
-  let response: Response
-  try {
-    response = await fetch(path.startsWith('/') ? path : address(path, options.query), {
+  const response = await answered(options.signal, () =>
+    fetch(path.startsWith('/') ? path : address(path, options.query), {
       method,
       headers,
       credentials: 'same-origin',
       body: options.json === undefined ? (options.body ?? null) : JSON.stringify(options.json),
       signal: options.signal ?? null,
-    })
-  } catch (error) {
-    if (options.signal?.aborted) throw error
-    throw new ApiError({ code: 'offline', status: 0, title: 'No answer', detail: 'The server did not answer.' })
-  }
-  if (!response.ok) throw asProblem(response.status, await response.text())
+    }),
+  )
+  if (ABSENT.has(response.status)) connection.lost()
+  else connection.heard()
+  if (!response.ok) throw asProblem(response.status, await answered(options.signal, () => response.text()))
   return response
+}
+
+/** Waits for a part of an answer; a line that breaks is an `ApiError` and is noticed, a wish to stop is neither. */
+async function answered<T>(signal: AbortSignal | undefined, wait: () => Promise<T>): Promise<T> {
+  try {
+    return await wait()
+  } catch (error) {
+    if (signal?.aborted) throw error
+    connection.lost()
+    throw silence()
+  }
+}
+
+/** All bytes of a file of the server. */
+export async function bytesOf(url: string, signal: AbortSignal): Promise<ArrayBuffer> {
+  const response = await send('GET', url, { signal })
+  return answered(signal, () => response.arrayBuffer())
 }
 
 async function json<T>(method: Method, path: string, options?: Options): Promise<T> {
   const response = await send(method, path, options)
-  const text = await response.text()
+  const text = await answered(options?.signal, () => response.text())
   return (text === '' ? undefined : JSON.parse(text)) as T
 }
 

@@ -60,4 +60,9 @@ export type Problem = Omit<Schemas['Problem'], 'type'> & { type?: string }
 export type Metric = { step: number } & Record<string, number | string | null>
 
 /** What the stream of events tells; OpenAPI cannot describe its parts. */
-export type ServerEvent = { kind: 'job'; job: JobRow } | { kind: 'study'; id: string } | { kind: 'upload'; id: string }
+export type ServerEvent =
+  | { kind: 'job'; job: JobRow }
+  | { kind: 'study'; id: string }
+  | { kind: 'upload'; id: string }
+  /** Something was not told: all that is shown should be asked for anew. */
+  | { kind: 'missed' }

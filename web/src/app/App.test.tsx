@@ -1,4 +1,4 @@
-import { act, cleanup, fireEvent, render, screen, waitFor, within } from '@testing-library/react'
+import { act, cleanup, configure, fireEvent, render, screen, waitFor, within } from '@testing-library/react'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { aFile, aJob, aSegmentation, aSession, aStudy, fakeServer, page, Refusal } from '../api/fakes'
 import { uploads } from '../worklist/uploads'
@@ -23,6 +23,9 @@ function open(path: string) {
   window.history.replaceState(null, '', path)
   return render(<App />)
 }
+
+// Whole pages on a machine that compiles beside them take their time.
+configure({ asyncUtilTimeout: 5000 })
 
 beforeEach(() => changeSettings({ language: 'en' }))
 afterEach(() => {

@@ -1,6 +1,9 @@
 import type { UseQueryResult } from '@tanstack/react-query'
-import { CircleHelp, TriangleAlert } from 'lucide-react'
+import { CircleHelp, TriangleAlert, Unplug } from 'lucide-react'
+import { useSyncExternalStore } from 'react'
+import { connection } from '../api/client'
 import type { Session } from '../api/types'
+import { Button } from '../ui/Button'
 import { useWords } from '../words/useWords'
 import { UploadMark } from '../worklist/UploadMark'
 
@@ -14,16 +17,18 @@ interface StatusStripProps {
 /** The foot of every page: what this program is not, and whether the server is there. */
 export function StatusStrip({ session, showUploads, onHelp }: StatusStripProps) {
   const { t } = useWords()
-  const silent = session.error !== null && 'status' in session.error && session.error.status === 0
+  const silent = useSyncExternalStore(connection.subscribe, connection.silent)
   return (
-    <footer className="strip">
+    <footer className={silent ? 'strip silent' : 'strip'}>
       <strong className="research">
         <TriangleAlert size={14} aria-hidden="true" />
         {t('research_use')}
       </strong>
       {silent && (
         <span className="strip-silent" role="alert">
-          {t('frame.offline')}
+          <Unplug size={14} aria-hidden="true" />
+          <span>{t('frame.offline')}</span>
+          <Button onClick={() => void connection.askNow()}>{t('do.retry')}</Button>
         </span>
       )}
       {showUploads && <UploadMark />}

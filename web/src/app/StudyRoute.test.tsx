@@ -1,5 +1,6 @@
-import { act, cleanup, fireEvent, render, screen, waitFor } from '@testing-library/react'
+import { act, cleanup, configure, fireEvent, render, screen, waitFor } from '@testing-library/react'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { connection } from '../api/client'
 import { aJob, aSegmentation, aSession, aStudy, fakeServer, page, Refusal } from '../api/fakes'
 import type { Study } from '../api/types'
 import { niftiOf } from '../viewer/testVolumes'
@@ -53,8 +54,14 @@ function open(search = '') {
 const press = (code: string, more = {}) => act(() => fireEvent.keyDown(document.body, { code, ...more }))
 const slider = (plane: string) => screen.findByLabelText(`Slice, ${plane}`)
 
+// Whole pages on a machine that compiles beside them take their time.
+configure({ asyncUtilTimeout: 5000 })
+
 beforeEach(() => changeSettings({ language: 'en', display: 'radiological' }))
-afterEach(cleanup)
+afterEach(() => {
+  cleanup()
+  vi.unstubAllGlobals()
+})
 
 test('a study opens at its tumour, with volumes, warnings and what they are worth', async () => {
   fakeServer(answers(study()))
@@ -157,4 +164,96 @@ test('a study without images says how to get some', async () => {
   fakeServer(answers(study({ shape: null, spacing: null, series: [], segmentations: [] })))
   open()
   expect(await screen.findByText(/no images yet/)).toBeDefined()
+})
+
+/** The tests' DOM lays nothing out: every pane gets this size. */
+function panesOf(width: number, height: number) {
+  class Sized {
+    readonly #told: ResizeObserverCallback
+    constructor(told: ResizeObserverCallback) {
+      this.#told = told
+    }
+    observe() {
+      this.#told([{ contentRect: { width, height } } as ResizeObserverEntry], this as unknown as ResizeObserver)
+    }
+    unobserve() {}
+    disconnect() {}
+  }
+  vi.stubGlobal('ResizeObserver', Sized)
+}
+
+const axialPane = () => {
+  const canvas = document.querySelector('.pane[data-plane=axial] canvas')
+  if (!canvas) throw new Error('there is no axial pane')
+  return canvas
+}
+const dab = (x: number, y: number) => {
+  const at = { clientX: x, clientY: y, pointerId: 1, button: 0 }
+  act(() => {
+    fireEvent.pointerDown(axialPane(), at)
+    fireEvent.pointerUp(axialPane(), at)
+  })
+}
+
+test('a mask is painted where there was none, and becomes the first version', async () => {
+  panesOf(100, 100)
+  let made = false
+  const row = aSegmentation('new', { source: 'edit', state: 'edited', model: null })
+  const calls = fakeServer({
+    ...answers(study({ segmentations: [] })),
+    'GET studies/1': () => study({ segmentations: made ? [row] : [] }),
+    'PUT studies/1/draft': new Response(null, { status: 204 }),
+    'POST studies/1/versions': () => {
+      made = true
+      return row
+    },
+  })
+  open()
+  await waitFor(() => expect(screen.getByTestId('intensity').textContent).toMatch(/\d/))
+  press('KeyP')
+  dab(50, 50)
+  expect(await screen.findAllByText('unsaved edits')).toHaveLength(1)
+  await waitFor(() => expect(calls.some((call) => call.method === 'PUT')).toBe(true))
+  expect(Object.fromEntries(calls.find((call) => call.method === 'PUT')?.query ?? [])).toEqual({ after: '0' })
+  fireEvent.change(screen.getByLabelText('Note'), { target: { value: 'by hand' } })
+  press('KeyS', { ctrlKey: true })
+  expect(await screen.findByText(/Version 1 is saved/)).toBeDefined()
+  const sent = calls.find((call) => call.method === 'POST')
+  expect([sent?.path, Object.fromEntries(sent?.query ?? [])]).toEqual(['studies/1/versions', { note: 'by hand' }])
+  await waitFor(() => expect(screen.queryByText('unsaved edits')).toBeNull())
+  // The stroke can be taken back still, and is unsaved then.
+  press('KeyZ', { ctrlKey: true })
+  expect(await screen.findAllByText('version 1, unsaved edits')).toHaveLength(1)
+})
+
+test('what is edited stays on screen when the server is gone, and when somebody deleted the study', async () => {
+  panesOf(100, 100)
+  let refusal: Refusal | null = null
+  fakeServer({ ...answers(study()), 'GET studies/1': () => refusal ?? study() })
+  open()
+  await waitFor(() => expect(screen.getByTestId('label')).toBeDefined())
+  press('KeyE')
+  // The ring of tumour in the middle: what the crosshair lies on.
+  dab(37, 62)
+  expect(await screen.findByText('version 1, unsaved edits')).toBeDefined()
+  act(() => connection.lost())
+  expect(await screen.findByText(/The server does not answer/)).toBeDefined()
+  refusal = new Refusal(404, 'not_found')
+  act(() => connection.heard())
+  expect(await screen.findByText(/Somebody deleted this study/)).toBeDefined()
+  expect(screen.queryByText(/The server does not answer/)).toBeNull()
+  expect(screen.getByText('version 1, unsaved edits')).toBeDefined()
+})
+
+test('a decision waits until the edits are saved', async () => {
+  panesOf(100, 100)
+  const calls = fakeServer(answers(study()))
+  open()
+  await waitFor(() => expect(screen.getByTestId('label')).toBeDefined())
+  press('KeyE')
+  dab(37, 62)
+  await screen.findByText('version 1, unsaved edits')
+  press('Enter', { ctrlKey: true })
+  expect(await screen.findByText(/Save or discard your edits first/)).toBeDefined()
+  expect(calls.some((call) => call.method === 'PATCH')).toBe(false)
 })

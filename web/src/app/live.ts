@@ -1,6 +1,6 @@
 import type { InfiniteData, QueryClient } from '@tanstack/react-query'
 import { onServerEvent } from '../api/events'
-import type { JobRow, Page, Study, StudyRow } from '../api/types'
+import type { JobRow, Page, ServerEvent, Study, StudyRow } from '../api/types'
 
 const ended = (job: JobRow) => job.state === 'done' || job.state === 'failed' || job.state === 'cancelled'
 
@@ -31,18 +31,17 @@ function jobsWith(jobs: JobRow[] | undefined, job: JobRow): JobRow[] | undefined
     : [job, ...jobs]
 }
 
-/** Writes what the server tells into the query cache; gives the function that stops it. */
-export function followServer(client: QueryClient): () => void {
-  let refresh: ReturnType<typeof setTimeout> | undefined
-  // Many events come at once when a cohort is uploaded: the lists are asked for once.
-  const refreshLists = () => {
-    clearTimeout(refresh)
-    refresh = setTimeout(() => {
-      void client.invalidateQueries({ queryKey: ['studies'] })
-      void client.invalidateQueries({ queryKey: ['patient-volumes'] })
-    }, 300)
+/** Writes what the server tells into the query cache. */
+export class News {
+  readonly #client: QueryClient
+  readonly #waiting = new Map<string, ReturnType<typeof setTimeout>>()
+
+  constructor(client: QueryClient) {
+    this.#client = client
   }
-  const stop = onServerEvent((event) => {
+
+  hear(event: ServerEvent): void {
+    const client = this.#client
     switch (event.kind) {
       case 'job':
         client.setQueriesData<Listed>({ queryKey: ['studies'] }, (list) => listWithJob(list, event.job))
@@ -50,23 +49,48 @@ export function followServer(client: QueryClient): () => void {
         client.setQueryData<JobRow[]>(['jobs'], (jobs) => jobsWith(jobs, event.job))
         if (ended(event.job)) {
           void client.invalidateQueries({ queryKey: ['study', event.job.study_id] })
-          refreshLists()
+          this.#refreshLists()
         }
         return
       case 'study':
         void client.invalidateQueries({ queryKey: ['study', event.id] })
-        refreshLists()
+        this.#refreshLists()
         return
       case 'upload':
         void client.invalidateQueries({ queryKey: ['upload', event.id] })
         return
-      case 'reconnected':
-        void client.invalidateQueries()
+      case 'missed':
+        this.#soon('all', () => void client.invalidateQueries())
         return
     }
-  })
+  }
+
+  stop(): void {
+    for (const timer of this.#waiting.values()) clearTimeout(timer)
+    this.#waiting.clear()
+  }
+
+  #refreshLists(): void {
+    this.#soon('lists', () => {
+      for (const list of ['studies', 'patients', 'patient-volumes']) {
+        void this.#client.invalidateQueries({ queryKey: [list] })
+      }
+    })
+  }
+
+  /** Many events come at once when a cohort is uploaded or a line comes back: the server is asked once. */
+  #soon(what: string, ask: () => void): void {
+    clearTimeout(this.#waiting.get(what))
+    this.#waiting.set(what, setTimeout(ask, 300))
+  }
+}
+
+/** Keeps what is shown as the server has it; gives the function that stops it. */
+export function followServer(client: QueryClient): () => void {
+  const news = new News(client)
+  const stop = onServerEvent((event) => news.hear(event))
   return () => {
-    clearTimeout(refresh)
+    news.stop()
     stop()
   }
 }

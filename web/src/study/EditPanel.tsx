@@ -1,5 +1,5 @@
 import { Redo2, Undo2 } from 'lucide-react'
-import { type Dispatch, useState } from 'react'
+import type { Dispatch, KeyboardEvent } from 'react'
 import type { Volumes } from '../api/types'
 import { Button, IconButton } from '../ui/Button'
 import { Choice, Field } from '../ui/Field'
@@ -7,6 +7,7 @@ import { Notice } from '../ui/Notice'
 import { useWords } from '../words/useWords'
 import { RuleFields } from './RuleFields'
 import type { Brush, Change, Tissue } from './scene'
+import type { Actions } from './useActions'
 import type { Edits } from './useEdits'
 
 interface EditPanelProps {
@@ -15,10 +16,7 @@ interface EditPanelProps {
   /** Volumes now and in the version that the edits began from. */
   volumes: { now: Volumes; before: Volumes } | null
   dispatch: Dispatch<Change>
-  onBetween: () => void
-  onSave: (note: string) => void
-  saving: boolean
-  onDiscard: () => void
+  actions: Pick<Actions, 'between' | 'save' | 'saving' | 'note' | 'onNote' | 'discard'>
   /** The number of a version that somebody saved since these edits began. */
   newer: number | null
 }
@@ -30,21 +28,16 @@ const TISSUES = [
 ] as const
 
 /** What the brush paints, where it may, and what has changed so far. */
-export function EditPanel({
-  edits,
-  brush,
-  volumes,
-  dispatch,
-  onBetween,
-  onSave,
-  saving,
-  onDiscard,
-  newer,
-}: EditPanelProps) {
+export function EditPanel({ edits, brush, volumes, dispatch, actions, newer }: EditPanelProps) {
   const words = useWords()
   const { t } = words
-  const [note, setNote] = useState('')
   const { editing, state } = edits
+  const onNoteKey = (event: KeyboardEvent) => {
+    const saves = event.code === 'Enter' || (event.code === 'KeyS' && (event.ctrlKey || event.metaKey))
+    if (!saves || event.nativeEvent.isComposing) return
+    event.preventDefault()
+    actions.save()
+  }
   return (
     <section className="edit-panel" aria-label={t('study.editing')}>
       <div className="edit-head">
@@ -91,8 +84,8 @@ export function EditPanel({
         </label>
       </div>
       <RuleFields rule={brush.rule} onRule={(rule) => dispatch({ kind: 'brush', brush: { rule } })} />
-      <Button onClick={onBetween}>{t('study.between')}</Button>
-      {state.parent !== null && state.changed && (
+      <Button onClick={actions.between}>{t('study.between')}</Button>
+      {state.changed && (
         <>
           {newer !== null && <Notice tone="caution">{t('study.newer', { n: newer })}</Notice>}
           {volumes && <p className="numeric">{changeText(words, volumes)}</p>}
@@ -107,15 +100,16 @@ export function EditPanel({
           </p>
           <Field
             label={t('study.note')}
-            value={note}
+            value={actions.note}
             maxLength={200}
-            onChange={(event) => setNote(event.target.value)}
+            onChange={(event) => actions.onNote(event.target.value)}
+            onKeyDown={onNoteKey}
           />
           <div className="pair">
-            <Button look="primary" disabled={saving} title="Ctrl+S" onClick={() => onSave(note)}>
+            <Button look="primary" disabled={actions.saving} title="Ctrl+S" onClick={actions.save}>
               {t('study.save_version')}
             </Button>
-            <Button look="danger" disabled={saving} onClick={onDiscard}>
+            <Button look="danger" disabled={actions.saving} onClick={actions.discard}>
               {t('study.discard')}
             </Button>
           </div>

@@ -53,10 +53,52 @@ describe('editing', () => {
 
   it('goes on with a draft, which is unsaved from the start', () => {
     const { editing } = edited([0])
-    editing.restore('v1', version([3]))
-    expect(editing.state).toMatchObject({ changed: true, canUndo: false })
+    editing.restore('v1', version([3]), 'stored')
+    expect(editing.state).toMatchObject({ changed: true, canUndo: false, steps: 0 })
     editing.close()
-    expect(editing.state.parent).toBeNull()
+    expect(editing.state).toMatchObject({ open: false, parent: null, changed: false })
+    editing.restore('v1', version([3]), 'not stored')
+    expect(editing.state.steps).toBe(2)
+  })
+
+  it('begins with nothing where there is no version', () => {
+    const { editing, now } = edited([1])
+    editing.begin(null, version([0, 0]))
+    expect(editing.state).toMatchObject({ open: true, parent: null, changed: false })
+    editing.step((stroke) => stroke.set(1, 2))
+    expect([editing.state.changed, now()]).toEqual([true, [0, 2]])
+  })
+
+  it('undoes across a saved version, and what came after it is unsaved', () => {
+    const { editing, now } = edited([0, 0, 0])
+    editing.step((stroke) => stroke.set(0, 1))
+    const { mark } = editing
+    // Painted while the version was on its way.
+    editing.step((stroke) => stroke.set(1, 1))
+    editing.saved('v2', mark)
+    expect(editing.state).toMatchObject({ parent: 'v2', changed: true })
+    editing.undo()
+    expect([editing.state.changed, now()]).toEqual([false, [1, 0, 0]])
+    editing.undo()
+    expect([editing.state.changed, now()]).toEqual([true, [0, 0, 0]])
+    editing.redo()
+    expect(editing.state.changed).toBe(false)
+  })
+
+  it('knows no way back to a version older than its memory', () => {
+    const { editing } = edited([0])
+    for (let i = 1; i <= 201; i++) editing.step((stroke) => stroke.set(0, i % 2))
+    for (let i = 0; i < 300; i++) editing.undo()
+    expect(editing.state).toMatchObject({ canUndo: false, changed: true })
+  })
+
+  it('is unsaved from the first voxel of a stroke on, and a stroke that is abandoned leaves nothing', () => {
+    const { editing, now } = edited([0, 0])
+    editing.draw((stroke) => stroke.set(0, 3))
+    expect(editing.state).toMatchObject({ changed: true, steps: 0 })
+    editing.abandon()
+    expect(editing.state).toMatchObject({ changed: false, canUndo: false, steps: 0 })
+    expect(now()).toEqual([0, 0])
   })
 })
 

@@ -8,7 +8,9 @@ import type { Labels } from '../viewer/volume'
 export const EDIT_KEY = 'edit'
 
 export interface EditState {
-  /** The version that the edits began from; null while nothing is edited. */
+  /** Whether there is a mask that strokes change. */
+  readonly open: boolean
+  /** The version that the edits began from; null where they began with nothing. */
   readonly parent: string | null
   readonly canUndo: boolean
   readonly canRedo: boolean
@@ -18,7 +20,13 @@ export interface EditState {
   readonly steps: number
 }
 
-const IDLE: EditState = { parent: null, canUndo: false, canRedo: false, changed: false, steps: 0 }
+const IDLE: EditState = { open: false, parent: null, canUndo: false, canRedo: false, changed: false, steps: 0 }
+
+/** The last step that a saved version holds: null is the beginning, `unknown` lies before what the history remembers. */
+export type Mark = Change | null | 'unknown'
+
+/** A draft that was brought back is stored already; edits that a discard let go of are not. */
+export type Restored = 'stored' | 'not stored'
 
 export class Editing {
   readonly #library: Library
@@ -26,7 +34,7 @@ export class Editing {
   #history: History = EMPTY
   #labels: Labels | null = null
   #stroke: Stroke | null = null
-  #restored = false
+  #saved: Mark = null
   #state: EditState = IDLE
 
   constructor(library: Library) {
@@ -54,14 +62,21 @@ export class Editing {
     return this.#stroke !== null
   }
 
-  /** Begins from a version; its own voxels stay as they are. */
-  begin(parent: string, from: Labels): void {
-    this.#open(parent, copyOf(from), false)
+  /** Where in the history the labels are now; given to `saved` when they have become a version. */
+  get mark(): Mark {
+    return this.#history.done.at(-1) ?? null
   }
 
-  /** Goes on with a draft. */
-  restore(parent: string, draft: Labels): void {
-    this.#open(parent, draft, true)
+  /** Begins from a version, or from an empty mask; the given voxels stay as they are. */
+  begin(parent: string | null, from: Labels): void {
+    this.#open(parent, copyOf(from), null)
+    this.#publish({ steps: this.#state.steps })
+  }
+
+  /** Goes on with edits from before. */
+  restore(parent: string | null, draft: Labels, how: Restored): void {
+    this.#open(parent, draft, 'unknown')
+    this.#publish({ steps: this.#state.steps + (how === 'stored' ? 0 : 1) })
   }
 
   /** One step: everything that `work` sets. */
@@ -78,13 +93,26 @@ export class Editing {
     this.#stroke ??= new Stroke(this.#labels.values)
     const before = this.#stroke.size
     work(this.#stroke, this.#labels)
-    if (this.#stroke.size !== before) this.#library.touch(EDIT_KEY)
+    if (this.#stroke.size === before) return
+    this.#library.touch(EDIT_KEY)
+    // From the first voxel on, nothing else may take the mask's place on screen.
+    if (!this.#state.changed) this.#publish({ steps: this.#state.steps })
   }
 
   lift(): void {
     const change = this.#stroke?.finish() ?? null
     this.#stroke = null
-    this.#push(change)
+    if (change) this.#push(change)
+    else this.#publish({ steps: this.#state.steps })
+  }
+
+  /** Takes back the stroke that the hand is drawing. */
+  abandon(): void {
+    const change = this.#stroke?.finish() ?? null
+    this.#stroke = null
+    if (change && this.#labels) undo(pushed(EMPTY, change), this.#labels.values)
+    this.#library.touch(EDIT_KEY)
+    this.#publish({ steps: this.#state.steps })
   }
 
   undo(): void {
@@ -95,29 +123,39 @@ export class Editing {
     this.#travel(redo)
   }
 
+  /** The labels at `mark` are a version now. Its steps can still be taken back, and what came after it is unsaved. */
+  saved(version: string, mark: Mark): void {
+    if (!this.#labels) return
+    this.#saved = mark
+    this.#publish({ parent: version, steps: this.#state.steps + 1 })
+  }
+
   /** Lets go of the edits. */
   close(): void {
     this.#history = EMPTY
     this.#labels = null
     this.#stroke = null
-    this.#restored = false
+    this.#saved = null
     this.#library.dropLabels(EDIT_KEY)
-    this.#publish({ ...IDLE, steps: this.#state.steps + 1 })
+    this.#publish({ parent: null, steps: this.#state.steps + 1 })
   }
 
-  #open(parent: string, labels: Labels, restored: boolean): void {
+  #open(parent: string | null, labels: Labels, saved: Mark): void {
     this.#history = EMPTY
     this.#labels = labels
     this.#stroke = null
-    this.#restored = restored
+    this.#saved = saved
+    this.#state = { ...this.#state, parent }
     this.#library.setLabels(EDIT_KEY, labels)
-    this.#publish({ parent, canUndo: false, canRedo: false, changed: restored, steps: this.#state.steps })
   }
 
   #push(change: Change | null): void {
     if (!change) return
+    const first = this.#history.done[0]
     this.#history = pushed(this.#history, change)
-    this.#changed()
+    // The history forgets its oldest steps: what was saved before them cannot be gone back to any more.
+    if (this.#history.done[0] !== first && first !== undefined && this.#saved === null) this.#saved = 'unknown'
+    this.#moved()
   }
 
   #travel(way: (history: History, labels: Uint8Array) => History): void {
@@ -125,23 +163,24 @@ export class Editing {
     const next = way(this.#history, this.#labels.values)
     if (next === this.#history) return
     this.#history = next
-    this.#changed()
+    this.#moved()
   }
 
-  #changed(): void {
+  #moved(): void {
     this.#library.touch(EDIT_KEY)
+    this.#publish({ steps: this.#state.steps + 1 })
+  }
+
+  #publish(change: { parent?: string | null; steps: number }): void {
     const { done, undone } = this.#history
-    this.#publish({
-      parent: this.#state.parent,
+    this.#state = {
+      open: this.#labels !== null,
+      parent: change.parent === undefined ? this.#state.parent : change.parent,
       canUndo: done.length > 0,
       canRedo: undone.length > 0,
-      changed: this.#restored || done.length > 0,
-      steps: this.#state.steps + 1,
-    })
-  }
-
-  #publish(state: EditState): void {
-    this.#state = state
+      changed: this.#labels !== null && (this.mark !== this.#saved || (this.#stroke?.size ?? 0) > 0),
+      steps: change.steps,
+    }
     for (const listener of this.#listeners) listener()
   }
 }

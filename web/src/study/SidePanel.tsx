@@ -3,6 +3,7 @@ import type { Study } from '../api/types'
 import { useWords } from '../words/useWords'
 import { EditPanel } from './EditPanel'
 import { MaskPanel } from './MaskPanel'
+import { RegionPanel } from './RegionPanel'
 import { ResultPanel } from './ResultPanel'
 import type { Actions } from './useActions'
 import type { Workspace } from './useWorkspace'
@@ -13,16 +14,20 @@ interface SidePanelProps {
   study: Study
   work: Workspace
   actions: Actions
+  /** Segments once more; missing where that cannot be. */
+  again: (() => void) | undefined
 }
 
 /** Numbers and controls beside the panes; hidden with H. */
-export function SidePanel({ study, work, actions }: SidePanelProps) {
+export function SidePanel({ study, work, actions, again }: SidePanelProps) {
   const { t } = useWords()
   const byPointer = useRef(false)
   const { scene, look, versions, edits, volumes, dispatch, mayEdit } = work
-  const editing = mayEdit && (edits.state.parent !== null || ['brush', 'eraser', 'fill'].includes(scene.tool))
-  const parent = study.segmentations.find((row) => row.id === edits.state.parent) ?? null
-  const newer = parent ? Math.max(...study.segmentations.map((row) => row.number)) : 0
+  const { state } = edits
+  const editing = mayEdit && (state.changed || ['brush', 'eraser', 'fill'].includes(scene.tool))
+  const from = study.segmentations.find((row) => row.id === state.parent)?.number ?? 0
+  const newest = Math.max(0, ...study.segmentations.map((row) => row.number))
+  const edited = versions.edited && volumes ? volumes.now : null
   return (
     <aside
       className="side-panel"
@@ -45,20 +50,29 @@ export function SidePanel({ study, work, actions }: SidePanelProps) {
           brush={scene.brush}
           volumes={volumes}
           dispatch={dispatch}
-          onBetween={actions.between}
-          onSave={actions.save}
-          saving={actions.saving}
-          onDiscard={actions.discard}
-          newer={parent && newer > parent.number ? newer : null}
+          actions={actions}
+          newer={newest > from ? newest : null}
         />
       )}
       {versions.shown ? (
-        <ResultPanel row={versions.shown} edited={volumes && parent === versions.shown ? volumes.now : null} />
+        <ResultPanel row={versions.shown} edited={edited} />
+      ) : edited ? (
+        <RegionPanel ml={edited} before={null} />
       ) : (
-        <p className="quiet-text">{t('study.no_mask')}</p>
+        <p className="quiet-text">{t(mayEdit ? 'study.no_mask.paint' : 'study.no_mask')}</p>
       )}
-      {versions.shown && <MaskPanel mask={scene.mask} colours={look.settings.colours} dispatch={dispatch} />}
-      <VersionsPanel study={study} versions={versions} mayEdit={mayEdit} dispatch={dispatch} />
+      {(versions.shown || versions.edited) && (
+        <MaskPanel mask={scene.mask} colours={look.settings.colours} dispatch={dispatch} />
+      )}
+      <VersionsPanel
+        study={study}
+        versions={versions}
+        edit={state}
+        mayEdit={mayEdit}
+        dispatch={dispatch}
+        onDecided={actions.decide}
+        onAgain={again}
+      />
       <VolumeChart patient={study.patient.id} />
     </aside>
   )

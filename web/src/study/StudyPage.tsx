@@ -1,8 +1,10 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
+import { ApiError } from '../api/client'
 import { queries } from '../api/queries'
 import { Button } from '../ui/Button'
 import { Notice } from '../ui/Notice'
+import { useFailure } from '../words/useFailure'
 import { useWords } from '../words/useWords'
 import { StudyViewer } from './StudyViewer'
 import './study.css'
@@ -10,9 +12,11 @@ import './study.css'
 /** The main page: one study in its planes. */
 export function StudyPage({ studyId }: { studyId: string }) {
   const { t } = useWords()
+  const failure = useFailure()
   const study = useQuery(queries.study(studyId))
   if (study.isPending) return <p className="study-wait">{t('loading')}</p>
-  if (study.isError) {
+  // A question that failed later closes nothing: what is on screen, and what is edited, stays.
+  if (!study.data) {
     return (
       <div className="study-wait">
         <Notice
@@ -26,7 +30,7 @@ export function StudyPage({ studyId }: { studyId: string }) {
             </>
           }
         >
-          {t('study.failed')} <small>{study.error.message}</small>
+          {t('study.failed')} <small>{failure(study.error).sentence}</small>
         </Notice>
       </div>
     )
@@ -48,5 +52,6 @@ export function StudyPage({ studyId }: { studyId: string }) {
       </div>
     )
   }
-  return <StudyViewer study={study.data} shape={shape} spacing={spacing} />
+  const gone = study.error instanceof ApiError && [404, 410].includes(study.error.status)
+  return <StudyViewer study={study.data} shape={shape} spacing={spacing} gone={gone ? 'gone' : 'there'} />
 }

@@ -23,18 +23,19 @@ interface StudyViewerProps {
   study: Study
   shape: Triple
   spacing: Triple
+  /** Somebody deleted the study while it was open. */
+  gone: 'gone' | 'there'
 }
 
 /** Everything of one study on one screen. */
-export function StudyViewer({ study, shape, spacing }: StudyViewerProps) {
-  const page = useRef<HTMLDivElement>(null)
+export function StudyViewer({ study, shape, spacing, gone }: StudyViewerProps) {
   const panes = useRef<HTMLDivElement>(null)
   const [hover] = useState(() => new Hover())
   const [picked, setPicked] = useState<Vec3 | null>(null)
   const work = useWorkspace(study, shape, spacing)
   const { scene, dispatch, library, look, labels, profile, versions, edits, begin, mayEdit } = work
   const segmenting = useSegmenting(study)
-  const actions = useActions(study, work, segmenting, { page, panes })
+  const actions = useActions(study, work, segmenting, panes)
 
   const { words } = look
   const onHover = useCallback((at: Vec3 | null) => hover.move(at), [hover])
@@ -51,9 +52,10 @@ export function StudyViewer({ study, shape, spacing }: StudyViewerProps) {
     document.title = `${study.patient.pseudonym} – Glioscope`
   }, [study.patient.pseudonym])
 
+  const mayStart = mayEdit && study.missing.length === 0
   const stops = profile ? stopsOf(profile[throughAxis(scene.plane)]) : null
   return (
-    <div className={`study ${scene.panels ? '' : 'bare'}`} ref={page}>
+    <div className={`study ${scene.panels ? '' : 'bare'}`}>
       <Toolbar
         study={study}
         scene={scene}
@@ -62,24 +64,30 @@ export function StudyViewer({ study, shape, spacing }: StudyViewerProps) {
         segmentation={
           <SegmentationButton
             segmenting={segmenting}
-            hasMask={versions.shown !== null}
+            hasMask={versions.shown !== null || edits.state.changed}
             shown={scene.mask.shown}
-            mayStart={mayEdit && study.missing.length === 0}
+            mayStart={mayStart}
             onPressed={actions.segmentation}
           />
         }
         version={
           segmenting.running && segmenting.job ? (
-            <JobStage job={segmenting.job} />
+            <JobStage job={segmenting.job} onCancel={mayEdit ? segmenting.cancel : undefined} />
           ) : (
-            <VersionMark shown={versions.shown} edit={edits.state} mayEdit={mayEdit} onAccept={actions.accept} />
+            <VersionMark
+              versions={versions}
+              edit={edits.state}
+              mayEdit={mayEdit}
+              onAccept={(row) => actions.decide(row, 'accepted')}
+              onEdits={() => dispatch({ kind: 'version', version: null })}
+            />
           )
         }
         onPreset={actions.preset}
         onScreenshot={actions.screenshot}
         onFullScreen={actions.fullScreen}
       />
-      <StudyNotices study={study} library={library} segmenting={segmenting} mask={versions.shown} />
+      <StudyNotices study={study} gone={gone} library={library} segmenting={segmenting} mask={versions.shown} />
       <div className="study-body">
         <PaneGrid
           ref={panes}
@@ -91,7 +99,14 @@ export function StudyViewer({ study, shape, spacing }: StudyViewerProps) {
           onHover={onHover}
           dispatch={dispatch}
         />
-        {scene.panels && <SidePanel study={study} work={work} actions={actions} />}
+        {scene.panels && (
+          <SidePanel
+            study={study}
+            work={work}
+            actions={actions}
+            again={mayStart && !segmenting.running ? segmenting.start : undefined}
+          />
+        )}
       </div>
       <StatusLine look={look} library={library} hover={hover} />
       {picked && labels && (

@@ -3,38 +3,49 @@ import { Button } from '../ui/Button'
 import { Mark } from '../ui/Notice'
 import { useWords } from '../words/useWords'
 import type { EditState } from './Editing'
+import type { Versions } from './useMasks'
 
 interface VersionMarkProps {
-  shown: SegmentationRow | null
+  versions: Versions
   edit: EditState
   mayEdit: boolean
   onAccept: (row: SegmentationRow) => void
+  /** Back to the edits that wait while another version is looked at. */
+  onEdits: () => void
 }
 
 /** "draft, version 3, default": whose mask this is and how far it has come. */
-export function VersionMark({ shown, edit, mayEdit, onAccept }: VersionMarkProps) {
+export function VersionMark({ versions, edit, mayEdit, onAccept, onEdits }: VersionMarkProps) {
   const { t, named } = useWords()
-  if (!shown) return null
+  const { shown, edited } = versions
   // One mark takes the other's place: a toolbar that breaks into two lines would move the image under the brush.
-  if (edit.changed) {
+  if (edit.changed && edited) {
     return (
       <span className="version-mark">
         <Mark tone="caution">
-          {t('study.version', { n: shown.number })}, {t('study.unsaved')}
+          {shown && `${t('study.version', { n: shown.number })}, `}
+          {t('study.unsaved')}
         </Mark>
       </span>
     )
   }
+  if (!shown) return null
+  const text = [named(`state.${shown.state}`), t('study.version', { n: shown.number }), shown.model?.name]
+  const said = text.filter((part) => part !== undefined).join(', ')
   return (
     <span className="version-mark">
-      <Mark tone={shown.state === 'accepted' ? 'good' : shown.state === 'rejected' ? 'bad' : 'note'}>
-        {named(`state.${shown.state}`)}, {t('study.version', { n: shown.number })}
-        {shown.model && `, ${shown.model.name}`}
+      <Mark tone={shown.state === 'accepted' ? 'good' : shown.state === 'rejected' ? 'bad' : 'note'} title={said}>
+        <span className="clip">{said}</span>
       </Mark>
-      {mayEdit && shown.state !== 'accepted' && (
-        <Button title="Ctrl+Enter" onClick={() => onAccept(shown)}>
-          {t('study.accept')}
-        </Button>
+      {edit.changed ? (
+        <Button onClick={onEdits}>{t('study.show_edits')}</Button>
+      ) : (
+        mayEdit &&
+        shown.state !== 'accepted' && (
+          <Button title="Ctrl+Enter" onClick={() => onAccept(shown)}>
+            {t('study.accept')}
+          </Button>
+        )
       )}
     </span>
   )

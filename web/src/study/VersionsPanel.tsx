@@ -8,30 +8,50 @@ import { Button, IconButton } from '../ui/Button'
 import { Mark } from '../ui/Notice'
 import { toast } from '../ui/Toasts'
 import { useWords } from '../words/useWords'
+import type { EditState } from './Editing'
 import type { Change } from './scene'
 import type { Versions } from './useMasks'
 
 interface VersionsPanelProps {
   study: Study
   versions: Versions
+  edit: EditState
   mayEdit: boolean
   dispatch: Dispatch<Change>
+  onDecided: (row: SegmentationRow, state: 'accepted' | 'rejected') => void
+  /** Segments once more; missing where that cannot be. */
+  onAgain: (() => void) | undefined
 }
 
 const TONES = { draft: 'quiet', edited: 'note', accepted: 'good', rejected: 'bad' } as const
 
 /** All versions of the mask, newest first: which one is on screen, which one beside it, and what was decided. */
-export function VersionsPanel({ study, versions, mayEdit, dispatch }: VersionsPanelProps) {
+export function VersionsPanel(props: VersionsPanelProps) {
+  const { study, versions, edit, mayEdit, dispatch, onDecided, onAgain } = props
   const words = useWords()
-  const { shown, against } = versions
-  const decide = useDecision(study)
-  if (!shown) return null
+  const { shown, against, edited } = versions
+  if (study.segmentations.length === 0) return null
+  const isShown = (row: SegmentationRow) => row === shown && !(edited && edit.changed)
   return (
     <section aria-label={words.t('study.versions')}>
       <h3>{words.t('study.versions')}</h3>
       <ul className="versions">
+        {edit.changed && (
+          <li className={edited ? 'chosen' : ''}>
+            <span className="numeric">+</span>
+            <span>
+              <Mark tone="caution">{words.t('study.unsaved')}</Mark>
+            </span>
+            <IconButton
+              icon={<Eye size={14} />}
+              label={words.t('study.show_edits')}
+              pressed={edited}
+              onClick={() => dispatch({ kind: 'version', version: null })}
+            />
+          </li>
+        )}
         {study.segmentations.map((row) => (
-          <li key={row.id} className={row === shown ? 'chosen' : ''}>
+          <li key={row.id} className={isShown(row) ? 'chosen' : ''}>
             <span className="numeric">{row.number}</span>
             <span>
               {versionTitle(row, words)} <Mark tone={TONES[row.state]}>{words.named(`state.${row.state}`)}</Mark>
@@ -41,7 +61,7 @@ export function VersionsPanel({ study, versions, mayEdit, dispatch }: VersionsPa
             <IconButton
               icon={<Eye size={14} />}
               label={words.t('study.show_version', { n: row.number })}
-              pressed={row === shown}
+              pressed={isShown(row)}
               onClick={() => dispatch({ kind: 'version', version: row.id })}
             />
             <IconButton
@@ -54,23 +74,21 @@ export function VersionsPanel({ study, versions, mayEdit, dispatch }: VersionsPa
           </li>
         ))}
       </ul>
-      {against && <ComparisonTable first={shown} second={against} />}
-      {mayEdit && (
+      {shown && against && <ComparisonTable first={shown} second={against} />}
+      {mayEdit && shown && (
         <div className="pair">
-          <Button
-            look="primary"
-            disabled={shown.state === 'accepted'}
-            onClick={() => decide.mutate({ row: shown, state: 'accepted' })}
-          >
+          <Button look="primary" disabled={shown.state === 'accepted'} onClick={() => onDecided(shown, 'accepted')}>
             {words.t('study.accept')}
           </Button>
-          <Button
-            disabled={shown.state === 'rejected'}
-            onClick={() => decide.mutate({ row: shown, state: 'rejected' })}
-          >
+          <Button disabled={shown.state === 'rejected'} onClick={() => onDecided(shown, 'rejected')}>
             {words.t('study.reject')}
           </Button>
         </div>
+      )}
+      {onAgain && (
+        <Button look="quiet" onClick={onAgain}>
+          {words.t('job.retry')}
+        </Button>
       )}
     </section>
   )
@@ -90,6 +108,7 @@ export function useDecision(study: Study) {
   const change = (row: SegmentationRow, state: SegmentationState) =>
     patch<SegmentationRow>(`segmentations/${row.id}`, { state })
   const refresh = () => client.invalidateQueries({ queryKey: queries.study(study.id).queryKey })
+  const onError = () => toast({ tone: 'bad', text: words.t('study.decision_failed') })
   return useMutation({
     mutationFn: ({ row, state }: { row: SegmentationRow; state: SegmentationState }) => change(row, state),
     onSuccess: (_, { row, state }) => {
@@ -97,10 +116,10 @@ export function useDecision(study: Study) {
       const back = row.state === 'edited' ? 'draft' : row.state
       toast({
         text: words.t('study.decided', { n: row.number, state: words.named(`state.${state}`) }),
-        action: { label: words.t('do.undo'), run: () => void change(row, back).then(refresh) },
+        action: { label: words.t('do.undo'), run: () => void change(row, back).then(refresh).catch(onError) },
       })
     },
-    onError: () => toast({ tone: 'bad', text: words.t('study.decision_failed') }),
+    onError,
   })
 }
 

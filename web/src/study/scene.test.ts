@@ -3,6 +3,7 @@ import { aSegmentation } from '../api/fakes'
 import type { Vec3 } from '../viewer/space'
 import { arrangementOf, mosaicSlices } from './arrangement'
 import { courseOf } from './course'
+import type { EditState } from './Editing'
 import { atPlace, placeOf } from './place'
 import { confidenceOf, diametersOf } from './report'
 import { type Change, drawnSequence, opened, reduce, type Scene } from './scene'
@@ -136,11 +137,26 @@ describe('results', () => {
 
 describe('versions', () => {
   const row = (id: string, number: number) => aSegmentation(id, { number })
+  const idle: EditState = { open: false, parent: null, canUndo: false, canRedo: false, changed: false, steps: 0 }
+  const all = [row('a', 1), row('b', 2)]
+
   it('show the newest unless another is asked for, and one beside it when comparing', () => {
-    const all = [row('a', 1), row('b', 2)]
-    expect(versionsOf(start(), all).shown?.id).toBe('b')
-    expect(versionsOf({ ...start(), version: 'a' }, all).shown?.id).toBe('a')
-    expect(versionsOf({ ...start(), layout: 'compare' }, all).against?.id).toBe('a')
-    expect(versionsOf(start(), []).shown).toBeNull()
+    expect(versionsOf(start(), all, idle).shown?.id).toBe('b')
+    expect(versionsOf({ ...start(), version: 'a' }, all, idle).shown?.id).toBe('a')
+    expect(versionsOf({ ...start(), layout: 'compare' }, all, idle).against?.id).toBe('a')
+    expect(versionsOf(start(), [], idle).shown).toBeNull()
+  })
+
+  it('leave unsaved edits on screen when another version arrives', () => {
+    const edits = { ...idle, open: true, parent: 'a', changed: true }
+    expect(versionsOf(start(), all, edits)).toMatchObject({ shown: { id: 'a' }, edited: true })
+    expect(versionsOf({ ...start(), version: 'b' }, all, edits)).toMatchObject({ shown: { id: 'b' }, edited: false })
+    expect(versionsOf(start(), all, { ...edits, changed: false })).toMatchObject({ shown: { id: 'b' }, edited: false })
+  })
+
+  it('may be painted from nothing', () => {
+    const edits = { ...idle, open: true, changed: true }
+    expect(versionsOf(start(), [], edits)).toMatchObject({ shown: null, edited: true })
+    expect(versionsOf(start(), all, edits)).toMatchObject({ shown: null, edited: true })
   })
 })

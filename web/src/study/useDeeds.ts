@@ -49,8 +49,9 @@ export function useDeeds({
         },
         paint: (from, to, deed, phase) => {
           if (phase === 'begin' ? !begin() : !editing.drawing) return
-          if (phase === 'end') {
-            editing.lift()
+          if (phase === 'end' || phase === 'abandon') {
+            if (phase === 'end') editing.lift()
+            else editing.abandon()
             return
           }
           editing.draw((stroke, labels) => {

@@ -1,115 +1,142 @@
-import { useQueryClient } from '@tanstack/react-query'
-import { useCallback, useEffect, useState, useSyncExternalStore } from 'react'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from 'react'
 import { sendBytes } from '../api/client'
 import { queries } from '../api/queries'
 import type { SegmentationRow, Study } from '../api/types'
 import type { Library } from '../viewer/library'
 import { readLabels, writeLabels } from '../viewer/nifti'
-import { type Draft, dropDraft, keepLocally, keepOnServer, localDraft, serverDraft } from './drafts'
+import type { Labels, Volume } from '../viewer/volume'
+import { broughtBack, DraftKeeper, type Kept, type Place } from './drafts'
 import { Editing, type EditState } from './Editing'
+
+/** Whether the mask on screen can be changed: not while others' edits wait, not before its voxels are there. */
+export type Begun = 'begun' | 'elsewhere' | 'not there'
 
 export interface Edits {
   editing: Editing
   state: EditState
-  /** Makes the shown version editable, if it is not yet; false while its voxels are not there. */
-  begin: () => boolean
+  /** Makes a version editable, or an empty mask on the grid of `on` where there is none. */
+  begin: (shown: SegmentationRow | null, on: Volume | null) => Begun
   save: (note: string) => Promise<SegmentationRow>
   /** Lets go of the edits; gives the way back. */
   discard: () => () => void
-  /** Whether the draft on the server is as new as the one in this browser. */
-  kept: 'nothing' | 'here' | 'server'
+  kept: Kept
 }
 
-/** Hears which version a draft belongs to that was brought back. */
-export type Restored = (parent: string) => void
-
-/** The edits of a study: begun from the shown version, kept as a draft at every step, saved as a new version. */
-export function useEdits(study: Study, shown: SegmentationRow | null, library: Library, onRestored: Restored): Edits {
+/** The edits of a study: begun from the shown version or from nothing, kept as a draft at every step, saved as a new version. */
+export function useEdits(study: Study, library: Library): Edits {
   const client = useQueryClient()
   const [editing] = useState(() => new Editing(library))
   const state = useSyncExternalStore(
     (listener) => editing.subscribe(listener),
     () => editing.state,
   )
-  const kept = useDraft(study.id, editing, state, onRestored)
+  const { kept, drop } = useDraft(study, editing, state)
 
-  const begin = useCallback(() => {
-    if (editing.state.parent !== null) return editing.state.parent === shown?.id
-    const labels = shown ? library.labels(shown.labels_url) : null
-    if (!shown || !labels) return false
-    editing.begin(shown.id, labels)
-    return true
-  }, [editing, shown, library])
+  const begin = useCallback(
+    (shown: SegmentationRow | null, on: Volume | null): Begun => {
+      const parent = shown?.id ?? null
+      if (editing.state.open) {
+        if (editing.state.parent === parent) return 'begun'
+        if (editing.state.changed) return 'elsewhere'
+      }
+      const labels = shown ? library.labels(shown.labels_url) : emptyOn(on)
+      if (!labels) return 'not there'
+      editing.begin(parent, labels)
+      return 'begun'
+    },
+    [editing, library],
+  )
 
   const save = useCallback(
     async (note: string) => {
-      const { labels } = editing
+      const { labels, mark } = editing
       const { parent } = editing.state
-      if (!labels || parent === null) throw new Error('there is nothing to save')
+      if (!labels) throw new Error('there is nothing to save')
       const bytes = await writeLabels(labels.values, labels.source)
       const body = new Blob([bytes], { type: 'application/gzip' })
       const row = await sendBytes<SegmentationRow>('POST', `studies/${study.id}/versions`, body, { parent, note })
-      editing.close()
-      await dropDraft(study.id)
-      await client.invalidateQueries({ queryKey: queries.study(study.id).queryKey })
+      const { queryKey } = queries.study(study.id)
+      client.setQueryData(queryKey, (old) => old && withVersion(old, row))
+      void client.invalidateQueries({ queryKey })
+      // Discarded while it was being saved: nothing is left to go on with.
+      if (editing.labels === labels) editing.saved(row.id, mark)
+      if (!editing.state.changed) await drop()
       return row
     },
-    [editing, study.id, client],
+    [editing, study.id, client, drop],
   )
   const discard = useCallback(() => {
     const { labels } = editing
     const { parent } = editing.state
     editing.close()
-    void dropDraft(study.id)
+    void drop()
     return () => {
-      if (labels && parent !== null) editing.restore(parent, labels)
+      if (labels && !editing.state.changed) editing.restore(parent, labels, 'not stored')
     }
-  }, [editing, study.id])
+  }, [editing, drop])
   return { editing, state, begin, save, discard, kept }
 }
 
+function emptyOn(volume: Volume | null): Labels | null {
+  return volume && { grid: volume.grid, values: new Uint8Array(volume.values.length), source: volume.source }
+}
+
+/** The study with a version that was just made. */
+function withVersion(study: Study, row: SegmentationRow): Study {
+  return { ...study, segmentations: [row, ...study.segmentations.filter(({ id }) => id !== row.id)] }
+}
+
 /** Brings a draft back when the study is opened, and keeps it up to date while strokes are made. */
-function useDraft(id: string, editing: Editing, state: EditState, onRestored: Restored): Edits['kept'] {
-  const [kept, setKept] = useState<Edits['kept']>('nothing')
+function useDraft(study: Study, editing: Editing, state: EditState): { kept: Kept; drop: () => Promise<void> } {
+  const session = useQuery(queries.session())
+  const who = session.data?.person
+  // Unsaved edits are a person's own, on a computer that several people use too.
+  const person = who ? (who.user ?? 'local') : null
+  const { id } = study
+  const [kept, setKept] = useState<Kept>('not yet')
+  const keeper = useRef<DraftKeeper | null>(null)
   useEffect(() => {
+    if (person === null) return
     let gone = false
-    void bringBack(id).then((draft) => {
-      if (gone || !draft || editing.state.parent !== null) return
-      editing.restore(draft.parent, draft.labels)
-      onRestored(draft.parent)
-      setKept('server')
+    const place: Place = { person, study: id }
+    const made = new DraftKeeper(place, setKept)
+    keeper.current = made
+    void bringBack(place).then((draft) => {
+      if (gone || !draft || editing.state.changed) return
+      made.found(draft.kept)
+      editing.restore(draft.parent, draft.labels, draft.kept === 'server' ? 'stored' : 'not stored')
     })
+    // A tab that is closed within a moment of the last stroke would lose it: the browser asks once.
+    const closing = (event: BeforeUnloadEvent) => {
+      made.flush()
+      if (made.atRisk) event.preventDefault()
+    }
+    window.addEventListener('beforeunload', closing)
     return () => {
       gone = true
+      window.removeEventListener('beforeunload', closing)
+      made.close()
     }
-  }, [id, editing, onRestored])
+  }, [id, person, editing])
 
+  const after = study.segmentations.reduce((most, row) => Math.max(most, row.number), 0)
   const { steps, changed, parent } = state
   useEffect(() => {
     const { labels } = editing
-    if (steps === 0 || !changed || parent === null || !labels) return
-    let gone = false
-    const rest = setTimeout(async () => {
-      const bytes = (await writeLabels(labels.values, labels.source)).buffer
-      if (gone) return
-      const draft: Draft = { parent, bytes }
-      await keepLocally(id, draft)
-      setKept('here')
-      if (!gone && (await keepOnServer(id, draft))) setKept('server')
-    }, 600)
-    return () => {
-      gone = true
-      clearTimeout(rest)
-    }
-  }, [id, editing, steps, changed, parent])
-  return kept
+    if (steps === 0 || !keeper.current) return
+    if (changed && labels) keeper.current.note({ parent, after, labels })
+    else void keeper.current.drop()
+  }, [editing, steps, changed, parent, after])
+  const drop = useCallback(() => keeper.current?.drop() ?? Promise.resolve(), [])
+  return { kept, drop }
 }
 
-/** This browser's draft, else the server's. Bytes that are no mask any more are none. */
-async function bringBack(study: string) {
-  const draft = (await localDraft(study)) ?? (await serverDraft(study))
-  if (!draft) return null
-  return readLabels(draft.bytes)
-    .then((labels) => ({ parent: draft.parent, labels }))
+/** The draft's labels. Bytes that are no mask any more are none. */
+async function bringBack(place: Place) {
+  const found = await broughtBack(place)
+  if (!found) return null
+  return readLabels(found.draft.bytes)
+    .then((labels) => ({ parent: found.draft.parent, kept: found.kept, labels }))
     .catch(() => null)
 }

@@ -1,15 +1,14 @@
 import { useEffect, useState, useSyncExternalStore } from 'react'
-import { send } from '../api/client'
+import { bytesOf } from '../api/client'
+import { onServerEvent } from '../api/events'
 import { Library } from '../viewer/library'
-
-async function bytesOf(url: string, signal: AbortSignal): Promise<ArrayBuffer> {
-  return (await send('GET', url, { signal })).arrayBuffer()
-}
 
 /** The volumes of one opened study, let go of when the page is left. */
 export function useLibrary(): Library {
   const [library] = useState(() => new Library(bytesOf))
   useEffect(() => () => library.close(), [library])
+  // What did not arrive because nobody answered is asked for again when somebody does.
+  useEffect(() => onServerEvent((event) => event.kind === 'missed' && library.again()), [library])
   return library
 }
 

@@ -1,7 +1,6 @@
-import { useQuery } from '@tanstack/react-query'
 import { type Dispatch, useCallback, useEffect, useMemo, useReducer, useState } from 'react'
-import { queries } from '../api/queries'
 import type { Study, Triple, Volumes } from '../api/types'
+import { useMayEdit } from '../api/useRole'
 import { useSettings } from '../app/settings'
 import { toast } from '../ui/Toasts'
 import type { Library } from '../viewer/library'
@@ -40,7 +39,6 @@ export interface Workspace {
 export function useWorkspace(study: Study, shape: Triple, spacing: Triple): Workspace {
   const words = useWords()
   const settings = useSettings()
-  const session = useQuery(queries.session())
   const library = useLibrary()
   const revision = useRevision(library)
   const [scene, dispatch] = useReducer(reduce, null, () => {
@@ -51,10 +49,9 @@ export function useWorkspace(study: Study, shape: Triple, spacing: Triple): Work
   usePlace(scene)
   useFirstMask(study.centre, scene.cursor, dispatch)
   const volume = useVolumes({ library, series: study.series, revision }, scene, dispatch)
-  const versions = versionsOf(scene, study.segmentations)
-  const onRestored = useCallback((parent: string) => dispatch({ kind: 'version', version: parent }), [])
-  const edits = useEdits(study, versions.shown, library, onRestored)
-  const masks = useMasks(library, versions, edits.state, revision)
+  const edits = useEdits(study, library)
+  const versions = versionsOf(scene, study.segmentations, edits.state)
+  const masks = useMasks(library, versions, edits.state.steps, revision)
 
   const { shape: drawnShape } = scene
   const labels = masks.shown ? library.labels(masks.shown) : null
@@ -77,18 +74,25 @@ export function useWorkspace(study: Study, shape: Triple, spacing: Triple): Work
     }),
     [scene, grid, placed, study.series, study.brain, settings, words, masks, previewed, revision],
   )
-  const maskRevision = masks.shown ? library.revisionOf(masks.shown) : 0
-  // Voxels change in place, and the revision says when.
-  const profile = useMemo(() => (labels ? profileOf(labels.values, labels.grid.shape) : null), [labels, maskRevision])
+  // Voxels change in place, and the steps say when: not while the hand still draws.
+  const { steps } = edits.state
+  const profile = useMemo(() => (labels ? profileOf(labels.values, labels.grid.shape) : null), [labels, steps])
   const volumes = useEditedVolumes(study, edits)
   const { begin: beginEdits } = edits
   const { shown } = versions
+  const seen = scene.mask.shown
   const begin = useCallback(() => {
-    const begun = beginEdits()
-    if (!begun) toast({ text: words.t(shown ? 'study.elsewhere' : 'study.no_mask') })
-    return begun
-  }, [beginEdits, shown, words])
-  const mayEdit = session.data?.person?.role !== 'viewer'
+    const begun = beginEdits(shown, volume)
+    if (begun === 'not there') toast({ text: words.t('study.wait') })
+    else if (begun === 'elsewhere') {
+      const back = () => dispatch({ kind: 'version', version: null })
+      toast({ text: words.t('study.elsewhere'), action: { label: words.t('study.show_edits'), run: back } })
+    }
+    // Nobody paints into a mask that is hidden.
+    else if (!seen) dispatch({ kind: 'mask', mask: { shown: true } })
+    return begun === 'begun'
+  }, [beginEdits, shown, volume, seen, words])
+  const mayEdit = useMayEdit()
   return { scene, dispatch, library, look, labels, profile, versions, edits, begin, volumes, mayEdit }
 }
 
@@ -102,12 +106,14 @@ function useFirstMask(centre: Triple | null, cursor: Vec3, dispatch: Dispatch<Ch
   }, [centre, known, cursor, dispatch])
 }
 
-/** Counted anew after each step, not while the hand still draws. */
+const NOTHING: Volumes = { ncr: 0, ed: 0, et: 0, wt: 0, tc: 0 }
+
+/** Counted anew after each step, not while the hand still draws; null where nothing differs from the version. */
 function useEditedVolumes(study: Study, edits: Edits): Workspace['volumes'] {
-  const { steps, parent } = edits.state
+  const { steps, parent, changed } = edits.state
   const mask = edits.editing.labels
   // Voxels change in place, and the steps say when.
-  const now = useMemo(() => (mask ? millilitresOf(mask.values, mask.grid) : null), [parent, steps, mask])
-  const before = study.segmentations.find((row) => row.id === parent)?.ml ?? null
+  const now = useMemo(() => (changed && mask ? millilitresOf(mask.values, mask.grid) : null), [changed, steps, mask])
+  const before = parent === null ? NOTHING : (study.segmentations.find((row) => row.id === parent)?.ml ?? null)
   return useMemo(() => (now && before ? { now, before } : null), [now, before])
 }

@@ -15,12 +15,16 @@ describe('the library', () => {
     expect(library.spread('a')?.sample).toHaveLength(4)
   })
 
-  it('remembers what failed until it is asked to forget', async () => {
-    const library = new Library(() => Promise.reject(new Error('gone')))
+  it('remembers what failed until it is asked for again', async () => {
+    let there = false
+    const library = new Library(() => (there ? Promise.resolve(file()) : Promise.reject(new Error('gone'))))
     await library.loadVolume('a')
     expect(library.failure('a')).toEqual(new Error('gone'))
-    library.forgive()
+    there = true
+    library.again()
     expect(library.failure('a')).toBeNull()
+    await library.loadVolume('a')
+    expect(library.volume('a')?.values[7]).toBe(9)
   })
 
   it('tells its listeners of masks that change', () => {

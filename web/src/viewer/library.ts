@@ -14,7 +14,7 @@ export class Library {
   readonly #labels = new Map<string, Labels>()
   readonly #revisions = new Map<string, number>()
   readonly #waiting = new Map<string, Promise<void>>()
-  readonly #failed = new Map<string, unknown>()
+  readonly #failed = new Map<string, { readonly reason: unknown; readonly load: () => Promise<void> }>()
   readonly #listeners = new Set<() => void>()
   #revision = 0
 
@@ -43,7 +43,7 @@ export class Library {
 
   /** Why a volume or mask is not there; null where it has not failed. */
   failure(key: string): unknown {
-    return this.#failed.get(key) ?? null
+    return this.#failed.get(key)?.reason ?? null
   }
 
   /** Counts the changes of one mask. */
@@ -66,16 +66,12 @@ export class Library {
   /** Fetches a volume unless it is there or on its way. Never throws: ask `failure`. */
   loadVolume(url: string): Promise<void> {
     if (this.#volumes.has(url)) return Promise.resolve()
-    return this.#once(url, async (bytes) => {
-      this.#volumes.set(url, await readVolume(bytes))
-    })
+    return this.#once(url, readVolume, (volume) => this.#volumes.set(url, volume))
   }
 
   loadLabels(url: string): Promise<void> {
     if (this.#labels.has(url)) return Promise.resolve()
-    return this.#once(url, async (bytes) => {
-      this.#labels.set(url, await readLabels(bytes))
-    })
+    return this.#once(url, readLabels, (labels) => this.#labels.set(url, labels))
   }
 
   /** Puts a mask there that comes from elsewhere: an edit, a difference. */
@@ -95,10 +91,12 @@ export class Library {
     this.#changed()
   }
 
-  /** Tries again what has failed. */
-  forgive(): void {
+  /** Asks again for what has failed. */
+  again(): void {
+    const failed = [...this.#failed.values()]
     this.#failed.clear()
-    this.#changed()
+    for (const { load } of failed) void load()
+    if (failed.length > 0) this.#changed()
   }
 
   /** Stops what is on its way and lets go of everything; asked again, it begins anew. */
@@ -112,14 +110,18 @@ export class Library {
     this.#failed.clear()
   }
 
-  #once(key: string, keep: (bytes: ArrayBuffer) => Promise<void>): Promise<void> {
+  #once<T>(key: string, read: (bytes: ArrayBuffer) => Promise<T>, keep: (found: T) => void): Promise<void> {
     const known = this.#waiting.get(key)
     if (known) return known
     const { signal } = this.#closing
     const work = this.#fetch(key, signal)
-      .then((bytes) => (signal.aborted ? undefined : keep(bytes)))
+      .then((bytes) => (signal.aborted ? null : read(bytes)))
+      .then((found) => {
+        if (found !== null && !signal.aborted) keep(found)
+      })
       .catch((reason: unknown) => {
-        if (!signal.aborted) this.#failed.set(key, reason ?? 'failed')
+        const load = () => this.#once(key, read, keep)
+        if (!signal.aborted) this.#failed.set(key, { reason: reason ?? 'failed', load })
       })
       .finally(() => {
         if (this.#waiting.get(key) === work) this.#waiting.delete(key)

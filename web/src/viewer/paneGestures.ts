@@ -22,7 +22,7 @@ export interface Deeds {
   window(window: Window): void
   zoom(zoom: Zoom): void
   ruler(from: Vec3, to: Vec3, end: 'moving' | 'done'): void
-  paint(from: Vec3, to: Vec3, deed: 'paint' | 'erase', phase: 'begin' | 'move' | 'end'): void
+  paint(from: Vec3, to: Vec3, deed: 'paint' | 'erase', phase: 'begin' | 'move' | 'end' | 'abandon'): void
   fill(at: Vec3, erase: 'fill' | 'erase'): void
   pick(at: Vec3): void
   hover(at: Vec3 | null): void

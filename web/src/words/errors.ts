@@ -79,6 +79,18 @@ export const errors = {
   'error.last_admin': ['One administrator must remain.', '관리자가 한 명은 있어야 합니다.'],
   'error.password_weak': ['The password needs 10 characters or more.', '비밀번호는 10자 이상이어야 합니다.'],
   'error.password_wrong': ['The present password is wrong.', '현재 비밀번호가 올바르지 않습니다.'],
+  'error.draft_outdated': [
+    'These edits are a version by now. Reload to see it.',
+    '이 수정은 이미 버전으로 저장되었습니다. 새로 고쳐 확인하십시오.',
+  ],
+  'error.too_many_uploads': [
+    'Fifty of your uploads are still open. Finish or discard some, then try again.',
+    '완료하지 않은 업로드가 50건입니다. 일부를 완료하거나 취소한 후 다시 시도하십시오.',
+  ],
+  'error.study_incomplete': [
+    'A sequence is missing. Upload it first.',
+    '누락된 시퀀스가 있습니다. 먼저 업로드하십시오.',
+  ],
   'failure.study_incomplete': ['The study lacks a sequence.', '누락된 시퀀스가 있습니다.'],
   'failure.scans_unusable': ['These scans cannot be segmented.', '분할할 수 없는 영상입니다.'],
   'failure.model_unusable': [

@@ -18,8 +18,8 @@ export const frame = {
   'frame.jobs': ['Segmentations', '분할 작업'],
   'frame.no_jobs': ['Nothing is running.', '실행 중인 작업이 없습니다.'],
   'frame.offline': [
-    'The server does not answer. What is on screen may be old.',
-    '서버가 응답하지 않습니다. 화면의 내용이 최신이 아닐 수 있습니다.',
+    'The server does not answer; it is asked again and again. What is on screen may be old. Unsaved edits are kept in this browser.',
+    '서버가 응답하지 않아 계속 다시 연결하고 있습니다. 화면의 내용이 최신이 아닐 수 있습니다. 저장하지 않은 수정은 이 브라우저에 보관됩니다.',
   ],
   'frame.lost': ['This page does not exist.', '존재하지 않는 페이지입니다.'],
   'frame.to_worklist': ['To the worklist', '작업 목록으로'],

@@ -3,6 +3,10 @@ import type { Entries } from './entry'
 /** Words of the study page and its viewer. */
 export const study = {
   'study.failed': ['This study could not be opened.', '이 검사를 열 수 없습니다.'],
+  'study.gone': [
+    'Somebody deleted this study. It lies in the bin for 30 days.',
+    '다른 사용자가 이 검사를 삭제했습니다. 휴지통에 30일 동안 보관됩니다.',
+  ],
   'study.empty': [
     'This study has no images yet. Upload its sequences to look at it.',
     '이 검사에는 아직 영상이 없습니다. 시퀀스를 업로드하면 볼 수 있습니다.',
@@ -73,6 +77,21 @@ export const study = {
     'No segmentation yet. Press Segmentation, or S.',
     '아직 분할 결과가 없습니다. 종양 분할 버튼이나 S 키를 누르십시오.',
   ],
+  'study.no_mask.paint': [
+    'No segmentation yet. Press Segmentation or S, or paint one with the brush (P).',
+    '아직 분할 결과가 없습니다. 종양 분할 버튼이나 S 키를 누르거나, 브러시(P)로 직접 칠하십시오.',
+  ],
+  'study.wait': [
+    'The voxels are still on their way. Try again in a moment.',
+    '복셀을 아직 받는 중입니다. 잠시 후 다시 시도하십시오.',
+  ],
+  'study.save_first': [
+    'Save or discard your edits first: a decision is about a saved version.',
+    '저장된 버전만 확정하거나 반려할 수 있습니다. 먼저 수정을 저장하거나 취소하십시오.',
+  ],
+  'study.show_edits': ['Show the unsaved edits', '저장되지 않은 수정 보기'],
+  'study.beside': ['beside version {n}', '버전 {n}과 나란히'],
+  'study.screenshot_failed': ['The picture could not be made.', '화면을 저장하지 못했습니다.'],
   'study.tissue.ncr': ['necrotic', '괴사'],
   'study.tissue.ed': ['oedema', '부종'],
   'study.tissue.et': ['enhancing', '조영증강'],

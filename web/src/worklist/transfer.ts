@@ -1,4 +1,4 @@
-import { ApiError, address, asProblem } from '../api/client'
+import { ApiError, address, asProblem, connection } from '../api/client'
 import type { UploadFile } from '../api/types'
 import type { Picked } from './pick'
 
@@ -34,7 +34,8 @@ export const sendFile: Send = (upload, { name, file }, onSent, signal) =>
         resolve((JSON.parse(request.responseText) as { files: UploadFile[] }).files)
       else reject(asProblem(request.status, request.responseText))
     }
-    request.onerror = () =>
+    request.onerror = () => {
+      void connection.askNow()
       reject(
         new ApiError({
           code: 'offline',
@@ -43,6 +44,7 @@ export const sendFile: Send = (upload, { name, file }, onSent, signal) =>
           detail: 'The connection broke while the file was sent.',
         }),
       )
+    }
     request.onabort = () =>
       reject(new ApiError({ code: 'aborted', status: 0, title: 'Stopped', detail: 'The upload was stopped.' }))
     signal.addEventListener('abort', () => request.abort())

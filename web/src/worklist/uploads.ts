@@ -1,5 +1,5 @@
 import { useSyncExternalStore } from 'react'
-import { ApiError, post } from '../api/client'
+import { ApiError, connection, post } from '../api/client'
 import { type Picked, sortPicked } from './pick'
 import { type Send, sendFile, type Transfer } from './transfer'
 
@@ -99,7 +99,7 @@ export class Uploads {
   async #id(): Promise<string> {
     if (this.#state.upload !== null) return this.#state.upload
     this.#opening ??= this.#open().then(({ id }) => {
-      this.#set({ upload: id })
+      this.#set({ upload: id, error: null })
       return id
     })
     try {
@@ -119,6 +119,8 @@ export class Uploads {
     this.#change(key, { state: 'sending', began: Date.now(), sent: 0 })
     try {
       const id = await this.#id()
+      // Taken off the list while the upload was being opened.
+      if (stop.signal.aborted) return
       await this.#send(id, picked, (sent) => this.#change(key, { sent: Math.min(sent, picked.file.size) }), stop.signal)
       this.#files.delete(key)
       this.#change(key, { state: 'stored', sent: picked.file.size })
@@ -178,10 +180,13 @@ export const uploads = new Uploads(sendFile, () => post<{ id: string }>('uploads
 window.addEventListener('beforeunload', (event) => {
   if (isBusy(uploads.state())) event.preventDefault()
 })
-window.addEventListener('online', () => {
+// What broke because nobody answered is sent again when somebody does.
+const goOn = () => {
   for (const transfer of uploads.state().transfers)
     if (transfer.state === 'failed' && transfer.error?.status === 0) uploads.retry(transfer.key)
-})
+}
+window.addEventListener('online', goOn)
+connection.onFound(goOn)
 
 export function useUploads(): UploadsState {
   return useSyncExternalStore(uploads.subscribe, uploads.state)
