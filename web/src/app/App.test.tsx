@@ -84,6 +84,17 @@ test('filters stand in the address and go to the server', async () => {
   await waitFor(() => expect(window.location.search).toBe(''))
 })
 
+test('a search keeps the space between two names that is not followed yet', async () => {
+  fakeServer(answers())
+  open('/')
+  const box = await screen.findByLabelText<HTMLInputElement>('Search patients, studies')
+  fireEvent.change(box, { target: { value: 'Kim ' } })
+  await waitFor(() => expect(window.location.search).toBe('?search=Kim'))
+  expect(box.value).toBe('Kim ')
+  fireEvent.click(await screen.findByText('Clear filters'))
+  await waitFor(() => expect(box.value).toBe(''))
+})
+
 test('a viewer is offered nothing that the server would refuse', async () => {
   fakeServer(answers('viewer'))
   open('/')

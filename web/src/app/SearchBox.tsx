@@ -13,22 +13,24 @@ export function SearchBox() {
     select: (search) => ('search' in search ? String(search.search ?? '') : ''),
   })
   const [typed, setTyped] = useState<string | null>(null)
+  // The address holds what was typed, but for spaces at its end, which belong to a name that is still being typed.
+  const [asked, setAsked] = useState<string | null>(null)
   const input = useRef<HTMLInputElement>(null)
   useShortcuts(t('help.everywhere'), [
     { keys: 'Slash /', shown: '/', does: t('help.search'), run: () => input.current?.select() },
   ])
   useEffect(() => {
-    if (typed === null) return
+    if (typed === null || typed === asked) return
     const timer = setTimeout(() => {
       void navigate({
         to: '/',
         search: (before) => ({ ...before, search: typed.trim() || undefined }),
         replace: true,
-      })
-      setTyped(null)
+      }).then(() => setAsked(typed))
     }, 250)
     return () => clearTimeout(timer)
-  }, [typed, navigate])
+  }, [typed, asked, navigate])
+  const current = typed !== null && (typed !== asked || typed.trim() === given)
   return (
     <div className="search">
       <Search size={14} aria-hidden="true" />
@@ -37,7 +39,7 @@ export function SearchBox() {
         type="search"
         aria-label={t('worklist.search')}
         placeholder={t('worklist.search')}
-        value={typed ?? given}
+        value={current ? typed : given}
         onChange={(event) => setTyped(event.target.value)}
         onKeyDown={(event) => {
           if (event.key === 'Escape') event.currentTarget.blur()

@@ -50,7 +50,16 @@ export function parseSettings(text: string | null, browserLanguage: string): Set
 }
 
 const listeners = new Set<() => void>()
-let current = parseSettings(localStorage.getItem(KEY), navigator.language)
+let current = parseSettings(stored(), navigator.language)
+
+/** Browsers that keep nothing for a page refuse even the question. */
+function stored(): string | null {
+  try {
+    return localStorage.getItem(KEY)
+  } catch {
+    return null
+  }
+}
 
 function publish(next: Settings) {
   current = next
@@ -64,7 +73,11 @@ export function settings(): Settings {
 
 export function changeSettings(change: Partial<Settings>): void {
   const next = { ...current, ...change }
-  localStorage.setItem(KEY, JSON.stringify(next))
+  try {
+    localStorage.setItem(KEY, JSON.stringify(next))
+  } catch {
+    // They hold until the tab is closed, then.
+  }
   publish(next)
 }
 

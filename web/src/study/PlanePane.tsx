@@ -4,7 +4,7 @@ import { attachGestures, type Deeds } from '../viewer/paneGestures'
 import { createPaneViewer } from '../viewer/paneViewer'
 import type { Profile } from '../viewer/profile'
 import type { BrushRing, PaneScene } from '../viewer/Scene'
-import { sameVec, throughAxis, type Vec3 } from '../viewer/space'
+import { clampVoxel, offsetOf, sameVec, throughAxis, type Vec3 } from '../viewer/space'
 import type { Cursor, Viewer } from '../viewer/Viewer'
 import { useWords } from '../words/useWords'
 import type { PaneSpec } from './arrangement'
@@ -30,10 +30,17 @@ export function PlanePane({ look, spec, library, profile, deeds, onHover, onInde
   const canvas = useRef<HTMLCanvasElement>(null)
   const viewer = useRef<Viewer<PaneScene> | null>(null)
   const [ringAt, setRingAt] = useState<Vec3 | null>(null)
+  const [probeAt, setProbeAt] = useState<Vec3 | null>(null)
   const size = useSize(box)
   const { scene } = look
-  const ring = useMemo(() => ringOf(look, spec, ringAt), [look, spec, ringAt])
-  const drawn = useMemo(() => (size ? paneSceneOf(look, spec, size, ring) : null), [look, spec, size, ring])
+  const pointed = useMemo(
+    () => ({
+      ring: ringOf(look, spec, ringAt),
+      probe: probeAt && { at: probeAt, text: valueText(look, spec, probeAt, library) },
+    }),
+    [look, spec, ringAt, probeAt, library],
+  )
+  const drawn = useMemo(() => (size ? paneSceneOf(look, spec, size, pointed) : null), [look, spec, size, pointed])
 
   useEffect(() => {
     if (!canvas.current) return
@@ -51,9 +58,9 @@ export function PlanePane({ look, spec, library, profile, deeds, onHover, onInde
     if (drawn) void viewer.current?.show(drawn)
   }, [drawn])
 
-  const now = useRef({ drawn, look, spec, deeds })
+  const now = useRef({ drawn, look, spec, deeds, onHover })
   useEffect(() => {
-    now.current = { drawn, look, spec, deeds }
+    now.current = { drawn, look, spec, deeds, onHover }
   })
   const ready = drawn !== null
   useEffect(() => {
@@ -70,6 +77,11 @@ export function PlanePane({ look, spec, library, profile, deeds, onHover, onInde
       fill: (at, erase) => own().fill(at, erase),
       pick: (at) => own().pick(at),
       hover: (at) => setRingAt((old) => (at && old && sameVec(at, old) ? old : paints(now.current.look) ? at : null)),
+      probe: (at) => {
+        const voxel = at && clampVoxel(at, now.current.look.grid.shape)
+        setProbeAt(voxel)
+        now.current.onHover(voxel)
+      },
       enlarge: () => own().enlarge(),
     }
     return attachGestures(element, () => handOf(now.current), following)
@@ -109,6 +121,21 @@ function paints({ scene }: Look): boolean {
 
 function ringOf(look: Look, spec: PaneSpec, at: Vec3 | null): BrushRing | null {
   return at && paints(look) && spec.mask === 'shown' ? { at, mm: look.scene.brush.tip.mm } : null
+}
+
+const CODES = ['background', 'ncr', 'ed', 'et'] as const
+
+/** "312 · enhancing": intensity and label of a voxel, as short as they must be beside a finger. */
+function valueText({ words, series, masks, grid }: Look, spec: PaneSpec, at: Vec3, library: Library): string {
+  const offset = offsetOf(at, grid.shape)
+  const value = library.volume(seriesOf(series, spec.sequence)?.url ?? '')?.values[offset]
+  const mask = masks[spec.mask]
+  const code = CODES[(mask && spec.mask !== 'difference' && library.labels(mask)?.values[offset]) || 0] ?? 'background'
+  const parts = [
+    ...(value === undefined ? [] : [words.number(value, Number.isInteger(value) ? 0 : 1)]),
+    ...(code === 'background' ? [] : [words.named(`study.tissue.${code}`)]),
+  ]
+  return parts.join(' · ') || '–'
 }
 
 function handOf({ drawn, look, spec }: { drawn: PaneScene | null; look: Look; spec: PaneSpec }) {

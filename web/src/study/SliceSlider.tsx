@@ -31,10 +31,6 @@ export function SliceSlider({ label, said, index, count, areas, onIndex }: Slice
         aria-label={label}
         aria-valuetext={said}
         onChange={(event) => onIndex(Number(event.target.value))}
-        onKeyDown={(event) => {
-          // The page's own keys move through slices; Home and End jump to the tumour.
-          if (/^(Arrow|Page|Home|End)/.test(event.code)) event.preventDefault()
-        }}
       />
     </div>
   )

@@ -4,7 +4,7 @@ import type { SequenceKey, Series } from '../api/types'
 import type { Settings } from '../app/settings'
 import { type ColourSet, DIFFERENCE_INKS, type Ink, regionInks, tissueInks } from '../viewer/palette'
 import { type Box, FITTED } from '../viewer/pane'
-import type { BrushRing, ImageLook, MaskLook, PaneScene, Ruler } from '../viewer/Scene'
+import type { BrushRing, ImageLook, MaskLook, PaneScene, Probe, Ruler } from '../viewer/Scene'
 import type { Window } from '../viewer/slice'
 import { type Grid, sameVec, throughAxis, type Vec3, withAxis } from '../viewer/space'
 import type { Words } from '../words/useWords'
@@ -34,7 +34,14 @@ export interface PaneSize {
   readonly height: number
 }
 
-export function paneSceneOf(look: Look, spec: PaneSpec, size: PaneSize, ring: BrushRing | null): PaneScene {
+/** What follows the pointer in one pane. */
+export interface Pointed {
+  readonly ring: BrushRing | null
+  readonly probe: Probe | null
+}
+const NOT_POINTED: Pointed = { ring: null, probe: null }
+
+export function paneSceneOf(look: Look, spec: PaneSpec, size: PaneSize, pointed: Pointed = NOT_POINTED): PaneScene {
   const { scene, grid, words } = look
   const axis = throughAxis(spec.plane)
   const cursor = spec.slice === null ? scene.cursor : withAxis(scene.cursor, axis, spec.slice)
@@ -55,7 +62,7 @@ export function paneSceneOf(look: Look, spec: PaneSpec, size: PaneSize, ring: Br
     rulers: (scene.measuring ? [...scene.rulers, scene.measuring] : scene.rulers)
       .filter((line) => line.plane === spec.plane && line.from[axis] === cursor[axis])
       .map((line) => rulerOf(line, look)),
-    ring,
+    ...pointed,
     text: {
       title: titleOf(look, spec),
       slice: `${'xyz'[axis] ?? ''} ${words.number(cursor[axis] + 1)} / ${words.number(grid.shape[axis])}`,

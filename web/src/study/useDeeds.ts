@@ -77,6 +77,7 @@ export function useDeeds({
         },
         pick: (at) => onPick(clampVoxel(at, grid.shape)),
         hover: () => undefined,
+        probe: () => undefined,
         enlarge: () => {
           if (spec.slice !== null) dispatch({ kind: 'slice', plane: spec.plane, index: spec.slice })
           if (scene.layout === 'sequences' || scene.layout === 'reading')

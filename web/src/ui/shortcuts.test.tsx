@@ -13,7 +13,12 @@ function Keys({ heard }: { heard: string[] }) {
     { keys: 'KeyJ ArrowDown', shown: 'J', does: '', run: () => heard.push('j') },
     { keys: 'Ctrl+KeyZ', shown: 'Ctrl+Z', does: '', run: () => heard.push('undo') },
   ])
-  return <input data-testid="field" />
+  return (
+    <>
+      <input data-testid="field" />
+      <input data-testid="slider" type="range" />
+    </>
+  )
 }
 
 function press(target: EventTarget, code: string, change: KeyboardEventInit = {}) {
@@ -35,6 +40,26 @@ test('a text field keeps its keys', () => {
   const { getByTestId } = render(<Keys heard={heard} />)
   press(getByTestId('field'), 'KeyJ')
   expect(heard).toEqual([])
+})
+
+test('a slider keeps the keys that move it, and leaves the letters', () => {
+  const heard: string[] = []
+  const { getByTestId } = render(<Keys heard={heard} />)
+  press(getByTestId('slider'), 'ArrowDown')
+  expect(heard).toEqual([])
+  press(getByTestId('slider'), 'KeyJ')
+  expect(heard).toEqual(['j'])
+})
+
+test('nothing acts under an open menu', () => {
+  const heard: string[] = []
+  const menu = document.createElement('div')
+  menu.setAttribute('role', 'menu')
+  document.body.append(menu)
+  render(<Keys heard={heard} />)
+  press(document.body, 'KeyJ')
+  expect(heard).toEqual([])
+  menu.remove()
 })
 
 test('single keys can be switched off; arrows and Ctrl stay', () => {

@@ -35,18 +35,22 @@ export function keysOf(event: KeyboardEvent): string {
   return held.join('') + event.code
 }
 
-/** Text fields keep their keys, buttons and links their Enter and Space; nothing acts under an open dialog or menu. */
-function isTaken(event: KeyboardEvent): boolean {
-  const target = event.target
+/** What moves a slider or a choice among radio buttons. */
+const MOVES = /^(Arrow|Page|Home|End)/
+
+/** Text fields keep their keys, sliders theirs, buttons and links their Enter and Space; nothing acts under an open dialog or menu. */
+function isTaken({ target, code }: KeyboardEvent): boolean {
+  if (document.querySelector('dialog[open], [role="menu"]') !== null) return true
   if (!(target instanceof HTMLElement)) return false
-  if (['Enter', 'Space'].includes(event.code) && target.closest('button, a, summary, input') !== null) return true
+  if (['Enter', 'Space'].includes(code) && target.closest('button, a, summary, input') !== null) return true
   if (target.isContentEditable || target.matches('textarea, select')) return true
-  if (target instanceof HTMLInputElement) return !['checkbox', 'radio', 'button', 'range'].includes(target.type)
-  return document.querySelector('dialog[open], [role="menu"]') !== null
+  if (!(target instanceof HTMLInputElement)) return false
+  if (['range', 'radio'].includes(target.type)) return MOVES.test(code)
+  return !['checkbox', 'button'].includes(target.type)
 }
 
 const isSingle = (keys: string) =>
-  !keys.includes('Ctrl+') && !keys.includes('Alt+') && /(Key|Digit|Bracket|Slash|Minus|Equal|Space)/.test(keys)
+  !keys.includes('Ctrl+') && !keys.includes('Alt+') && /(Key|Digit|Numpad|Bracket|Slash|Minus|Equal|Space)/.test(keys)
 
 function onKeyDown(event: KeyboardEvent) {
   if (event.defaultPrevented || event.isComposing || isTaken(event)) return

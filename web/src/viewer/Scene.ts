@@ -36,6 +36,12 @@ export interface BrushRing {
   readonly mm: number
 }
 
+/** What lies under a finger, told beside it. */
+export interface Probe {
+  readonly at: Vec3
+  readonly text: string
+}
+
 /** Words that are drawn into the pane, so that they are in every picture. */
 export interface PaneText {
   readonly title: string
@@ -53,6 +59,7 @@ export interface PaneScene {
   readonly furniture: boolean
   readonly rulers: readonly Ruler[]
   readonly ring: BrushRing | null
+  readonly probe: Probe | null
   readonly text: PaneText
   /** Changes with each change of volumes and masks that are not told by a key. */
   readonly revision: number

@@ -3,7 +3,7 @@
 import type { Contour } from './contour'
 import { cssColour, type Ink } from './palette'
 import { type PaneFrame, type PaneTransform, paneTransform, scaleBar, sidesOf, toScreen } from './pane'
-import type { PaneScene, Ruler } from './Scene'
+import type { PaneScene, Probe, Ruler } from './Scene'
 import { paneAxes, throughAxis } from './space'
 
 /** What a scene's keys stand for at this moment. */
@@ -33,6 +33,7 @@ export function paintPane(ctx: CanvasRenderingContext2D, scene: PaneScene, pictu
   for (const ruler of scene.rulers) paintRuler(ctx, ruler, t)
   if (scene.ring) paintRing(ctx, scene.ring.at, scene.ring.mm, t)
   paintLetters(ctx, frame, t)
+  if (scene.probe) paintProbe(ctx, scene.probe, frame, t)
   if (scene.furniture) paintFurniture(ctx, scene, t)
   else paintNumber(ctx, scene)
 }
@@ -166,6 +167,29 @@ function paintRing(ctx: CanvasRenderingContext2D, at: PaneScene['cursor'], mm: n
     ctx.arc(x, y, Math.max(2, (mm / 2) * t.pixelsPerMm), 0, 2 * Math.PI)
     ctx.stroke()
   }
+}
+
+/** A cross under the finger, and the words where the finger does not hide them. */
+function paintProbe(ctx: CanvasRenderingContext2D, probe: Probe, frame: PaneFrame, t: PaneTransform): void {
+  const [x, y] = toScreen(t, probe.at)
+  for (const [style, width] of [
+    [HAIRLINE, 4],
+    ['#fff', 1.5],
+  ] as const) {
+    ctx.strokeStyle = style
+    ctx.lineWidth = width
+    ctx.beginPath()
+    ctx.moveTo(x - 12, y)
+    ctx.lineTo(x + 12, y)
+    ctx.moveTo(x, y - 12)
+    ctx.lineTo(x, y + 12)
+    ctx.stroke()
+  }
+  ctx.font = `bold 15px ${FONT}`
+  ctx.textBaseline = 'middle'
+  const half = ctx.measureText(probe.text).width / 2 + 8
+  const inside = Math.min(Math.max(x, half), Math.max(half, frame.width - half))
+  write(ctx, probe.text, inside, y > 90 ? y - 60 : y + 60, 'center')
 }
 
 function write(

@@ -3,7 +3,7 @@
 import { type Deed, deedOf, type Habit, type Tool, Wheel } from './gesture'
 import { type PaneFrame, paneTransform, toVoxel, type Zoom, zoomAt } from './pane'
 import type { Window } from './slice'
-import type { Vec3 } from './space'
+import { throughAxis, type Vec3 } from './space'
 import { draggedWindow } from './window'
 
 /** What the gestures are read against; asked anew at each event. */
@@ -26,6 +26,8 @@ export interface Deeds {
   fill(at: Vec3, erase: 'fill' | 'erase'): void
   pick(at: Vec3): void
   hover(at: Vec3 | null): void
+  /** A finger rests on a point to read it; null when it leaves. */
+  probe(at: Vec3 | null): void
   enlarge(): void
 }
 
@@ -43,12 +45,25 @@ interface Drag {
 
 type Point = readonly [number, number]
 
+/** How long a finger rests before it reads instead of scrolls, in ms. */
+const LONG = 450
+/** Pixels that a resting finger trembles. */
+const TREMBLE = 8
+
+interface Pinch {
+  readonly distance: number
+  readonly middle: Point
+  /** The pane as it was when the second finger came: later frames may lag behind the fingers. */
+  readonly frame: PaneFrame
+}
+
 /** Listens on `canvas` until the given function is called. */
 export function attachGestures(canvas: HTMLCanvasElement, hand: () => Hand, deeds: Deeds): () => void {
   const wheel = new Wheel()
   const fingers = new Map<number, Point>()
   let drag: Drag | null = null
-  let pinch: { distance: number; middle: Point } | null = null
+  let pinch: Pinch | null = null
+  let probing: ReturnType<typeof setTimeout> | 'yes' | null = null
 
   const pointOf = (event: MouseEvent): Point => {
     const box = canvas.getBoundingClientRect()
@@ -64,10 +79,8 @@ export function attachGestures(canvas: HTMLCanvasElement, hand: () => Hand, deed
     const at = pointOf(event)
     if (isTouch(event)) {
       fingers.set(event.pointerId, at)
-      if (fingers.size === 2) {
-        if (drag) end(drag, at)
-        drag = null
-        pinch = pinchOf(fingers)
+      if (fingers.size > 1) {
+        secondFinger()
         return
       }
     }
@@ -94,11 +107,40 @@ export function attachGestures(canvas: HTMLCanvasElement, hand: () => Hand, deed
       moved: false,
     }
     begin(drag, event)
+    if (isTouch(event) && deed === 'cursor') probing = setTimeout(() => probe(at), LONG)
+  }
+
+  const probe = (at: Point) => {
+    probing = 'yes'
+    deeds.probe(voxelAt(at))
+  }
+  const endProbe = (): 'probed' | 'not probed' => {
+    const was = probing
+    probing = null
+    if (was !== null && was !== 'yes') clearTimeout(was)
+    if (was !== 'yes') return 'not probed'
+    deeds.probe(null)
+    return 'probed'
+  }
+
+  /** Two fingers zoom: what the first one began by itself was not meant. */
+  const secondFinger = () => {
+    endProbe()
+    if (drag && (drag.deed === 'paint' || drag.deed === 'erase'))
+      deeds.paint(drag.last, drag.last, drag.deed, 'abandon')
+    else if (drag) end(drag)
+    drag = null
+    const both = pinchOf(fingers)
+    pinch = both && { ...both, frame: hand().frame }
   }
 
   const begin = (now: Drag, event: PointerEvent) => {
     if (now.deed === 'cursor' && !isTouch(event)) deeds.cursor(now.from)
     if (now.deed === 'paint' || now.deed === 'erase') deeds.paint(now.from, now.from, now.deed, 'begin')
+    // A finger may be the first of two: it fills and picks when it is lifted.
+    if (!isTouch(event)) press(now, event)
+  }
+  const press = (now: Drag, event: PointerEvent) => {
     if (now.deed === 'fill') deeds.fill(now.from, event.ctrlKey ? 'erase' : 'fill')
     if (now.deed === 'pick') deeds.pick(now.from)
   }
@@ -107,12 +149,17 @@ export function attachGestures(canvas: HTMLCanvasElement, hand: () => Hand, deed
     const at = pointOf(event)
     if (fingers.has(event.pointerId)) fingers.set(event.pointerId, at)
     if (pinch && fingers.size === 2) {
-      movePinch()
+      movePinch(pinch)
       return
     }
     deeds.hover(voxelAt(at))
     if (!drag || event.pointerId !== drag.id) return
-    drag.moved ||= Math.hypot(at[0] - drag.start[0], at[1] - drag.start[1]) > 4
+    drag.moved ||= Math.hypot(at[0] - drag.start[0], at[1] - drag.start[1]) > (isTouch(event) ? TREMBLE : 4)
+    if (probing === 'yes') {
+      probe(at)
+      return
+    }
+    if (drag.moved) endProbe()
     if (isTouch(event) && drag.deed === 'cursor') scrollByFinger(drag, at)
     else during(drag, at)
   }
@@ -124,15 +171,13 @@ export function attachGestures(canvas: HTMLCanvasElement, hand: () => Hand, deed
     deeds.step(-steps)
   }
 
-  const movePinch = () => {
+  const movePinch = (from: Pinch) => {
     const next = pinchOf(fingers)
-    if (!next || !pinch) return
-    const { frame } = hand()
-    const zoom = zoomAt(frame, next.distance / pinch.distance, next.middle[0], next.middle[1])
-    const scale = paneTransform({ ...frame, zoom }).pixelsPerMm
-    const [dx, dy] = [next.middle[0] - pinch.middle[0], next.middle[1] - pinch.middle[1]]
+    if (!next) return
+    const zoom = zoomAt(from.frame, next.distance / from.distance, from.middle[0], from.middle[1])
+    const scale = paneTransform({ ...from.frame, zoom }).pixelsPerMm
+    const [dx, dy] = [next.middle[0] - from.middle[0], next.middle[1] - from.middle[1]]
     deeds.zoom({ factor: zoom.factor, pan: [zoom.pan[0] + dx / scale, zoom.pan[1] + dy / scale] })
-    pinch = next
   }
 
   const during = (now: Drag, at: Point) => {
@@ -159,7 +204,8 @@ export function attachGestures(canvas: HTMLCanvasElement, hand: () => Hand, deed
         break
       case 'paint':
       case 'erase':
-        deeds.paint(now.last, voxel, now.deed, 'move')
+        // The wheel may have turned under the brush: a stroke does not run through the slices between.
+        deeds.paint(sliceOf(frame, now.last) === sliceOf(frame, voxel) ? now.last : voxel, voxel, now.deed, 'move')
         break
       case 'fill':
       case 'pick':
@@ -168,21 +214,29 @@ export function attachGestures(canvas: HTMLCanvasElement, hand: () => Hand, deed
     now.last = voxel
   }
 
-  const end = (now: Drag, at: Point) => {
-    if (now.deed === 'ruler' && now.moved) deeds.ruler(now.from, voxelAt(at), 'done')
+  const end = (now: Drag) => {
+    if (now.deed === 'ruler' && now.moved) deeds.ruler(now.from, now.last, 'done')
     if (now.deed === 'paint' || now.deed === 'erase') deeds.paint(now.last, now.last, now.deed, 'end')
-    const tapped = !now.moved && (now.deed === 'cursor' || now.deed === 'window') && hand().tool === 'cursor'
-    if (tapped) deeds.cursor(voxelAt(at))
+  }
+  const tap = (now: Drag, event: PointerEvent) => {
+    if (isTouch(event)) press(now, event)
+    const points = (now.deed === 'cursor' || now.deed === 'window') && hand().tool === 'cursor'
+    if (points) deeds.cursor(voxelAt(pointOf(event)))
   }
 
-  const up = (event: PointerEvent) => {
+  /** `how`: the browser may take a pointer away, and nothing is pointed at then. */
+  const release = (event: PointerEvent, how: 'lifted' | 'taken') => {
     fingers.delete(event.pointerId)
     if (fingers.size < 2) pinch = null
     if (!drag || event.pointerId !== drag.id) return
     const now = drag
     drag = null
-    end(now, pointOf(event))
+    const read = endProbe() === 'probed'
+    end(now)
+    if (how === 'lifted' && !read && !now.moved) tap(now, event)
   }
+  const up = (event: PointerEvent) => release(event, 'lifted')
+  const cancel = (event: PointerEvent) => release(event, 'taken')
 
   const onWheel = (event: WheelEvent) => {
     event.preventDefault()
@@ -204,13 +258,18 @@ export function attachGestures(canvas: HTMLCanvasElement, hand: () => Hand, deed
   canvas.addEventListener('pointerdown', down, { signal: off.signal })
   canvas.addEventListener('pointermove', move, { signal: off.signal })
   canvas.addEventListener('pointerup', up, { signal: off.signal })
-  canvas.addEventListener('pointercancel', up, { signal: off.signal })
+  canvas.addEventListener('pointercancel', cancel, { signal: off.signal })
   canvas.addEventListener('pointerleave', leave, { signal: off.signal })
   canvas.addEventListener('wheel', onWheel, { signal: off.signal, passive: false })
   canvas.addEventListener('dblclick', double, { signal: off.signal })
   canvas.addEventListener('contextmenu', menu, { signal: off.signal })
-  return () => off.abort()
+  return () => {
+    endProbe()
+    off.abort()
+  }
 }
+
+const sliceOf = ({ plane }: PaneFrame, voxel: Vec3) => voxel[throughAxis(plane)]
 
 function pinchOf(fingers: ReadonlyMap<number, Point>): { distance: number; middle: Point } | null {
   const [a, b] = [...fingers.values()]

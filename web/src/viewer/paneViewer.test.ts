@@ -25,6 +25,7 @@ function sceneOf(title: string): PaneScene {
     furniture: true,
     rulers: [],
     ring: null,
+    probe: null,
     text: { title, slice: '4 / 4' },
     revision: 0,
   }
