@@ -90,7 +90,7 @@ pub(crate) enum Command {
     Segment(Segment),
     /// Compare predicted masks with those of experts: scores, means, the table of the report
     Evaluate(Evaluate),
-    /// Time the network, a convolution or the machine's peak
+    /// Time a network, its layers, a whole case, or the machine's peaks
     #[command(subcommand)]
     Bench(Bench),
     /// Say what a model is made of
@@ -131,7 +131,10 @@ impl Command {
             Self::Segment(segment) => segment.json,
             Self::Evaluate(evaluate) => evaluate.json,
             Self::Bench(Bench::Net(net)) => net.json,
-            Self::Bench(Bench::Conv(kernel) | Bench::Peak(kernel)) => kernel.json,
+            Self::Bench(Bench::Conv(conv)) => conv.json,
+            Self::Bench(Bench::Layers(layers)) => layers.json,
+            Self::Bench(Bench::Case(case)) => case.json,
+            Self::Bench(Bench::Peak(peak)) => peak.json,
             Self::Model(Model::Info(model)) => model.json,
             Self::Recipe(Recipe::Diff(diff)) => diff.json,
             Self::User(User::List(list)) => list.json,
@@ -267,10 +270,14 @@ pub(crate) struct Evaluate {
 pub(crate) enum Bench {
     /// A network on a patch of noise
     Net(BenchNet),
+    /// Each distinct convolution of a network, forward and backward, beside the peak
+    Layers(BenchLayers),
+    /// A whole case, from its files to labels, report and picture, with the seconds of each stage
+    Case(BenchCase),
     /// The direct convolution of 32 to 32 channels at 128 x 128 x 128, beside the peak
-    Conv(BenchKernel),
-    /// The machine's peak of fused multiply-adds in f32
-    Peak(BenchKernel),
+    Conv(BenchConv),
+    /// The machine's peaks: multiply-adds of each kind that it has, and memory read, written and copied
+    Peak(BenchPeak),
 }
 
 /// Arguments of `bench net`.
@@ -293,11 +300,55 @@ pub(crate) struct BenchNet {
     pub(crate) json: bool,
 }
 
-/// Arguments of `bench conv` and `bench peak`.
+/// Arguments of `bench layers`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct BenchKernel {
+pub(crate) struct BenchLayers {
+    /// Which network
+    #[arg(long, default_value = "n32")]
+    pub(crate) name: NetName,
+    /// Side of the patch in voxels, or D,H,W
+    #[arg(long, value_name = "N", default_value = "128", value_delimiter = ',', num_args = 1..=3)]
+    pub(crate) patch: Vec<usize>,
+    /// How often, after one run that does not count
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) runs: u16,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `bench case`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BenchCase {
+    /// Folder of one case: four NIfTI files whose names carry the sequence
+    pub(crate) case: PathBuf,
+    /// A model file, or `default`
+    #[arg(long, value_name = "MODEL", default_value = "default")]
+    pub(crate) model: PathBuf,
+    /// How often, after one run that does not count
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) runs: u16,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `bench conv`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BenchConv {
     /// How often, after one run that does not count
     #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) runs: u16,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `bench peak`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BenchPeak {
+    /// How often, after one run that does not count
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) runs: u16,
     /// Print one JSON object
     #[arg(long)]
@@ -313,6 +364,8 @@ pub(crate) enum NetName {
     Default,
     /// That of the report
     Original,
+    /// nnU-Net's plan for such scans: six stages, base 32, at most 320, strided
+    Nnunet,
 }
 
 /// What is timed.

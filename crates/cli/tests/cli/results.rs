@@ -259,9 +259,43 @@ fn bench_gives_one_object() {
     assert!(said["gflop"].as_f64().unwrap() > 0.0 && said["peak_rss_mib"].as_f64().unwrap() > 1.0);
     assert_eq!(said["precision"], "f32");
     let said: Value = serde_json::from_str(&succeed(glioscope(["bench", "peak", "--runs", "1", "--json"]))).unwrap();
-    assert!(said["gflop_per_second"]["median"].as_f64().unwrap() > 0.1);
+    assert_eq!(said["arithmetic"][0]["precision"], "f32");
+    assert!(said["arithmetic"][0]["giga_per_second"]["median"].as_f64().unwrap() > 0.1);
+    assert!(said["memory"].as_array().unwrap().iter().all(|of| of["gb_per_second"]["min"].as_f64().unwrap() > 0.01));
+    assert!(said["left_out"].as_array().unwrap().iter().any(|of| of["what"] == "AMX"), "what has no loop is named");
     let (code, _, err) = run(glioscope(["bench", "net", "--name", "n32", "--patch", "20"]));
     assert_eq!(code, 2, "not a multiple of 16: {err}");
+}
+
+#[test]
+fn bench_times_every_pass_of_every_layer() {
+    let args = ["bench", "layers", "--name", "default", "--patch", "32", "--runs", "1", "--json"];
+    let said: Value = serde_json::from_str(&succeed(glioscope(args))).unwrap();
+    let lines = said["layers"].as_array().unwrap();
+    let of_first: Vec<_> = lines.iter().filter(|line| line["layers"][0] == "encoder.0.0").collect();
+    assert_eq!(of_first.len(), 2, "nobody wants the image's gradient");
+    let upwards: Vec<_> = lines.iter().filter(|line| line["kind"] == "transposed").collect();
+    assert_eq!(upwards.len(), 3 * 4);
+    for line in lines {
+        assert!(line["milliseconds"]["min"].as_f64().unwrap() > 0.0 && line["gflop"].as_f64().unwrap() > 0.0);
+        assert!(line["algorithm"] == "Winograd" || line["algorithm"] == "direct", "{line}");
+    }
+    let (code, _, err) = run(glioscope(["bench", "layers", "--patch", "20"]));
+    assert_eq!(code, 2, "not a multiple of 16: {err}");
+}
+
+#[test]
+fn bench_case_times_every_stage() {
+    let root = folder();
+    let case = write_case(root.path(), "BraTS2021_00001", 1);
+    let model = write_model(root.path(), Finds::Something);
+    let args = ["bench", "case", text(&case), "--model", text(&model), "--runs", "2", "--json"];
+    let said: Value = serde_json::from_str(&succeed(glioscope(args))).unwrap();
+    let least = |of: &Value| of["seconds"]["min"].as_f64().unwrap();
+    let stages = said["stages"].as_array().unwrap();
+    assert_eq!(stages.len(), 5);
+    assert!(stages.iter().map(least).sum::<f64>() <= least(&said), "the stages are parts of the whole: {said}");
+    assert_eq!(tree(root.path()).iter().filter(|name| name.contains("labels.nii.gz")).count(), 0, "nothing is left");
 }
 
 #[test]

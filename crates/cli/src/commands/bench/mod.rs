@@ -1,17 +1,21 @@
 //! `glioscope bench`: how long the engine takes, and how far it is from what the machine could do.
 
+mod case;
 mod kernel;
+mod layers;
 mod net;
+mod peaks;
 
 use std::time::Instant;
 
 use kernels::Cpu;
 use serde::Serialize;
+use unet::{Down, NetSpec};
 
 use crate::Outcome;
 use crate::args;
 use crate::interrupt::Interrupt;
-use crate::show::Show;
+use crate::show::{Show, Usage};
 
 /// How numbers are represented in everything that is timed.
 const PRECISION: &str = "f32";
@@ -20,8 +24,24 @@ pub(crate) fn run(cpu: Cpu, args: &args::Bench, show: Show, interrupt: &Interrup
     match args {
         args::Bench::Net(args) => net::run(cpu, args, show, interrupt),
         args::Bench::Conv(args) => kernel::conv(cpu, args, show, interrupt),
-        args::Bench::Peak(args) => kernel::peak(cpu, args, show, interrupt),
+        args::Bench::Layers(args) => layers::run(cpu, args, show, interrupt),
+        args::Bench::Case(args) => case::run(cpu, args, show, interrupt),
+        args::Bench::Peak(args) => peaks::run(cpu, args, show, interrupt),
     }
+}
+
+/// `[D, H, W]` of what was typed: one side, or three.
+fn patch(typed: &[usize]) -> anyhow::Result<[usize; 3]> {
+    match *typed {
+        [side] => Ok([side; 3]),
+        [d, h, w] => Ok([d, h, w]),
+        _ => Err(Usage("--patch: give one side, or three: D,H,W".to_owned()).into()),
+    }
+}
+
+/// nnU-Net's plan for such scans: six stages, base 32, at most 320, strided, four classes.
+fn nnunet() -> NetSpec {
+    NetSpec { widths: vec![32, 64, 128, 256, 320, 320], down: Down::Strided, ..NetSpec::n32() }
 }
 
 /// The middle and the ends of what was measured.

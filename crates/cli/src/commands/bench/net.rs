@@ -94,12 +94,13 @@ pub(super) fn run(cpu: Cpu, args: &BenchNet, show: Show, interrupt: &Interrupt) 
     Ok(if interrupt.is_asked() { Outcome::Stopped } else { Outcome::Done })
 }
 
-fn spec(name: NetName) -> anyhow::Result<(&'static str, NetSpec)> {
+pub(super) fn spec(name: NetName) -> anyhow::Result<(&'static str, NetSpec)> {
     let of = |text| Recipe::parse(text, Path::new("a recipe inside the program")).map(|recipe| recipe.network.spec());
     Ok(match name {
         NetName::N32 => ("n32", NetSpec::n32()),
         NetName::Default => ("default", of(DEFAULT)?),
         NetName::Original => ("original", of(ORIGINAL)?),
+        NetName::Nnunet => ("nnunet", super::nnunet()),
     })
 }
 
