@@ -13,7 +13,7 @@ VENV := target/golden-venv
 # Real scans, which the repository does not hold: the tests named real_* and golden/nifti.py read them.
 REAL := $(or $(GLIOSCOPE_REAL),../shared/data)
 
-.PHONY: help build run test check api bench bench-server golden size
+.PHONY: help build run test check api bench bench-peers bench-server golden size
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,16 +61,38 @@ api: ## Write the API's description again: docs/openapi.json
 	UPDATE_OPENAPI=1 cargo test --release --locked --package server --test http document
 	cd web && npm run --silent api
 
-bench: build ## Time peak, convolution and network: one line of JSON each, appended to target/bench.jsonl
+bench: build ## Time peaks, layers, networks and a case: lines of JSON in target/bench.jsonl, a page with a roofline beside it
 	@bench() { \
 		line=$$($(GLIOSCOPE) bench "$$@" --json | tr -s '\n ' ' '); \
 		echo "{\"commit\": \"$$(git describe --always --dirty)\",$${line#\{}" | tee -a target/bench.jsonl; \
 	}; \
 	bench peak; \
 	bench conv; \
-	bench net --name n32 --patch 128 --pass forward; \
-	bench net --name n32 --patch 96 --pass train; \
-	bench net --name default --patch 96 --pass train
+	bench layers --name n32 --patch 128; \
+	bench layers --name default --patch 96; \
+	for net in original default n32; do \
+		for side in 64 96 128; do \
+			for pass in forward train; do bench net --name $$net --patch $$side --pass $$pass --runs 5; done; \
+		done; \
+	done; \
+	if [ -d "$(REAL)/brats" ]; then \
+		bench case "$(REAL)/brats/BraTS2021_01481"; \
+	else \
+		echo "SKIPPED: the whole case needs $(REAL)/brats" >&2; \
+	fi
+	python3 bench/page.py target/bench.jsonl target/bench.html target/roofline.svg
+	@echo "target/bench.html"
+
+PEERS := target/peers-venv
+
+bench-peers: build $(PEERS)/installed ## PyTorch, OpenVINO and ONNX Runtime beside ours, in one interleaved run each
+	cargo build --release --locked --package segment --example numbers
+	GLIOSCOPE_REAL="$(REAL)" $(PEERS)/bin/python bench/peers all
+
+$(PEERS)/installed: bench/peers/requirements.txt
+	python3 -m venv $(PEERS)
+	$(PEERS)/bin/pip install --quiet --requirement bench/peers/requirements.txt
+	@touch $@
 
 bench-server: build ## Load on the application: 50 uploads at once, 1,000 worklist reads a second for a minute
 	python3 bench/server.py $(GLIOSCOPE)
