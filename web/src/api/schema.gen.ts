@@ -154,7 +154,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Puts a failed or cancelled job back into the queue. */
+        /** Puts a failed or cancelled job back at the end of the queue; it was asked for at this time then. */
         post: operations["post_jobs_id_retry"];
         delete?: never;
         options?: never;
@@ -204,7 +204,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Patients, youngest first. */
+        /** Patients, the youngest first unless something else is asked for. */
         get: operations["get_patients"];
         put?: never;
         post?: never;
@@ -401,7 +401,7 @@ export interface paths {
         put?: never;
         /** Logs in; the answer sets a cookie. */
         post: operations["post_session"];
-        /** Logs out; the answer removes the cookie. */
+        /** Logs out; the answer removes the cookie, and the volumes and pictures that the browser kept. */
         delete: operations["delete_session"];
         options?: never;
         head?: never;
@@ -453,7 +453,11 @@ export interface paths {
         };
         /** One's own draft of a study, if there is one; the header `Glioscope-Parent` names the segmentation that it changes. */
         get: operations["get_studies_id_draft"];
-        /** Keeps a draft in place of the one before; the body is as that of a version. */
+        /**
+         * Keeps a draft in place of the one before; the body is as that of a version. A draft that comes late, after the same
+         *     person saved a version with a number above `after`, is refused (`draft_outdated`): what it holds is in that version.
+         *     After a version was saved, go on with its id as `parent` and its number as `after`.
+         */
         put: operations["put_studies_id_draft"];
         post?: never;
         /** Throws one's own draft away. */
@@ -521,7 +525,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A small picture for lists: FLAIR if it is there, with the mask, where the tumour is largest. */
+        /**
+         * A small picture for lists: FLAIR if it is there, with the mask, where the tumour is largest. Studies in the bin have
+         *     theirs too: they are listed.
+         */
         get: operations["get_studies_id_thumbnail_png"];
         put?: never;
         post?: never;
@@ -542,7 +549,8 @@ export interface paths {
         put?: never;
         /**
          * Saves an edited mask as a new version: uint8 NIfTI on the study's grid, 0 background, 1 necrotic core, 2 oedema,
-         *     3 enhancing tumour. The person's draft of the study ends with it.
+         *     3 enhancing tumour. The person's draft of the study ends with it. Without `parent` the mask was painted where there
+         *     was none: it is a version like any other, number 1 if it is the study's first.
          */
         post: operations["post_studies_id_versions"];
         delete?: never;
@@ -596,7 +604,10 @@ export interface paths {
         /** One's own unfinished uploads, youngest first. */
         get: operations["get_uploads"];
         put?: never;
-        /** Begins an upload. */
+        /**
+         * Begins an upload. A person has at most 50 that are open (`too_many_uploads`); those in which nothing ever came are
+         *     removed after an hour, when the next one begins.
+         */
         post: operations["post_uploads"];
         delete?: never;
         options?: never;
@@ -648,8 +659,8 @@ export interface paths {
         };
         get?: never;
         /**
-         * Sends one file: its bytes are the body. The name may hold folders (percent-encoded). A ZIP becomes its files. The
-         *     same name again replaces what came before; a file that cannot be used is there with its problem.
+         * Sends one file: its bytes are the body. The name may hold folders (percent-encoded). A ZIP becomes its files, all of
+         *     them at once or none. The same name again replaces what came before; a file that cannot be used is there with its problem.
          */
         put: operations["put_uploads_id_files_file"];
         post?: never;
@@ -945,7 +956,7 @@ export interface components {
             attempt: number;
             /**
              * Format: date-time
-             * @description When it was asked for.
+             * @description When it was asked for, first or anew.
              */
             created_at: string;
             /**
@@ -1030,7 +1041,7 @@ export interface components {
                 attempt: number;
                 /**
                  * Format: date-time
-                 * @description When it was asked for.
+                 * @description When it was asked for, first or anew.
                  */
                 created_at: string;
                 /**
@@ -2009,7 +2020,7 @@ export interface operations {
                 /** @description `YYYY-MM-DD`: on this day or before. */
                 date_to?: string;
                 /** @description By what; `-` before it: the largest first. */
-                sort?: "-created_at" | "created_at" | "date" | "-date" | "wt" | "-wt" | "et" | "-et" | "state" | "-state" | "pseudonym" | "-pseudonym";
+                sort?: "-created_at" | "created_at" | "date" | "-date" | "wt" | "-wt" | "tc" | "-tc" | "et" | "-et" | "state" | "-state" | "pseudonym" | "-pseudonym";
                 /** @description Those in the bin instead of the others. */
                 bin?: boolean;
                 /** @description At most so many; less than 1 is 1, more than 200 is 200. */
@@ -2276,10 +2287,12 @@ export interface operations {
             query?: {
                 /** @description Part of the made name or of the name. */
                 search?: string;
+                /** @description By what; `-` before it: the largest first. */
+                sort?: "-created_at" | "created_at" | "pseudonym" | "-pseudonym" | "studies" | "-studies";
                 /** @description At most so many; less than 1 is 1, more than 200 is 200. */
                 limit?: number;
                 /** @description Where to go on. */
-                cursor?: components["schemas"]["PatientId"];
+                cursor?: string;
             };
             header?: never;
             path?: never;
@@ -2837,7 +2850,7 @@ export interface operations {
                 /** @description `YYYY-MM-DD`: on this day or before. */
                 date_to?: string;
                 /** @description By what; `-` before it: the largest first. */
-                sort?: "-created_at" | "created_at" | "date" | "-date" | "wt" | "-wt" | "et" | "-et" | "state" | "-state" | "pseudonym" | "-pseudonym";
+                sort?: "-created_at" | "created_at" | "date" | "-date" | "wt" | "-wt" | "tc" | "-tc" | "et" | "-et" | "state" | "-state" | "pseudonym" | "-pseudonym";
                 /** @description Those in the bin instead of the others. */
                 bin?: boolean;
                 /** @description At most so many; less than 1 is 1, more than 200 is 200. */
@@ -3006,8 +3019,13 @@ export interface operations {
     put_studies_id_draft: {
         parameters: {
             query?: {
-                /** @description The segmentation that is being edited. */
+                /** @description The segmentation of the same study that is being edited; none: the mask is painted from nothing. */
                 parent?: components["schemas"]["SegmentationId"];
+                /**
+                 * @description The largest number among the study's segmentations that the page knows of, 0 if there is none; the parent's (or 0)
+                 *     if nothing is said.
+                 */
+                after?: number;
             };
             header?: never;
             path: {
@@ -3209,7 +3227,7 @@ export interface operations {
     post_studies_id_versions: {
         parameters: {
             query?: {
-                /** @description The segmentation that was edited. */
+                /** @description The segmentation of the same study that was edited; none: the mask was painted from nothing. */
                 parent?: components["schemas"]["SegmentationId"];
                 /** @description What its author wants to say. */
                 note?: string;

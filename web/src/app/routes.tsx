@@ -1,6 +1,8 @@
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router'
+import type { QueryClient } from '@tanstack/react-query'
+import { createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router'
 import { LoginPage } from '../accounts/LoginPage'
 import { UsersPage } from '../accounts/UsersPage'
+import { queries } from '../api/queries'
 import { ModelsPage } from '../models/ModelsPage'
 import { parseFilter } from '../worklist/filter'
 import { UploadPage } from '../worklist/UploadPage'
@@ -13,7 +15,11 @@ import { SettingsPage } from './SettingsPage'
 type Search = Record<string, unknown>
 const text = (value: unknown) => (typeof value === 'string' && value !== '' ? value : undefined)
 
-const root = createRootRoute({ component: Frame, notFoundComponent: LostPage, errorComponent: CrashedPage })
+const root = createRootRouteWithContext<{ client: QueryClient }>()({
+  component: Frame,
+  notFoundComponent: LostPage,
+  errorComponent: CrashedPage,
+})
 
 const worklist = createRoute({
   getParentRoute: () => root,
@@ -37,6 +43,8 @@ const study = createRoute({
   // The viewer keeps its place in the address; what the place holds is its own affair.
   validateSearch: (search: Search): Record<string, string> =>
     Object.fromEntries(Object.entries(search).map(([key, value]) => [key, String(value)])),
+  // Asked while the viewer's own code is still on its way.
+  loader: ({ context, params }) => void context.client.prefetchQuery(queries.study(params.id)),
   component: lazyRouteComponent(() => import('./StudyRoute'), 'StudyRoute'),
 })
 const models = createRoute({
@@ -67,9 +75,10 @@ const login = createRoute({
 
 const tree = root.addChildren([worklist, upload, study, models, users, settings, login])
 
-export function makeRouter() {
+export function makeRouter(client: QueryClient) {
   return createRouter({
     routeTree: tree,
+    context: { client },
     defaultPreload: false,
     // Plain words in the address: no JSON, no quotes.
     parseSearch: (search) => Object.fromEntries(new URLSearchParams(search)),

@@ -12,19 +12,22 @@ interface SurfacePaneProps {
 
 const OPACITY: Readonly<Record<string, number>> = { ed: 0.35, wt: 0.3, tc: 0.55, ncr: 0.8 }
 
-/** The tumour's surface inside the brain. NiiVue is fetched when this pane is first on screen. */
+/** The tumour's surface inside the brain. NiiVue is fetched when this pane is first on screen and the planes have their image. */
 export function SurfacePane({ look, library }: SurfacePaneProps) {
   const { t } = useWords()
   const host = useRef<HTMLDivElement>(null)
   const [viewer, setViewer] = useState<Viewer<SurfaceScene> | null>(null)
   const [missing, setMissing] = useState<'no' | 'webgl' | 'failed'>('no')
   const scene = useSurfaceScene(look, library)
+  const may = useLater(look.series.some(({ url }) => library.volume(url) !== null || library.failure(url) !== null))
 
   useEffect(() => {
+    if (!may) return
     let gone = false
     let made: Viewer<SurfaceScene> | null = null
     // A canvas whose context was given back is of no use to a second mount: each viewer has its own.
     const canvas = document.createElement('canvas')
+    canvas.addEventListener('webglcontextlost', () => !gone && setMissing('failed'))
     host.current?.append(canvas)
     void import('../viewer/niivueViewer')
       .then(({ createSurfaceViewer, hasWebGl2 }) => {
@@ -36,14 +39,14 @@ export function SurfacePane({ look, library }: SurfacePaneProps) {
         made = createSurfaceViewer(canvas, library)
         setViewer(made)
       })
-      .catch(() => setMissing('failed'))
+      .catch(() => !gone && setMissing('failed'))
     return () => {
       gone = true
       made?.dispose()
       canvas.remove()
       setViewer(null)
     }
-  }, [library])
+  }, [library, may])
 
   useEffect(() => {
     // Strokes follow each other closely: the surface is made when the hand rests.
@@ -62,6 +65,21 @@ export function SurfacePane({ look, library }: SurfacePaneProps) {
       </div>
     </div>
   )
+}
+
+/** Turns true in an idle moment after `ready`: the planes come first. */
+function useLater(ready: boolean): boolean {
+  const [later, setLater] = useState(false)
+  useEffect(() => {
+    if (!ready) return
+    if (typeof requestIdleCallback === 'undefined') {
+      const timer = setTimeout(() => setLater(true), 50)
+      return () => clearTimeout(timer)
+    }
+    const idle = requestIdleCallback(() => setLater(true), { timeout: 1000 })
+    return () => cancelIdleCallback(idle)
+  }, [ready])
+  return later
 }
 
 /** What changes the surfaces: the mask, its colours and what is hidden; not the crosshair. */

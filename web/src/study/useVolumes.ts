@@ -23,10 +23,11 @@ export function useVolumes(
     const first = series.find((one) => one.sequence === sequence)
     const order = first ? [first, ...series.filter((one) => one !== first)] : series
     const load = async () => {
-      for (const one of order) {
-        if (gone) return
-        await library.loadVolume(one.url)
-      }
+      const [now, ...later] = order
+      if (!now) return
+      // The one on screen has the line and the processor for itself.
+      await library.loadVolume(now.url)
+      if (!gone) for (const one of later) void library.loadVolume(one.url)
     }
     void load()
     return () => {

@@ -1,6 +1,6 @@
 /** Volumes and masks of one study, each fetched once. */
 
-import { readLabels, readVolume } from './nifti'
+import { plainReader, type Reader } from './reader'
 import type { Labels, Volume } from './volume'
 import { type Spread, spreadOf } from './window'
 
@@ -8,6 +8,7 @@ export type Fetch = (url: string, signal: AbortSignal) => Promise<ArrayBuffer>
 
 export class Library {
   readonly #fetch: Fetch
+  readonly #reader: Reader
   #closing = new AbortController()
   readonly #volumes = new Map<string, Volume>()
   readonly #spreads = new Map<string, Spread>()
@@ -18,8 +19,9 @@ export class Library {
   readonly #listeners = new Set<() => void>()
   #revision = 0
 
-  constructor(fetch: Fetch) {
+  constructor(fetch: Fetch, reader: Reader = plainReader) {
     this.#fetch = fetch
+    this.#reader = reader
   }
 
   volume(url: string): Volume | null {
@@ -66,12 +68,12 @@ export class Library {
   /** Fetches a volume unless it is there or on its way. Never throws: ask `failure`. */
   loadVolume(url: string): Promise<void> {
     if (this.#volumes.has(url)) return Promise.resolve()
-    return this.#once(url, readVolume, (volume) => this.#volumes.set(url, volume))
+    return this.#once(url, this.#reader.volume, (volume) => this.#volumes.set(url, volume))
   }
 
   loadLabels(url: string): Promise<void> {
     if (this.#labels.has(url)) return Promise.resolve()
-    return this.#once(url, readLabels, (labels) => this.#labels.set(url, labels))
+    return this.#once(url, this.#reader.labels, (labels) => this.#labels.set(url, labels))
   }
 
   /** Puts a mask there that comes from elsewhere: an edit, a difference. */
@@ -81,8 +83,7 @@ export class Library {
   }
 
   dropLabels(key: string): void {
-    this.#labels.delete(key)
-    this.touch(key)
+    if (this.#labels.delete(key)) this.touch(key)
   }
 
   /** Says that a mask's voxels have changed. */
@@ -102,12 +103,14 @@ export class Library {
   /** Stops what is on its way and lets go of everything; asked again, it begins anew. */
   close(): void {
     this.#closing.abort()
+    this.#reader.close()
     this.#closing = new AbortController()
     this.#volumes.clear()
     this.#labels.clear()
     this.#spreads.clear()
     this.#waiting.clear()
     this.#failed.clear()
+    this.#revisions.clear()
   }
 
   #once<T>(key: string, read: (bytes: ArrayBuffer) => Promise<T>, keep: (found: T) => void): Promise<void> {

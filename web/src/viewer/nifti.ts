@@ -123,27 +123,31 @@ function affineOf(view: DataView): Affine {
 
 function rawValues(bytes: ArrayBuffer, header: Header): Values {
   const count = voxelCount(header.shape)
-  const body = (width: number) => {
-    if (bytes.byteLength < header.offset + count * width) throw new NotAVolume('the file ends too early')
-    return bytes.slice(header.offset, header.offset + count * width)
+  const read = <T>(make: new (buffer: ArrayBuffer, offset: number, count: number) => T, width: number): T => {
+    const { offset } = header
+    if (bytes.byteLength < offset + count * width) throw new NotAVolume('the file ends too early')
+    // Voxels are looked at where they lie; only oddly placed ones are copied.
+    return offset % width === 0
+      ? new make(bytes, offset, count)
+      : new make(bytes.slice(offset, offset + count * width), 0, count)
   }
   switch (header.type) {
     case 2:
-      return new Uint8Array(body(1))
+      return read(Uint8Array<ArrayBuffer>, 1)
     case 256:
-      return new Int8Array(body(1))
+      return read(Int8Array<ArrayBuffer>, 1)
     case 4:
-      return new Int16Array(body(2))
+      return read(Int16Array<ArrayBuffer>, 2)
     case 512:
-      return new Uint16Array(body(2))
+      return read(Uint16Array<ArrayBuffer>, 2)
     case 8:
-      return new Int32Array(body(4))
+      return read(Int32Array<ArrayBuffer>, 4)
     case 768:
-      return new Uint32Array(body(4))
+      return read(Uint32Array<ArrayBuffer>, 4)
     case 16:
-      return new Float32Array(body(4))
+      return read(Float32Array<ArrayBuffer>, 4)
     case 64:
-      return new Float64Array(body(8))
+      return read(Float64Array<ArrayBuffer>, 8)
     default:
       throw new NotAVolume(`voxels of type ${header.type} are not drawn`)
   }

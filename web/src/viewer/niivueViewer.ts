@@ -94,6 +94,7 @@ export function createSurfaceViewer(canvas: HTMLCanvasElement, library: Library)
       void attached
         .then(() => {
           nv.cleanup()
+          nv.meshes = []
           nv.gl.getExtension('WEBGL_lose_context')?.loseContext()
         })
         .catch(() => undefined)
@@ -108,11 +109,16 @@ async function attach(nv: Niivue, canvas: HTMLCanvasElement): Promise<void> {
   nv.setRenderAzimuthElevation(200, 15)
 }
 
-/** Whether this browser can draw in three dimensions at all. */
+let webGl2: boolean | null = null
+
+/** Whether this browser can draw in three dimensions at all; tried once, for a context is dear. */
 export function hasWebGl2(): boolean {
-  const context = document.createElement('canvas').getContext('webgl2')
-  context?.getExtension('WEBGL_lose_context')?.loseContext()
-  return context !== null
+  if (webGl2 === null) {
+    const context = document.createElement('canvas').getContext('webgl2')
+    context?.getExtension('WEBGL_lose_context')?.loseContext()
+    webGl2 = context !== null
+  }
+  return webGl2
 }
 
 /** Lets the browser draw and hear the reader between two pieces of work. */

@@ -8,7 +8,9 @@ const SHELL = 260_000
 
 /** The surface around the voxels with one of `codes`. */
 export function tissueMesh(labels: Labels, codes: readonly number[]): Mesh {
-  const inside = labels.values.map((code) => (codes.includes(code) ? 1 : 0))
+  const belongs = Uint8Array.from({ length: 256 }, (_, code) => (codes.includes(code) ? 1 : 0))
+  const inside = new Uint8Array(labels.values.length)
+  for (let i = 0; i < inside.length; i++) inside[i] = belongs[labels.values[i] ?? 0] ?? 0
   return meshOf({ shape: labels.grid.shape, affine: labels.grid.affine, inside }, FINEST)
 }
 

@@ -1,6 +1,6 @@
 /** The surface of a mask as triangles: naive surface nets, one point a border cell, smoothed by averaging the crossings. */
 
-import type { Affine, Vec3 } from './space'
+import type { Affine, Axis, Vec3 } from './space'
 import { toWorld } from './space'
 
 export interface Mesh {
@@ -112,15 +112,20 @@ export function cropped(solid: Solid): Solid {
   const [nx, ny, nz] = solid.shape
   const low = [nx, ny, nz]
   const high = [-1, -1, -1]
-  for (let z = 0, at = 0; z < nz; z++) {
+  const widen = (axis: Axis, from: number, to: number) => {
+    low[axis] = Math.min(low[axis] ?? 0, from)
+    high[axis] = Math.max(high[axis] ?? 0, to)
+  }
+  for (let z = 0; z < nz; z++) {
     for (let y = 0; y < ny; y++) {
-      for (let x = 0; x < nx; x++, at++) {
-        if (!solid.inside[at]) continue
-        for (const [axis, value] of [x, y, z].entries()) {
-          low[axis] = Math.min(low[axis] ?? 0, value)
-          high[axis] = Math.max(high[axis] ?? 0, value)
-        }
-      }
+      const line = solid.inside.subarray(nx * (y + ny * z), nx * (y + 1 + ny * z))
+      const first = line.findIndex((value) => value !== 0)
+      if (first < 0) continue
+      let last = nx - 1
+      while (!line[last]) last--
+      widen(0, first, last)
+      widen(1, y, y)
+      widen(2, z, z)
     }
   }
   const [lx, ly, lz] = [low[0] ?? 0, low[1] ?? 0, low[2] ?? 0]
