@@ -3,12 +3,17 @@
 //! A blob comes in two steps. It is *staged*: written to a hidden file, hashed on the way, synced. Then it is *kept*:
 //! given its name, and only then its row. So a row never points at nothing, and what a killed process leaves is at most
 //! a file that nobody refers to, which upkeep removes. The same bytes are stored once however often they come.
+//!
+//! Reads verify: before the first byte of a blob is given away its hash is compared, once a process. A file that was
+//! compared is known again by inode, length and time of its last change, so that a part of a volume, or the tenth look at
+//! it, costs no more than asking for these. Bytes that a disk changes without writing are for `check` to find.
 
+use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::{Stream, StreamExt};
 use sea_orm::sea_query::OnConflict;
@@ -76,7 +81,25 @@ impl From<io::Error> for FilesError {
 #[derive(Clone, Debug)]
 pub struct Files {
     folder: Arc<Path>,
+    compared: Arc<Mutex<HashMap<Sha, Mark>>>,
 }
+
+/// What a file was when its hash was compared: one that was written since has another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Mark {
+    inode: u64,
+    bytes: u64,
+    changed: (i64, i64),
+}
+
+impl Mark {
+    fn of(about: &fs::Metadata) -> Self {
+        Self { inode: about.ino(), bytes: about.len(), changed: (about.mtime(), about.mtime_nsec()) }
+    }
+}
+
+/// Marks that are kept: a few megabytes.
+const MARKS: usize = 1 << 16;
 
 /// A file that is being written; removed if it is dropped.
 #[derive(Debug)]
@@ -120,7 +143,7 @@ impl Staged {
     }
 }
 
-/// A blob that was opened: it is there and as long as it was written.
+/// A blob that was opened, at its beginning: it is what was written.
 #[derive(Debug)]
 pub struct Blob {
     /// Its bytes.
@@ -140,7 +163,7 @@ impl Files {
         for name in [BLOBS, STAGING] {
             DirBuilder::new().recursive(true).mode(0o700).create(folder.join(name))?;
         }
-        Ok(Self { folder: folder.into() })
+        Ok(Self { folder: folder.into(), compared: Arc::default() })
     }
 
     /// Where the blob lies, if it is there.
@@ -258,11 +281,50 @@ impl Files {
         Ok(sha)
     }
 
-    /// Opens a blob and compares its length with what was written. The whole hash is for `check` to compare.
+    /// Opens a blob whose hash was compared with what was written, by this process.
     ///
     /// # Errors
     /// [`FilesError::Missing`], [`FilesError::Damaged`].
     pub async fn blob(&self, db: &Db, sha: Sha) -> Result<Blob, FilesError> {
+        let blob = self.opened(db, sha).await?;
+        let files = self.clone();
+        blocking(move || {
+            if !files.is_whole(sha, &blob.file)? {
+                return Err(damaged(sha, blob.bytes, blob.bytes));
+            }
+            Ok(blob)
+        })
+        .await
+    }
+
+    /// Where a blob lies that is as long as it was written: for who compares the hash of what is read.
+    ///
+    /// # Errors
+    /// [`FilesError::Missing`], [`FilesError::Damaged`].
+    pub async fn present(&self, db: &Db, sha: Sha) -> Result<PathBuf, FilesError> {
+        self.opened(db, sha).await?;
+        Ok(self.path(sha))
+    }
+
+    /// All of a blob, its hash compared. For small ones.
+    ///
+    /// # Errors
+    /// [`FilesError::Missing`], [`FilesError::Damaged`].
+    pub async fn read(&self, db: &Db, sha: Sha) -> Result<Vec<u8>, FilesError> {
+        let mut blob = self.opened(db, sha).await?;
+        blocking(move || {
+            let mut bytes = Vec::new();
+            blob.file.read_to_end(&mut bytes)?;
+            if Sha::of(&bytes) != sha {
+                return Err(damaged(sha, blob.bytes, bytes.len() as u64));
+            }
+            Ok(bytes)
+        })
+        .await
+    }
+
+    /// Opens a blob that is as long as it was written.
+    async fn opened(&self, db: &Db, sha: Sha) -> Result<Blob, FilesError> {
         let row = file::Entity::find_by_id(sha).one(db).await?.ok_or(FilesError::Missing { sha })?;
         let path = self.path(sha);
         blocking(move || {
@@ -272,28 +334,37 @@ impl Files {
             })?;
             let (bytes, expected) = (file.metadata()?.len(), row.bytes.cast_unsigned());
             if bytes != expected {
-                return Err(FilesError::Damaged { sha, expected, found: bytes });
+                return Err(damaged(sha, expected, bytes));
             }
             Ok(Blob { file, bytes, sha })
         })
         .await
     }
 
-    /// All of a blob, its hash compared. For small ones.
-    ///
-    /// # Errors
-    /// [`FilesError::Missing`], [`FilesError::Damaged`].
-    pub async fn read(&self, db: &Db, sha: Sha) -> Result<Vec<u8>, FilesError> {
-        let mut blob = self.blob(db, sha).await?;
-        blocking(move || {
-            let mut bytes = Vec::new();
-            blob.file.read_to_end(&mut bytes)?;
-            if Sha::of(&bytes) != sha {
-                return Err(FilesError::Damaged { sha, expected: blob.bytes, found: bytes.len() as u64 });
-            }
-            Ok(bytes)
-        })
-        .await
+    /// Whether an open file has this hash: read and compared unless that was done. At its beginning afterwards.
+    fn is_whole(&self, sha: Sha, mut file: &File) -> io::Result<bool> {
+        let mark = Mark::of(&file.metadata()?);
+        if self.compared().get(&sha) == Some(&mark) {
+            return Ok(true);
+        }
+        let (found, _) = hash(&mut file)?;
+        file.rewind()?;
+        if found == sha {
+            self.remember(sha, mark);
+        }
+        Ok(found == sha)
+    }
+
+    fn remember(&self, sha: Sha, mark: Mark) {
+        let mut compared = self.compared();
+        if compared.len() >= MARKS {
+            compared.clear();
+        }
+        compared.insert(sha, mark);
+    }
+
+    fn compared(&self) -> MutexGuard<'_, HashMap<Sha, Mark>> {
+        self.compared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The folder in which it all lies.
@@ -311,8 +382,8 @@ impl Files {
         self.folder.join(STAGING)
     }
 
-    /// Makes the blob's name point at these bytes, durably. One that is there is left, unless its length is wrong. Without
-    /// its row it is nobody's yet.
+    /// Makes the blob's name point at these bytes, durably. One that is there is left, unless it is damaged: then these are
+    /// the bytes that it should have. Without its row it is nobody's yet.
     pub(crate) fn link(&self, staged: &Staged) -> Result<(), FilesError> {
         let path = self.path(staged.sha);
         let folder = path.parent().unwrap_or(&self.folder);
@@ -321,21 +392,29 @@ impl Files {
             sync(&self.blobs())?;
         }
         loop {
-            match fs::metadata(&path) {
-                Ok(there) if there.len() == staged.bytes => return Ok(sync(folder)?), // who named it may be slower
-                Ok(_) => fs::remove_file(&path)?, // damaged: these are the bytes it should have
+            match File::open(&path) {
+                Ok(there) if there.metadata()?.len() == staged.bytes && self.is_whole(staged.sha, &there)? => {
+                    return Ok(sync(folder)?); // who named it may be slower
+                }
+                Ok(_) => {
+                    tracing::warn!(sha = %staged.sha, "a damaged file is mended: the same bytes came again");
+                    return self.copy(staged, &path);
+                }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error.into()),
             }
             match fs::hard_link(staged.path(), &path) {
-                Ok(()) => return Ok(sync(folder)?),
+                Ok(()) => {
+                    self.remember(staged.sha, Mark::of(&staged.file.as_file().metadata()?)); // hashed as it came
+                    return Ok(sync(folder)?);
+                }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {} // somebody else was faster: look again
                 Err(_) => return self.copy(staged, &path),                       // a file system without links
             }
         }
     }
 
-    /// As [`Files::link`] where there are no links.
+    /// As [`Files::link`] where there are no links, or a file to replace.
     fn copy(&self, staged: &Staged, path: &Path) -> Result<(), FilesError> {
         let mut copy = tempfile::Builder::new().tempfile_in(self.staging())?;
         io::copy(&mut staged.reopen()?, &mut copy)?;
@@ -369,6 +448,36 @@ impl Staging {
         self.file.rewind()?;
         Ok(Staged { file: self.file, sha: Sha(self.hash.finalize().into()), bytes: self.bytes })
     }
+}
+
+/// The hash of a file from where it is read, and how many bytes there are.
+pub(crate) fn hash(from: &mut dyn Read) -> io::Result<(Sha, u64)> {
+    copy_hashed(from, &mut io::sink())
+}
+
+/// Copies what a reader gives; its hash, and how many bytes there were.
+pub(crate) fn copy_hashed(from: &mut dyn Read, to: &mut dyn Write) -> io::Result<(Sha, u64)> {
+    let (mut sha, mut bytes, mut buffer) = (Sha256::new(), 0, vec![0; 1 << 18]);
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => return Ok((Sha(sha.finalize().into()), bytes)),
+            Ok(n) => {
+                sha.update(&buffer[..n]);
+                to.write_all(&buffer[..n])?;
+                bytes += n as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Whoever runs the server should hear of it, whatever the answer says.
+fn damaged(sha: Sha, expected: u64, found: u64) -> FilesError {
+    observed::counter!("glioscope_damaged_files_total").increment(1);
+    let error = FilesError::Damaged { sha, expected, found };
+    tracing::error!(%error, "a stored file is damaged; `glioscope check` finds all that are");
+    error
 }
 
 /// Runs what blocks on a thread that may be blocked.

@@ -272,10 +272,9 @@ impl Worker {
         Ok((scans, name.unwrap_or_else(|| study.to_string())))
     }
 
-    /// Where a blob lies that is there in full.
+    /// Where a blob lies that is there in full; the child compares its hash.
     async fn path(&self, sha: Sha) -> Result<PathBuf, Fault> {
-        self.files.blob(&self.db, sha).await?;
-        Ok(self.files.path(sha))
+        Ok(self.files.present(&self.db, sha).await?)
     }
 
     /// Stages what the child left.

@@ -2,6 +2,8 @@
 //!
 //! A backup is a folder: `rows-HASH.jsonl`, one row a line, the same for every kind of database; `blobs`, as in the
 //! store; and `backup.json`, written last. Blobs never change, so a second backup into the same folder copies what is new.
+//! Every blob is compared with its hash, those of the store while they are copied and those that are there already by
+//! reading them: a backup takes as long as reading all of it, and is whole when it says so.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, BufWriter, Write as _};
@@ -18,7 +20,7 @@ use volume::write_atomically;
 use super::check::hash;
 use crate::db::{Db, now};
 use crate::entity::{self, file};
-use crate::files::{Files, FilesError, blocking, sync};
+use crate::files::{Files, FilesError, blocking, copy_hashed, sync};
 use crate::ids::Sha;
 
 /// The name of the file that says that a backup is whole.
@@ -216,28 +218,36 @@ fn copy_all(files: &Files, folder: &Path, blobs: &[file::Model]) -> io::Result<B
     let mut report = BackupReport::default();
     for blob in blobs {
         let target = blob_in(folder, blob.sha);
-        if fs::metadata(&target).is_ok_and(|there| there.len() == blob.bytes.cast_unsigned()) {
-            report.kept += 1;
-            continue;
+        match hash(&target) {
+            Ok((sha, _)) if sha == blob.sha => {
+                report.kept += 1;
+                continue;
+            }
+            Ok(_) => fs::remove_file(&target)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
         if let Some(parent) = target.parent() {
             DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
         }
-        let source = files.path(blob.sha);
-        if !source.is_file() {
-            report.damaged.push(blob.sha);
-            continue;
-        }
-        let mut from = File::open(source)?;
-        write_atomically(&target, |out| io::copy(&mut from, out).map(|_| ()))?;
-        if hash(&target)?.0 == blob.sha {
-            report.copied += 1;
-        } else {
-            fs::remove_file(&target)?;
-            report.damaged.push(blob.sha);
+        match copy(&files.path(blob.sha), &target, blob.sha) {
+            Ok(()) => report.copied += 1,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData) => {
+                report.damaged.push(blob.sha);
+            }
+            Err(error) => return Err(error),
         }
     }
     Ok(report)
+}
+
+/// Copies a blob; of one with another hash, which is `InvalidData`, nothing is left.
+fn copy(source: &Path, target: &Path, sha: Sha) -> io::Result<()> {
+    let mut from = File::open(source)?;
+    write_atomically(target, |out| {
+        let (found, _) = copy_hashed(&mut from, out)?;
+        if found == sha { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
+    })
 }
 
 /// Where a blob lies in a backup.

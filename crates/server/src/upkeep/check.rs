@@ -2,18 +2,17 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, JoinType, PaginatorTrait, QueryFilter, QuerySelect, RelationTrait};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use super::refer;
 use crate::audit;
 use crate::db::Db;
 use crate::entity::{file, measurement, model, segmentation, series, study};
-use crate::files::{Files, FilesError, blocking};
+use crate::files::{self, Files, FilesError, blocking};
 use crate::ids::Sha;
 
 /// Something is not as it should be.
@@ -182,17 +181,7 @@ fn named(path: &Path) -> Option<Sha> {
 
 /// The hash of a file, and how long it is.
 pub(super) fn hash(path: &Path) -> io::Result<(Sha, u64)> {
-    let (mut file, mut sha, mut bytes) = (File::open(path)?, Sha256::new(), 0);
-    let mut buffer = vec![0; 1 << 18];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok((Sha(sha.finalize().into()), bytes)),
-            n => {
-                sha.update(&buffer[..n]);
-                bytes += n as u64;
-            }
-        }
-    }
+    files::hash(&mut File::open(path)?)
 }
 
 async fn rows_that_lack(db: &Db, files: &HashMap<Sha, u64>, findings: &mut Vec<Finding>) -> Result<(), DbErr> {

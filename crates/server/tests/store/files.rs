@@ -33,6 +33,16 @@ pub(crate) async fn blobs_are_stored_once(store: Store) {
     assert!(matches!(refused, FilesError::Damaged { expected: 14, found: 8, .. }), "{refused}");
     store.blob("the same bytes").await;
     assert_eq!(store.files.read(&store.db, sha).await.unwrap(), b"the same bytes");
+    // Also where only some bytes are others.
+    std::fs::write(&path, "the same bytez").unwrap();
+    let later = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1); // clocks of files tick slowly
+    std::fs::File::options().write(true).open(&path).unwrap().set_modified(later).unwrap();
+    let refused = store.files.blob(&store.db, sha).await.unwrap_err();
+    assert!(matches!(refused, FilesError::Damaged { expected: 14, found: 14, .. }), "{refused}");
+    store.files.present(&store.db, sha).await.unwrap(); // for who compares by themselves
+    store.blob("the same bytes").await;
+    assert_eq!(store.files.blob(&store.db, sha).await.unwrap().bytes, 14);
+    assert_eq!(std::fs::read(&path).unwrap(), b"the same bytes", "mended");
     std::fs::remove_file(&path).unwrap();
     assert!(matches!(store.files.blob(&store.db, sha).await.unwrap_err(), FilesError::Missing { .. }));
 
