@@ -2,13 +2,15 @@
 //! anywhere else; links are not followed.
 
 use std::fs;
-use std::io::{self, BufRead, BufReader};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use segment::evaluate::METRICS as EVALUATION;
 use segment::recipe::Recipe;
 use serde_json::Value;
+
+use super::curves;
 
 /// What a training writes at each step.
 const CURVES: &str = "metrics.jsonl";
@@ -19,8 +21,8 @@ const MODEL: &str = "model.safetensors";
 /// An evaluation for people.
 const REPORT: &str = "report.html";
 
-/// The most bytes of curves or of an evaluation that are read.
-const MOST_BYTES: u64 = 64 << 20;
+/// The most bytes of evaluations that are read for one list; what is beyond is left out.
+const EVALUATIONS_BYTES: u64 = 32 << 20;
 
 /// A training run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,25 +88,21 @@ pub(super) fn runs(root: &Path) -> io::Result<Vec<RunFacts>> {
     Ok(holding(root, CURVES)?.into_iter().map(facts).collect())
 }
 
-/// The lines of a run's curves after a step, all without one; nothing if there is no such run. A line that is being
-/// written is left for the next time.
-pub(super) fn curves(root: &Path, name: &str, after: Option<u64>) -> io::Result<Option<Vec<Value>>> {
+/// A run's curves, at the place where lines after a step may begin; nothing if there is no such run.
+pub(super) fn curves_of(root: &Path, name: &str, after: Option<u64>) -> io::Result<Option<fs::File>> {
     let Some(path) = named(root, name, CURVES)? else { return Ok(None) };
-    let file = io::Read::take(fs::File::open(path.join(CURVES))?, MOST_BYTES);
-    let lines = BufReader::new(file).lines().map_while(Result::ok);
-    let step = |line: &Value| line["step"].as_u64();
-    let is_new = |line: &Value| step(line).is_some_and(|step| after.is_none_or(|after| step > after));
-    Ok(Some(lines.filter_map(|line| serde_json::from_str(&line).ok()).filter(is_new).collect()))
+    let mut file = fs::File::open(path.join(CURVES))?;
+    curves::seek(&mut file, after)?;
+    Ok(Some(file))
 }
 
 /// All evaluations.
 pub(super) fn evaluations(root: &Path) -> io::Result<Vec<EvaluationFacts>> {
-    let mut found = Vec::new();
+    let (mut found, mut left) = (Vec::new(), EVALUATIONS_BYTES);
     for (name, path) in holding(root, EVALUATION)? {
         let file = path.join(EVALUATION);
-        if fs::metadata(&file)?.len() > MOST_BYTES {
-            continue;
-        }
+        let Some(rest) = left.checked_sub(fs::metadata(&file)?.len()) else { continue };
+        left = rest;
         let Ok(metrics) = serde_json::from_slice(&fs::read(&file)?) else { continue };
         let report =
             Some(path.join(REPORT)).filter(|path| fs::symlink_metadata(path).is_ok_and(|about| about.is_file()));
@@ -114,11 +112,8 @@ pub(super) fn evaluations(root: &Path) -> io::Result<Vec<EvaluationFacts>> {
 }
 
 /// The page of an evaluation, if there is one.
-pub(super) fn report(root: &Path, name: &str) -> io::Result<Option<Vec<u8>>> {
-    let Some(path) = named(root, name, REPORT)? else { return Ok(None) };
-    let mut bytes = Vec::new();
-    io::Read::read_to_end(&mut io::Read::take(fs::File::open(path.join(REPORT))?, MOST_BYTES), &mut bytes)?;
-    Ok(Some(bytes))
+pub(super) fn report(root: &Path, name: &str) -> io::Result<Option<fs::File>> {
+    named(root, name, REPORT)?.map(|path| fs::File::open(path.join(REPORT))).transpose()
 }
 
 /// The step of the last whole line.
@@ -129,7 +124,7 @@ fn last_step(path: &Path) -> Option<u64> {
     file.seek(SeekFrom::Start(length.saturating_sub(1 << 16))).ok()?;
     let mut tail = String::new();
     file.take(1 << 16).read_to_string(&mut tail).ok()?;
-    tail.lines().rev().find_map(|line| serde_json::from_str::<Value>(line).ok()?["step"].as_u64())
+    tail.lines().rev().find_map(curves::step)
 }
 
 fn changed_at(path: &Path) -> Option<Timestamp> {
@@ -155,11 +150,10 @@ mod tests {
         let found = runs(&root).unwrap();
         assert_eq!(found.len(), 1, "links are not followed: {found:?}");
         assert_eq!((found[0].name.as_str(), found[0].step, found[0].is_done), ("one", Some(1), false));
-        assert_eq!(curves(&root, "one", None).unwrap().unwrap().len(), 2);
-        assert_eq!(curves(&root, "one", Some(0)).unwrap().unwrap()[0]["train/loss"], 1.25);
+        assert!(curves_of(&root, "one", None).unwrap().is_some());
         for name in ["../secret", "link", "", ".", "..", "one/../one", "/etc", "one\0"] {
-            assert_eq!(curves(&root, name, None).unwrap(), None, "{name:?}");
-            assert_eq!(report(&root, name).unwrap(), None, "{name:?}");
+            assert!(curves_of(&root, name, None).unwrap().is_none(), "{name:?}");
+            assert!(report(&root, name).unwrap().is_none(), "{name:?}");
         }
         assert_eq!(evaluations(&root).unwrap()[0].metrics["version"], 1);
         assert!(runs(&folder.path().join("nowhere")).unwrap().is_empty());

@@ -1,16 +1,18 @@
 //! `/runs` and `/evaluations`.
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio_util::io::ReaderStream;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::folder;
+use super::{curves, folder};
 use crate::accounts::Person;
 use crate::app::App;
 use crate::error::Problem;
@@ -104,10 +106,12 @@ async fn metrics(
     _person: Person,
     Path(name): Path<String>,
     Query(query): Query<After>,
-) -> Result<Json<Vec<Value>>, Problem> {
+) -> Result<Response, Problem> {
     let root = app.config.runs_folder();
-    let found = tokio::task::spawn_blocking(move || folder::curves(&root, &name, query.after)).await??;
-    found.map(Json).ok_or_else(|| Problem::not_found("run"))
+    let found = tokio::task::spawn_blocking(move || folder::curves_of(&root, &name, query.after)).await??;
+    let file = found.ok_or_else(|| Problem::not_found("run"))?;
+    let body = Body::from_stream(Box::pin(curves::array(file, query.after)));
+    Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
 }
 
 /// The evaluations of the server's folder.
@@ -130,7 +134,8 @@ async fn evaluations(State(app): State<App>, _person: Person) -> Result<Json<Vec
 async fn report(State(app): State<App>, _person: Person, Path(name): Path<String>) -> Result<Response, Problem> {
     let root = app.config.runs_folder();
     let found = tokio::task::spawn_blocking(move || folder::report(&root, &name)).await??;
-    let page = found.ok_or_else(|| Problem::not_found("report"))?;
+    let file = found.ok_or_else(|| Problem::not_found("report"))?;
+    let page = Body::from_stream(ReaderStream::with_capacity(tokio::fs::File::from_std(file), 1 << 17));
     Ok(([(CONTENT_TYPE, "text/html; charset=utf-8"), (CONTENT_SECURITY_POLICY, SANDBOX)], page).into_response())
 }
 
