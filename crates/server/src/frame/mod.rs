@@ -1,5 +1,6 @@
 //! What stands around every request: names, origins, headers, limits, errors, numbers, the page itself.
 
+mod arrive;
 pub mod guard;
 pub mod headers;
 pub mod health;
@@ -33,6 +34,7 @@ pub fn around(routes: Router<App>, app: &App) -> Router<App> {
     let silent = Duration::from_secs(app.config.limits.silent_seconds.max(1));
     routes
         .layer(from_fn(to_the_end))
+        .layer(from_fn_with_state(app.clone(), arrive::whole_json))
         .layer(from_fn_with_state(app.clone(), limits::limit))
         .layer(from_fn_with_state(app.clone(), identify))
         .layer(DefaultBodyLimit::max(JSON_BYTES))

@@ -17,6 +17,26 @@ async fn oversized_json_is_refused() {
 }
 
 #[tokio::test]
+async fn who_sends_json_slowly_is_not_waited_for() {
+    use std::convert::Infallible;
+    use std::time::Duration;
+
+    use axum::body::{Body, Bytes};
+    use futures_util::stream::{self, StreamExt as _};
+
+    let site = Site::with(|config| config.limits.silent_seconds = 1).await;
+    let silent = stream::once(async { Ok::<_, Infallible>(Bytes::from_static(b"{")) }).chain(stream::pending());
+    let trickling = stream::unfold((), |()| async {
+        tokio::time::sleep(Duration::from_millis(50)).await; // its pace, and no wait of ours
+        Some((Ok::<_, Infallible>(Bytes::from_static(b" ")), ()))
+    });
+    for body in [Body::from_stream(silent), Body::from_stream(trickling)] {
+        let ask = site.stranger().change(Method::POST, "/api/v1/session").body(body);
+        refused(&ask.header("content-type", "application/json").send().await, 408, "too_slow");
+    }
+}
+
+#[tokio::test]
 async fn sql_and_script_are_text_like_any_other() {
     let site = Site::open().await;
     let admin = site.admin().await;
