@@ -53,11 +53,27 @@ impl Asked {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_canonical());
         // The last address is the one that our own proxy added; those before it are the sender's words.
         let told = || text("x-forwarded-for")?.rsplit(',').next()?.trim().parse().ok();
-        let secure = config.tls.is_some() || config.proxy && text("x-forwarded-proto") != Some("http");
         Self {
             address: if config.proxy { told().or(peer) } else { peer },
             forwarded: FORWARDED.iter().any(|name| parts.headers.contains_key(*name)),
-            channel: if secure { Channel::Tls } else { Channel::Clear },
+            channel: Channel::of(config, &parts.headers),
+        }
+    }
+}
+
+impl Channel {
+    /// What settings and headers say. Behind a proxy that says nothing it is TLS, for which the proxy is there.
+    pub fn of(config: &Config, headers: &HeaderMap) -> Self {
+        let told = headers.get_all("x-forwarded-proto").iter().next_back();
+        let is_clear = config.tls.is_none() && !(config.proxy && told.is_none_or(|told| told != "http"));
+        if is_clear { Self::Clear } else { Self::Tls }
+    }
+
+    /// The scheme of the page's address.
+    pub fn scheme(self) -> &'static str {
+        match self {
+            Self::Clear => "http",
+            Self::Tls => "https",
         }
     }
 }

@@ -10,13 +10,14 @@ use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use crate::error::{Code, Problem};
-use crate::ids::Sha;
+use crate::ids::{Sha, UserId};
 
 /// Counts attempts. Names are kept as hashes: people type passwords into the wrong field.
 pub struct Throttle {
     pairs: DefaultKeyedRateLimiter<(Sha, Option<IpAddr>)>,
     addresses: DefaultKeyedRateLimiter<Option<IpAddr>>,
     names: DefaultKeyedRateLimiter<Sha>,
+    confirmations: DefaultKeyedRateLimiter<UserId>,
 }
 
 impl std::fmt::Debug for Throttle {
@@ -32,7 +33,17 @@ impl Throttle {
             pairs: RateLimiter::keyed(quota(5, Duration::from_secs(12))),
             addresses: RateLimiter::keyed(quota(30, Duration::from_secs(2))),
             names: RateLimiter::keyed(quota(60, Duration::from_secs(1))),
+            confirmations: RateLimiter::keyed(quota(5, Duration::from_secs(12))),
         }
+    }
+
+    /// Counts an attempt to confirm a password by somebody who is in: apart from logins, and from everybody else's.
+    ///
+    /// # Errors
+    /// As [`Throttle::attempt`].
+    pub fn confirm(&self, user: UserId) -> Result<(), Problem> {
+        let now = DefaultClock::default().now();
+        self.confirmations.check_key(&user).map_err(|until| too_many(until.wait_time_from(now)))
     }
 
     /// Counts an attempt.
@@ -46,11 +57,7 @@ impl Throttle {
             .check_key(&address)
             .and_then(|()| self.pairs.check_key(&(name, address)))
             .and_then(|()| self.names.check_key(&name))
-            .map_err(|until| {
-                let seconds = until.wait_time_from(now).as_secs() + 1;
-                let detail = format!("Too many attempts to log in; please wait {seconds} s.");
-                Problem::new(Code::LoginThrottled, detail).retry_after(seconds)
-            })
+            .map_err(|until| too_many(until.wait_time_from(now)))
     }
 
     /// Forgets whoever has not tried for long.
@@ -58,7 +65,14 @@ impl Throttle {
         self.pairs.retain_recent();
         self.addresses.retain_recent();
         self.names.retain_recent();
+        self.confirmations.retain_recent();
     }
+}
+
+fn too_many(wait: Duration) -> Problem {
+    let seconds = wait.as_secs() + 1;
+    let detail = format!("Too many attempts with a password; please wait {seconds} s.");
+    Problem::new(Code::LoginThrottled, detail).retry_after(seconds)
 }
 
 /// So many at once, then one in each `period`.
@@ -81,6 +95,18 @@ mod tests {
         assert_eq!(throttle.attempt("kim", here).unwrap_err().code(), Code::LoginThrottled);
         throttle.attempt("lee", here).unwrap();
         throttle.attempt("kim", there).unwrap();
+    }
+
+    #[test]
+    fn who_confirms_a_password_slows_nobody_else() {
+        let throttle = Throttle::open();
+        let (kim, others) = (UserId::fresh(), (0..40).map(|_| UserId::fresh()));
+        for _ in 0..5 {
+            throttle.confirm(kim).unwrap();
+        }
+        assert_eq!(throttle.confirm(kim).unwrap_err().code(), Code::LoginThrottled);
+        others.into_iter().for_each(|other| throttle.confirm(other).unwrap());
+        throttle.attempt(&kim.to_string(), None).unwrap();
     }
 
     #[test]

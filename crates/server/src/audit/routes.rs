@@ -13,7 +13,7 @@ use super::{Action, Kind, Object, record, verify};
 use crate::accounts::{Person, Role};
 use crate::app::App;
 use crate::entity::audit;
-use crate::error::Problem;
+use crate::error::{Code, Problem};
 use crate::list::List;
 use crate::text::rfc3339;
 
@@ -82,6 +82,9 @@ async fn list(State(app): State<App>, person: Person, Query(which): Query<Which>
         (audit::Column::ObjectId, which.object_id),
     ];
     for (column, value) in wanted {
+            if value.contains('\0') {
+                return Err(Problem::new(Code::BadRequest, "No text holds the character of number zero.")); // PostgreSQL
+            }
         if let Some(value) = value {
             found = found.filter(column.eq(value));
         }

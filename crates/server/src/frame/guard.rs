@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use crate::accounts::identity::{is_by_token, is_safe};
+use crate::accounts::identity::{Channel, is_by_token, is_safe};
 use crate::app::App;
 use crate::config::Config;
 use crate::error::{Code, Problem};
@@ -32,7 +32,7 @@ pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Resu
         Problem::new(Code::ForeignHost, detail)
     })?;
     if !is_safe(request.method()) && !is_by_token(request.headers()) {
-        from_own_page(request.headers(), &host)?;
+        from_own_page(&app.config, request.headers(), &host)?;
     }
     Ok(next.run(request).await)
 }
@@ -60,10 +60,11 @@ fn is_own(config: &Config, host: &Authority) -> bool {
         || config.hosts.iter().any(|own| own.eq_ignore_ascii_case(&name) || own.eq_ignore_ascii_case(host.as_str()))
 }
 
-fn from_own_page(headers: &HeaderMap, host: &Authority) -> Result<(), Problem> {
+fn from_own_page(config: &Config, headers: &HeaderMap, host: &Authority) -> Result<(), Problem> {
+    let scheme = Channel::of(config, headers).scheme();
     let foreign = || Problem::new(Code::ForeignOrigin, "Changes are accepted from the server's own page only.");
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    let origin = headers.get(ORIGIN).map(|origin| is_origin_of(origin.to_str().unwrap_or_default(), host));
+    let origin = headers.get(ORIGIN).map(|origin| is_origin_of(origin.to_str().unwrap_or_default(), scheme, host));
     let site = text("sec-fetch-site").map(|site| site == "same-origin");
     // What is there must be right, and one of both must be there.
     match (origin, site) {
@@ -76,15 +77,11 @@ fn from_own_page(headers: &HeaderMap, host: &Authority) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Whether an origin is the page of this name and port. `null` is nobody's.
-fn is_origin_of(origin: &str, host: &Authority) -> bool {
-    let Some((scheme, place)) = origin.split_once("://") else { return false };
+/// Whether an origin is the page of this scheme, name and port. `null` is nobody's.
+fn is_origin_of(origin: &str, scheme: &str, host: &Authority) -> bool {
+    let Some(place) = origin.strip_prefix(scheme).and_then(|rest| rest.strip_prefix("://")) else { return false };
     let Ok(place) = place.parse::<Authority>() else { return false };
-    let usual = match scheme {
-        "https" => 443,
-        "http" => 80,
-        _ => return false,
-    };
+    let usual = if scheme == "https" { 443 } else { 80 };
     let port = |at: &Authority| at.port_u16().unwrap_or(usual);
     place.host().eq_ignore_ascii_case(host.host()) && port(&place) == port(host)
 }
@@ -116,17 +113,20 @@ mod tests {
     #[test]
     fn origins_have_scheme_name_and_port() {
         let cases = [
-            ("http://localhost:8040", "localhost:8040", true),
-            ("https://a.example", "a.example", true),
-            ("https://a.example", "a.example:443", true),
-            ("http://localhost:8041", "localhost:8040", false),
-            ("http://localhost", "localhost:8040", false),
-            ("https://localhost:8040.evil.example", "localhost:8040", false),
-            ("null", "localhost:8040", false),
-            ("file://localhost:8040", "localhost:8040", false),
+            ("http://localhost:8040", "http", "localhost:8040", true),
+            ("https://localhost:8040", "http", "localhost:8040", false),
+            ("http://localhost:8040", "https", "localhost:8040", false),
+            ("https://a.example", "https", "a.example", true),
+            ("https://a.example", "https", "a.example:443", true),
+            ("http://a.example:443", "https", "a.example", false),
+            ("http://localhost:8041", "http", "localhost:8040", false),
+            ("http://localhost", "http", "localhost:8040", false),
+            ("https://localhost:8040.evil.example", "https", "localhost:8040", false),
+            ("null", "http", "localhost:8040", false),
+            ("file://localhost:8040", "http", "localhost:8040", false),
         ];
-        for (origin, host, same) in cases {
-            assert_eq!(is_origin_of(origin, &authority(host)), same, "{origin} {host}");
+        for (origin, scheme, host, same) in cases {
+            assert_eq!(is_origin_of(origin, scheme, &authority(host)), same, "{origin} {scheme} {host}");
         }
     }
 }

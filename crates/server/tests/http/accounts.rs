@@ -4,7 +4,7 @@ use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use server::audit;
 
-use crate::visitor::{PASSWORD, Site, refused};
+use crate::visitor::{NAME, PASSWORD, Site, refused};
 
 #[tokio::test]
 async fn without_accounts_the_link_lets_one_browser_in() {
@@ -102,7 +102,9 @@ async fn cookies_are_closed_to_scripts_and_other_sites() {
     };
     server::accounts::rows::create_user(&site.app.db, new).await.unwrap();
     let login = json!({"name": "kim", "password": PASSWORD});
-    let answer = site.stranger().post("/api/v1/session", login).header("x-forwarded-proto", "https").send().await;
+    let ask = || site.stranger().post("/api/v1/session", login.clone()).header("x-forwarded-proto", "https");
+    refused(&ask().send().await, 403, "foreign_origin"); // http is not where the page is
+    let answer = ask().header("origin", &format!("https://{NAME}")).send().await;
     let cookie = answer.header("set-cookie");
     assert!(cookie.starts_with("__Host-glioscope=") && cookie.ends_with("; SameSite=Strict; Secure"), "{cookie}");
 }

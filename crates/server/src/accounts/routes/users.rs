@@ -151,7 +151,7 @@ async fn close(State(app): State<App>, person: Person, Path(id): Path<UserId>) -
 /// Whoever finds an open browser must not be able to take the account over.
 async fn confirm(app: &App, id: UserId, present: Option<String>) -> Result<(), Problem> {
     let user = rows::active_user(&app.db, id).await?.ok_or_else(|| Problem::not_found("account"))?;
-    app.accounts.throttle.attempt(&format!("confirm {id}"), None)?; // not counted with logins
+    app.accounts.throttle.confirm(id)?;
     if app.accounts.passwords.fits(present.unwrap_or_default(), Some(user.password_hash)).await? {
         return Ok(());
     }
