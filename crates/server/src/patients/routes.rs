@@ -4,10 +4,11 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::query::PatientQuery;
 use super::rows::{self, Who};
 use crate::accounts::{Person, Role};
 use crate::app::App;
@@ -49,22 +50,6 @@ impl Patient {
     }
 }
 
-/// Which patients.
-#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct PatientQuery {
-    /// Part of the made name or of the name.
-    #[serde(default)]
-    pub search: Option<String>,
-    /// At most so many; less than 1 is 1, more than 200 is 200.
-    #[serde(default)]
-    pub limit: Option<i64>,
-    /// Where to go on.
-    #[serde(default)]
-    pub cursor: Option<PatientId>,
-}
-
 /// What changes of a patient; what is left out stays, an empty name or 0 is removed.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -103,7 +88,7 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(change, remove)).routes(routes!(volumes))
 }
 
-/// Patients, youngest first.
+/// Patients, the youngest first unless something else is asked for.
 #[utoipa::path(get, path = "/patients", tag = "patients", params(PatientQuery),
     responses((status = 200, body = List<Patient>)))]
 async fn list(
@@ -111,16 +96,16 @@ async fn list(
     person: Person,
     Query(query): Query<PatientQuery>,
 ) -> Result<Json<List<Patient>>, Problem> {
+    let limit = query.limit();
+    let (mut found, total) = rows::page(&app.db, &query).await?;
     audit::record(&app, &person, Action::List, Object::all(Kind::Patient)).await?;
-    let limit = query.limit.unwrap_or(50).clamp(1, 200).unsigned_abs();
-    let search = query.search.as_deref().map(str::trim).filter(|text| !text.is_empty());
-    let (mut found, total) = rows::page(&app.db, search, query.cursor, limit).await?;
     let more = found.len() as u64 > limit;
     found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     let counts = rows::study_counts(&app.db, found.iter().map(|(row, _)| row.id).collect()).await?;
-    let next = found.last().filter(|_| more).map(|(row, _)| row.id.to_string());
+    let n_studies = |row: &patient::Model| counts.get(&row.id).copied().unwrap_or(0);
+    let next = found.last().filter(|_| more).map(|(row, _)| query.cursor_of(row, n_studies(row)));
     let patient = |(row, who): (patient::Model, _)| {
-        let n_studies = counts.get(&row.id).copied().unwrap_or(0);
+        let n_studies = n_studies(&row);
         Patient::of(row, who, n_studies)
     };
     Ok(Json(List { items: found.into_iter().map(patient).collect(), next, total }))

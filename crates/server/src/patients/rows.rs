@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use sea_orm::sea_query::{Expr, ExprTrait, Func, LikeExpr, OnConflict};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, JoinType,
-    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, RelationTrait, Set,
+    PaginatorTrait, QueryFilter, QuerySelect, RelationTrait, Set,
 };
 
+use super::query::PatientQuery;
 use crate::db::{Db, Write, now};
 use crate::entity::{patient, patient_person, setting, study};
 use crate::error::Problem;
 use crate::ids::PatientId;
+use crate::list::ordered;
 
 /// The setting that counts patients, so that no made name is given twice, even if the first patient is gone.
 const COUNTER: &str = "last_patient";
@@ -78,28 +80,24 @@ pub(crate) async fn who(on: &impl ConnectionTrait, id: PatientId) -> Result<Who,
     Ok(row.map_or_else(Who::default, |row| Who { name: row.name, birth_year: row.birth_year }))
 }
 
-/// Patients with who they are, youngest first, and how many there are in all. `after` is the last one of the page before;
-/// at most one more than `limit` comes, which says that there is another page.
+/// Patients with who they are, and how many there are in all. At most one more than the limit comes, which says that there
+/// is another page.
 pub(super) async fn page(
     db: &Db,
-    search: Option<&str>,
-    after: Option<PatientId>,
-    limit: u64,
-) -> Result<(Vec<(patient::Model, Option<patient_person::Model>)>, u64), DbErr> {
+    wanted: &PatientQuery,
+) -> Result<(Vec<(patient::Model, Option<patient_person::Model>)>, u64), Problem> {
     let mut query = patient::Entity::find()
         .join(JoinType::LeftJoin, patient::Relation::Person.def())
         .filter(patient::Column::RemovedAt.is_null());
-    if let Some(search) = search {
+    if let Some(search) = wanted.search() {
         let any = Condition::any()
             .add(contains(Expr::col((patient::Entity, patient::Column::Pseudonym)), search))
             .add(contains(Expr::col((patient_person::Entity, patient_person::Column::Name)), search));
         query = query.filter(any);
     }
     let total = query.clone().count(db).await?;
-    if let Some(after) = after {
-        query = query.filter(patient::Column::Id.lt(after));
-    }
-    let patients = query.order_by_desc(patient::Column::Id).limit(limit + 1).all(db).await?;
+    let (keys, direction) = wanted.keys();
+    let patients = ordered(query, keys, direction, wanted.last()?).limit(wanted.limit() + 1).all(db).await?;
     let ids: Vec<PatientId> = patients.iter().map(|row| row.id).collect();
     let people = patient_person::Entity::find().filter(patient_person::Column::PatientId.is_in(ids)).all(db).await?;
     let mut people: BTreeMap<PatientId, patient_person::Model> =

@@ -175,6 +175,7 @@ impl Line {
         (self.n_wt, self.n_tc, self.n_et) = (Some(parts.wt), Some(parts.tc), Some(parts.et));
         let mm = mask.diameters_mm;
         (self.diameter_wt_mm, self.diameter_tc_mm, self.diameter_et_mm) = (mm.wt, mm.tc, mm.et);
+            tc: self.ml_tc,
         self.n_warnings = i32::try_from(mask.warnings.len()).ok();
     }
 

@@ -3,15 +3,14 @@
 use std::fmt;
 
 use sea_orm::sea_query::{Expr, ExprTrait, Query as Sql, SimpleExpr};
-use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, JoinType, Order, QueryFilter, QueryOrder, QuerySelect, RelationTrait, Select,
-};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait, Select};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::entity::{job, measurement, patient, patient_person, segmentation, study};
 use crate::error::Problem;
 use crate::ids::{ModelId, PatientId, StudyId};
+use crate::list::{Direction, by_number, number_value, ordered};
 use crate::patients::rows::contains;
 
 /// Which studies.
@@ -103,6 +102,12 @@ pub enum Sort {
     /// By whole tumour, the largest first.
     #[serde(rename = "-wt")]
     WtDown,
+    /// By tumour core.
+    #[serde(rename = "tc")]
+    Tc,
+    /// By tumour core, the largest first.
+    #[serde(rename = "-tc")]
+    TcDown,
     /// By enhancing tumour.
     #[serde(rename = "et")]
     Et,
@@ -115,10 +120,10 @@ pub enum Sort {
     /// Incomplete ones last.
     #[serde(rename = "-state")]
     StateDown,
-    /// By the patient's made name.
+    /// By the number in the patient's made name.
     #[serde(rename = "pseudonym")]
     Pseudonym,
-    /// By the patient's made name, the last first.
+    /// By the number in the patient's made name, the largest first.
     #[serde(rename = "-pseudonym")]
     PseudonymDown,
 }
@@ -211,41 +216,22 @@ impl StudyQuery {
     /// # Errors
     /// If the cursor is not one of ours.
     pub(crate) fn page(&self, all: Select<study::Entity>) -> Result<Select<study::Entity>, Problem> {
-        let (key, order) = self.order().key();
-        let id = Expr::col((study::Entity, study::Column::Id));
-        let mut page = all;
-        if let Some(cursor) = self.cursor.as_deref().filter(|cursor| !cursor.is_empty()) {
-            let (value, last) = self.order().read(cursor)?;
-            let last = Expr::value(last.to_string());
-            let (beyond, later) = match order {
-                Direction::Down => (key.clone().lt(value.clone()), id.clone().lt(last)),
-                Direction::Up => (key.clone().gt(value.clone()), id.clone().gt(last)),
-            };
-            page = page.filter(beyond.or(key.clone().eq(value).and(later)));
-        }
-        let order = Order::from(order);
-        Ok(page.order_by(key, order.clone()).order_by(id, order).limit(self.limit() + 1))
+        let (mut keys, direction) = self.order().keys();
+        keys.push(Expr::col((study::Entity, study::Column::Id)));
+        let last = match self.cursor.as_deref().filter(|cursor| !cursor.is_empty()) {
+            Some(cursor) => {
+                let (mut last, id) = self.order().read(cursor)?;
+                last.push(Expr::value(id.to_string()));
+                Some(last)
+            }
+            None => None,
+        };
+        Ok(ordered(all, keys, direction, last).limit(self.limit() + 1))
     }
 
     /// The cursor of a row.
     pub(crate) fn cursor_of(&self, of: &Sorted<'_>) -> String {
         format!("{}~{}", self.order().of(of), of.id)
-    }
-}
-
-/// Whether the smallest or the largest comes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Direction {
-    Up,
-    Down,
-}
-
-impl From<Direction> for Order {
-    fn from(direction: Direction) -> Self {
-        match direction {
-            Direction::Up => Self::Asc,
-            Direction::Down => Self::Desc,
-        }
     }
 }
 
@@ -263,29 +249,34 @@ pub(crate) struct Sorted<'a> {
     pub(crate) created_at: i64,
     pub(crate) date: Option<&'a str>,
     pub(crate) wt: Option<f64>,
+    pub(crate) tc: Option<f64>,
     pub(crate) et: Option<f64>,
     pub(crate) state: study::State,
     pub(crate) pseudonym: &'a str,
 }
 
 impl Sort {
-    /// The expression that is sorted by, never null, and the direction.
-    fn key(self) -> (SimpleExpr, Direction) {
-        let study = |column| Expr::col((study::Entity, column));
-        let ml = |column| Expr::col((measurement::Entity, column)).if_null(-1.0);
+    /// The expressions that are sorted by, never null, and the direction.
+    fn keys(self) -> (Vec<SimpleExpr>, Direction) {
+        let study = |column| vec![Expr::col((study::Entity, column))];
+        let date = || vec![Expr::col((study::Entity, study::Column::Date)).if_null("")];
+        let ml = |column| vec![Expr::col((measurement::Entity, column)).if_null(-1.0)];
+        let name = || by_number(Expr::col((patient::Entity, patient::Column::Pseudonym)));
         match self {
             Self::Youngest => (study(study::Column::CreatedAt), Direction::Down),
             Self::Oldest => (study(study::Column::CreatedAt), Direction::Up),
-            Self::Date => (study(study::Column::Date).if_null(""), Direction::Up),
-            Self::DateDown => (study(study::Column::Date).if_null(""), Direction::Down),
+            Self::Date => (date(), Direction::Up),
+            Self::DateDown => (date(), Direction::Down),
             Self::Wt => (ml(measurement::Column::MlWt), Direction::Up),
             Self::WtDown => (ml(measurement::Column::MlWt), Direction::Down),
+            Self::Tc => (ml(measurement::Column::MlTc), Direction::Up),
+            Self::TcDown => (ml(measurement::Column::MlTc), Direction::Down),
             Self::Et => (ml(measurement::Column::MlEt), Direction::Up),
             Self::EtDown => (ml(measurement::Column::MlEt), Direction::Down),
             Self::State => (study(study::Column::State), Direction::Up),
             Self::StateDown => (study(study::Column::State), Direction::Down),
-            Self::Pseudonym => (Expr::col((patient::Entity, patient::Column::Pseudonym)), Direction::Up),
-            Self::PseudonymDown => (Expr::col((patient::Entity, patient::Column::Pseudonym)), Direction::Down),
+            Self::Pseudonym => (name(), Direction::Up),
+            Self::PseudonymDown => (name(), Direction::Down),
         }
     }
 
@@ -295,6 +286,7 @@ impl Sort {
             Self::Youngest | Self::Oldest => of.created_at.to_string(),
             Self::Date | Self::DateDown => of.date.unwrap_or_default().to_owned(),
             Self::Wt | Self::WtDown => of.wt.unwrap_or(-1.0).to_string(),
+            Self::Tc | Self::TcDown => of.tc.unwrap_or(-1.0).to_string(),
             Self::Et | Self::EtDown => of.et.unwrap_or(-1.0).to_string(),
             Self::State | Self::StateDown => match of.state {
                 study::State::Incomplete => "incomplete".to_owned(),
@@ -304,21 +296,23 @@ impl Sort {
         }
     }
 
-    /// A cursor as value and id.
-    fn read(self, cursor: &str) -> Result<(SimpleExpr, StudyId), Problem> {
+    /// A cursor as values and id.
+    fn read(self, cursor: &str) -> Result<(Vec<SimpleExpr>, StudyId), Problem> {
         let wrong = || Problem::field("cursor", "It is not one that this list gave for this order.");
         let (value, id) = cursor.rsplit_once('~').ok_or_else(wrong)?;
         let id = id.parse().map_err(|_| wrong())?;
-        let value = match self {
-            Self::Youngest | Self::Oldest => Expr::value(value.parse::<i64>().map_err(|_| wrong())?),
-            Self::Wt | Self::WtDown | Self::Et | Self::EtDown => {
-                Expr::value(value.parse::<f64>().ok().filter(|ml| ml.is_finite()).ok_or_else(wrong)?)
+        if value.contains('\0') {
+            return Err(wrong()); // PostgreSQL knows no such text
+        }
+        let values = match self {
+            Self::Youngest | Self::Oldest => vec![Expr::value(value.parse::<i64>().map_err(|_| wrong())?)],
+            Self::Wt | Self::WtDown | Self::Tc | Self::TcDown | Self::Et | Self::EtDown => {
+                vec![Expr::value(value.parse::<f64>().ok().filter(|ml| ml.is_finite()).ok_or_else(wrong)?)]
             }
-            Self::Date | Self::DateDown | Self::State | Self::StateDown | Self::Pseudonym | Self::PseudonymDown => {
-                Expr::value(value.to_owned())
-            }
+            Self::Date | Self::DateDown | Self::State | Self::StateDown => vec![Expr::value(value.to_owned())],
+            Self::Pseudonym | Self::PseudonymDown => number_value(value),
         };
-        Ok((value, id))
+        Ok((values, id))
     }
 }
 
@@ -389,15 +383,16 @@ mod tests {
             created_at: 7,
             date: Some("2026-01-02"),
             wt: Some(0.1 + 0.2),
+            tc: Some(0.1),
             et: None,
             state: study::State::Ready,
             pseudonym: "P-0001",
         };
-        for sort in [Sort::Youngest, Sort::Date, Sort::WtDown, Sort::Et, Sort::State, Sort::Pseudonym] {
+        for sort in [Sort::Youngest, Sort::Date, Sort::WtDown, Sort::Tc, Sort::Et, Sort::State, Sort::Pseudonym] {
             let query = StudyQuery { sort: Some(sort), ..StudyQuery::default() };
             assert_eq!(sort.read(&query.cursor_of(&of)).unwrap().1, id, "{sort}");
         }
-        for bad in ["", "x", "7~x", "NaN~", "x~x~x"] {
+        for bad in ["", "x", "7~x", "NaN~", "x~x~x", "\0~x"] {
             assert!(Sort::WtDown.read(bad).is_err(), "{bad}");
         }
     }

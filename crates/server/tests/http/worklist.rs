@@ -59,6 +59,8 @@ async fn studies_are_found_sorted_and_paged() {
         "-date",
         "wt",
         "-wt",
+        "tc",
+        "-tc",
         "et",
         "-et",
         "state",
@@ -138,6 +140,46 @@ async fn patients_are_named_and_followed_over_time() {
     let rest =
         owner.get(&format!("/api/v1/patients?limit=2&cursor={}", page["next"].as_str().unwrap())).send().await.json();
     assert_eq!(rest["items"][0]["pseudonym"], "P-0001");
+}
+
+#[tokio::test]
+async fn patients_are_sorted_and_paged() {
+    let site = Site::open().await;
+    let owner = site.owner().await;
+    four(&owner).await;
+    let ask = async |query: &str| owner.get(&format!("/api/v1/patients?{query}")).send().await.json();
+    // As the ten-thousandth patient would be called, and a study without a date of theirs.
+    let sql = "UPDATE patient SET pseudonym = 'P-10000' WHERE pseudonym = 'P-0002'";
+    sea_orm::ConnectionTrait::execute_unprepared(&site.app.db, sql).await.unwrap();
+    let names = |list: &Value| -> Vec<String> {
+        list["items"].as_array().unwrap().iter().map(|one| one["pseudonym"].as_str().unwrap().to_owned()).collect()
+    };
+    for (sort, expected) in [
+        ("", ["P-0003", "P-10000", "P-0001"]),
+        ("-created_at", ["P-0003", "P-10000", "P-0001"]),
+        ("created_at", ["P-0001", "P-10000", "P-0003"]),
+        ("pseudonym", ["P-0001", "P-0003", "P-10000"]),
+        ("-pseudonym", ["P-10000", "P-0003", "P-0001"]),
+        ("studies", ["P-10000", "P-0003", "P-0001"]),
+        ("-studies", ["P-0001", "P-0003", "P-10000"]),
+    ] {
+        let sort = if sort.is_empty() { String::new() } else { format!("sort={sort}&") };
+        assert_eq!(names(&ask(&sort).await), expected, "{sort}");
+        let (mut seen, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = ask(&format!("{sort}limit=1&cursor={cursor}")).await;
+            assert_eq!(page["total"], 3, "{sort}");
+            seen.extend(names(&page));
+            let Some(next) = page["next"].as_str() else { break };
+            cursor = escaped(next);
+        }
+        assert_eq!(seen, expected, "{sort}: each once");
+    }
+    refused(&owner.get("/api/v1/patients?cursor=x").send().await, 422, "invalid");
+    refused(&owner.get("/api/v1/patients?sort=pseudonym&cursor=%00~x").send().await, 422, "invalid");
+    let studies = owner.get("/api/v1/studies?sort=pseudonym").send().await.json();
+    let last = studies["items"].as_array().unwrap().last().unwrap();
+    assert_eq!(last["patient"]["pseudonym"], "P-10000", "by number");
 }
 
 #[tokio::test]
