@@ -17,6 +17,7 @@ use crate::events::Events;
 use crate::files::Files;
 use crate::frame::limits::Limiter;
 use crate::studies::pictures::Pictures;
+use crate::uploads::Rooms;
 
 /// The application as a value: a test calls it without a socket.
 #[derive(Clone, Debug)]
@@ -37,6 +38,8 @@ pub struct App {
     pub limiter: Arc<Limiter>,
     /// Volumes and small pictures that were read lately.
     pub pictures: Arc<Pictures>,
+    /// What is on its way into uploads.
+    pub rooms: Rooms,
     /// Cancelled when the server is asked to end: streams end then.
     pub closing: CancellationToken,
 }
@@ -80,6 +83,7 @@ impl App {
             limiter: Arc::new(Limiter::of(&config.limits)),
             config: Arc::new(config),
             pictures: Arc::new(Pictures::open()),
+            rooms: Rooms::default(),
             closing: CancellationToken::new(),
         })
     }

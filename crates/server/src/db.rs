@@ -109,7 +109,8 @@ impl Db {
         self.connection.get_database_backend()
     }
 
-    /// Begins to write: all of it is there after [`Write::commit`], nothing if it is dropped before.
+    /// Begins to write: all of it is there after [`crate::audit::commit`] or [`Write::commit_unrecorded`], nothing if it is
+    /// dropped before.
     ///
     /// # Errors
     /// Those of the database.
@@ -167,11 +168,12 @@ pub struct Write {
 }
 
 impl Write {
-    /// Makes it so.
+    /// Makes it so without an entry in the audit log: for what no person did to patients' data, such as leases and visits.
+    /// What a person did is committed by [`crate::audit::commit`].
     ///
     /// # Errors
     /// Those of the database; nothing was written then.
-    pub async fn commit(self) -> Result<(), DbErr> {
+    pub async fn commit_unrecorded(self) -> Result<(), DbErr> {
         self.transaction.commit().await
     }
 }

@@ -8,6 +8,7 @@ use segment::phantom::{FULL_SHAPE, Phantom, phantom};
 
 use crate::accounts::Person;
 use crate::app::App;
+use crate::audit::{self, Action, Kind, Object};
 use crate::config::Demo;
 use crate::entity::{patient, setting};
 use crate::error::Problem;
@@ -44,9 +45,11 @@ pub async fn first_start(app: &App) -> Result<bool, Problem> {
 pub(crate) async fn make(app: &App, shape: [usize; 3]) -> Result<(), Problem> {
     let files = tokio::task::spawn_blocking(move || files(&phantom(SEED, shape))).await??;
     let person = Person::command_line();
-    let upload = rows::open(&app.db, person.key()).await?;
+    let write = app.db.write().await?;
+    let (upload, _) = rows::open(&write, person.key()).await?;
+    audit::commit(write, &person, Action::Create, Object::one(Kind::Upload, upload)).await?;
     for (name, bytes) in files {
-        receive_bytes(app, upload, &name, bytes).await?;
+        receive_bytes(app, &person, upload, (&name, bytes)).await?;
     }
     let key = rows::only_group(&app.db, upload).await?;
     let group = CommitGroup {

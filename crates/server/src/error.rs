@@ -83,6 +83,7 @@ codes! {
     Interrupted "interrupted" BAD_REQUEST "The file did not arrive in full.";
     FileDamaged "file_damaged" INTERNAL_SERVER_ERROR "A stored file is missing or damaged.";
     FileRefused "file_refused" UNPROCESSABLE_ENTITY "The file cannot be used.";
+    TooManyUploads "too_many_uploads" CONFLICT "Too many uploads are open.";
     UploadClosed "upload_closed" CONFLICT "The upload has become studies already.";
     UploadFull "upload_full" PAYLOAD_TOO_LARGE "Too much is waiting in unfinished uploads.";
     UploadNotReady "upload_not_ready" UNPROCESSABLE_ENTITY "The files cannot become a study as they are.";

@@ -73,12 +73,13 @@ pub fn app(app: App) -> Router {
 /// Makes the application ready, and begins what goes on beside requests until `app.closing`.
 ///
 /// # Errors
-/// If the model inside the program cannot be written into the database.
+/// If the model inside the program, or what the last start left behind, cannot be written into the database.
 pub async fn tend(app: &App) -> Result<(), Problem> {
     models::register_embedded(&app.db).await?;
+    uploads::cut_off(&app.db).await?;
     tokio::spawn(jobs::watch::run(app.db.clone(), app.events.clone(), app.closing.clone()));
     let ages = upkeep::Ages::of(app.config.bin_days);
-    tokio::spawn(upkeep::tend(app.db.clone(), app.files.clone(), app.audit.clone(), ages, app.closing.clone()));
+    tokio::spawn(upkeep::tend(app.db.clone(), app.files.clone(), ages, app.closing.clone()));
     tokio::spawn(make_demo(app.clone()));
     tokio::spawn(forget(app.clone()));
     Ok(())

@@ -1,6 +1,6 @@
 //! `glioscope restore`: a backup into an empty store.
 
-use server::audit::Action;
+use server::accounts::Person;
 use server::upkeep::{RestoreReport, restore};
 
 use crate::Outcome;
@@ -12,8 +12,7 @@ use crate::show::{self, Show};
 pub(crate) fn run(args: &Restore, show: Show) -> anyhow::Result<Outcome> {
     let report = block_on(async {
         let store = Store::at(args.place.config()?).await?;
-        let report = restore(&store.db, &store.files, &args.folder).await?;
-        store.record(Action::Restore, "restore").await?;
+        let report = restore(&store.db, &store.files, &args.folder, &Person::command_line()).await?;
         store.db.close().await?;
         Ok(report)
     })?;

@@ -23,12 +23,19 @@ impl Store {
     pub(crate) async fn open(place: &Place) -> anyhow::Result<Self> {
         let config = place.config()?;
         if !config.files_folder().is_dir() {
-            bail!("{}: there is no store here; name its folder with --data DIR", config.data.display());
+            bail!(
+                "{}: there is no store here; name its folder with --data DIR, or make one with `glioscope serve` or \
+                 `glioscope migrate`",
+                config.data.display()
+            );
         }
         let store = Self::at(config).await?;
         match store.db.pending().await? {
             0 => Ok(store),
-            n => bail!("the tables are {n} steps behind this version; bring them up with `glioscope migrate`"),
+            n => bail!(
+                "the database is older than this version of the program ({n} steps); make a backup with the older version, \
+                 then bring it up with `glioscope migrate`"
+            ),
         }
     }
 

@@ -5,16 +5,16 @@ use std::io::BufRead as _;
 use anyhow::{Context, bail};
 use serde::Serialize;
 use server::accounts::rows::{self, Change, NewUser, Standing};
-use server::accounts::{Person, Role, account_name, made_password};
-use server::app::App;
+use server::accounts::{Passwords, Person, Role, account_name, made_password};
 use server::audit::{self, Action, Kind, Object};
 use server::entity::user::Model;
 use server::error::Problem;
 use server::text::rfc3339;
 
 use crate::Outcome;
-use crate::args::{self, RoleName, User, UserAdd, UserChange, UserList};
+use crate::args::{RoleName, User, UserAdd, UserChange, UserList};
 use crate::commands::place::block_on;
+use crate::commands::store::Store;
 use crate::show::{self, Show, table};
 
 pub(crate) fn run(args: &User, show: Show) -> anyhow::Result<Outcome> {
@@ -29,21 +29,22 @@ pub(crate) fn run(args: &User, show: Show) -> anyhow::Result<Outcome> {
 }
 
 async fn add(args: &UserAdd, show: Show) -> anyhow::Result<()> {
-    let app = open(&args.place).await?;
+    let store = Store::open(&args.place).await?;
     let name = account_name(&args.name).map_err(said)?;
     let password = if args.password_stdin { Password::read()? } else { Password::make()? };
-    let password_hash = app.accounts.passwords.hash(password.text.clone()).await.map_err(said)?;
+    let password_hash = Passwords::open().hash(password.text.clone()).await.map_err(said)?;
     let new = NewUser { name, password_hash, role: args.role.into() };
-    let user = rows::create_user(&app.db, new).await.map_err(said)?;
+    let write = store.db.write().await?;
+    let user = rows::create_user(&write, new).await.map_err(said)?;
     let object = Object::one(Kind::User, user.id).with(serde_json::json!({"role": user.role}));
-    audit::record(&app, &Person::command_line(), Action::Create, object).await.map_err(said)?;
+    audit::commit(write, &Person::command_line(), Action::Create, object).await.map_err(said)?;
     show.note(format_args!("{} is {}", user.name, user.role.as_str()));
     password.tell()
 }
 
 async fn change(args: &UserChange, show: Show) -> anyhow::Result<()> {
-    let app = open(&args.place).await?;
-    let Some(user) = rows::user_named(&app.db, &args.name).await? else {
+    let store = Store::open(&args.place).await?;
+    let Some(user) = rows::user_named(&store.db, &args.name).await? else {
         bail!("there is no account {:?}; `glioscope user list` names them", args.name);
     };
     let password = match (args.new_password, args.password_stdin) {
@@ -52,7 +53,7 @@ async fn change(args: &UserChange, show: Show) -> anyhow::Result<()> {
         (false, false) => None,
     };
     let password_hash = match &password {
-        Some(password) => Some(app.accounts.passwords.hash(password.text.clone()).await.map_err(said)?),
+        Some(password) => Some(Passwords::open().hash(password.text.clone()).await.map_err(said)?),
         None => None,
     };
     let standing = match (args.close, args.open) {
@@ -61,14 +62,15 @@ async fn change(args: &UserChange, show: Show) -> anyhow::Result<()> {
         (false, false) => None,
     };
     let wish = Change { role: args.role.map(Role::from), password_hash, standing };
-    let user = rows::change_user(&app.db, user.id, wish).await.map_err(said)?;
+    let write = store.db.write().await?;
+    let user = rows::change_user(&write, user.id, wish).await.map_err(said)?;
     let detail = serde_json::json!({
         "role": args.role.map(|role| Role::from(role).as_str()),
         "password": password.is_some(),
         "disabled": standing.map(|standing| standing == Standing::Closed),
     });
     let object = Object::one(Kind::User, user.id).with(detail);
-    audit::record(&app, &Person::command_line(), Action::Change, object).await.map_err(said)?;
+    audit::commit(write, &Person::command_line(), Action::Change, object).await.map_err(said)?;
     show.note(format_args!("{} is changed", user.name));
     password.map_or(Ok(()), |password| password.tell())
 }
@@ -82,14 +84,14 @@ struct Row {
 }
 
 async fn list(args: &UserList, show: Show) -> anyhow::Result<()> {
-    let app = open(&args.place).await?;
+    let store = Store::open(&args.place).await?;
     let row = |user: Model| Row {
         name: user.name,
         role: user.role,
         created_at: rfc3339(user.created_at),
         disabled_at: user.disabled_at.map(rfc3339),
     };
-    let users: Vec<Row> = rows::users(&app.db).await?.into_iter().map(row).collect();
+    let users: Vec<Row> = rows::users(&store.db).await?.into_iter().map(row).collect();
     if show.is_json() {
         return show::json(&users);
     }
@@ -100,10 +102,6 @@ async fn list(args: &UserList, show: Show) -> anyhow::Result<()> {
         vec![user.name, user.role.as_str().to_owned(), user.created_at, user.disabled_at.unwrap_or_default()]
     };
     show::result(&table(&["name", "role", "since", "closed"], 4, users.into_iter().map(cells).collect()))
-}
-
-async fn open(place: &args::Place) -> anyhow::Result<App> {
-    Ok(App::open(place.config()?).await?)
 }
 
 /// A password, and whether the person knows it.

@@ -101,7 +101,7 @@ impl Store {
     pub(crate) async fn wish(&self, study: StudyId) -> JobId {
         let within = self.db.write().await.unwrap();
         let row = self.queue.enqueue(&within, Order { study, model: Some(self.model), by: None }).await.unwrap();
-        within.commit().await.unwrap();
+        within.commit_unrecorded().await.unwrap();
         row.id
     }
 

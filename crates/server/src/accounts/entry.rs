@@ -11,7 +11,6 @@ use tokio::sync::watch;
 use super::{Person, secret};
 use crate::accounts::identity::{Asked, Identity, login_is_demanded, open_session};
 use crate::app::App;
-use crate::audit::{self, Action, Kind, Object};
 use crate::error::{Code, Problem};
 
 /// The secret of the link that is good now.
@@ -72,9 +71,7 @@ pub async fn enter(
     if method != Method::GET || !app.accounts.entry.spend(&link.token)? {
         return Ok(refused());
     }
-    let cookie = open_session(&app, &asked, None).await?;
-    audit::record(&app, &Person::local(), Action::LogIn, Object::all(Kind::Session)).await?;
-    Ok(home(cookie))
+    Ok(home(open_session(&app, &asked, &Person::local()).await?))
 }
 
 /// A page, because a person reads it in a browser.

@@ -11,11 +11,11 @@ use axum::response::Response;
 
 use super::{Person, Via, rows, secret};
 use crate::app::App;
+use crate::audit::{self, Action, Entry, Kind, Object};
 use crate::config::Config;
 use crate::db::now;
 use crate::entity::api_token::Scope;
 use crate::error::{Code, Problem};
-use crate::ids::UserId;
 
 /// A session's last visit is written this often, so that reads do not write.
 const VISIT_MS: i64 = 60_000;
@@ -137,24 +137,37 @@ pub async fn login_is_demanded(app: &App, asked: &Asked) -> Result<bool, Problem
     Ok(app.accounts.exist(&app.db).await?)
 }
 
-/// Opens a session; the headers set its cookie.
+/// Opens a session and records who came in; the headers set its cookie.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn open_session(app: &App, asked: &Asked, user: Option<UserId>) -> Result<HeaderMap, Problem> {
+pub async fn open_session(app: &App, asked: &Asked, person: &Person) -> Result<HeaderMap, Problem> {
     let token = secret::random()?;
     let days = i64::from(app.config.session_days.max(1));
-    rows::open_session(&app.db, secret::sha(&token), user, now() + days * DAY_MS).await?;
+    let write = app.db.write().await?;
+    rows::open_session(&write, secret::sha(&token), person.user, now() + days * DAY_MS).await?;
+    let object = person.user.map_or_else(|| Object::all(Kind::Session), |user| Object::one(Kind::Session, user));
+    audit::commit(write, person, Action::LogIn, object).await?;
     cookie_headers(app, asked, &token, days * DAY_MS / 1000)
 }
 
-/// Closes the session of a request; the headers remove its cookie.
+/// Closes the session of a request and records whose it was; the headers remove its cookie.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn close_session(app: &App, asked: &Asked, headers: &HeaderMap) -> Result<HeaderMap, Problem> {
+pub async fn close_session(
+    app: &App,
+    asked: &Asked,
+    headers: &HeaderMap,
+    person: Option<&Person>,
+) -> Result<HeaderMap, Problem> {
     if let Some(token) = cookie(headers, &cookie_name(app, asked)) {
-        rows::close_session(&app.db, secret::sha(token)).await?;
+        let write = app.db.write().await?;
+        if rows::close_session(&write, secret::sha(token)).await? {
+            let entry = |person: &Person| Entry::of(person, Action::LogOut, Object::one(Kind::Session, person.key()));
+            let entries: Vec<Entry> = person.map(entry).into_iter().collect(); // one that had ended is nobody's any more
+            audit::commit_all(write, &entries).await?;
+        }
     }
     cookie_headers(app, asked, "", 0)
 }
@@ -172,13 +185,11 @@ async fn who(app: &App, asked: &Asked, parts: &Parts) -> Result<Person, Problem>
         Some(session) if session.expires_at > now => session,
         _ => return Err(nobody(app, asked).await?),
     };
-    let person = match session.user_id {
-        None if login_is_demanded(app, asked).await? => return Err(nobody(app, asked).await?),
-        None => Person::local(),
-        Some(id) => match rows::active_user(&app.db, id).await? {
-            Some(user) => Person::with_account(user.id, user.name, user.role, Via::Page),
-            None => return Err(nobody(app, asked).await?),
-        },
+    let is_open = app.config.is_local() && !asked.forwarded && !session.has_accounts();
+    let person = match (session.user_id, session.name, session.role) {
+        (None, ..) if is_open => Person::local(),
+        (Some(id), Some(name), Some(role)) => Person::with_account(id, name, role, Via::Page),
+        _ => return Err(nobody(app, asked).await?),
     };
     if now - session.seen_at > VISIT_MS {
         rows::visit(&app.db, sha, now + i64::from(app.config.session_days.max(1)) * DAY_MS).await?;

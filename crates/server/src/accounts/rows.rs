@@ -1,8 +1,10 @@
 //! Accounts, sessions and tokens in the database.
 
 use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, FromQueryResult, JoinType, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect,
 };
 
 use crate::db::{Db, Write, now};
@@ -56,9 +58,8 @@ pub struct NewUser {
 ///
 /// # Errors
 /// [`Code::FirstIsAdmin`], [`Code::NameTaken`], or those of the database.
-pub async fn create_user(db: &Db, new: NewUser) -> Result<user::Model, Problem> {
-    let write = db.write().await?;
-    if new.role != Role::Admin && user::Entity::find().limit(1).one(&write).await?.is_none() {
+pub async fn create_user(write: &Write, new: NewUser) -> Result<user::Model, Problem> {
+    if new.role != Role::Admin && user::Entity::find().limit(1).one(write).await?.is_none() {
         let detail = "The first account must be an administrator: nobody else could make the next one.";
         return Err(Problem::new(Code::FirstIsAdmin, detail));
     }
@@ -70,9 +71,7 @@ pub async fn create_user(db: &Db, new: NewUser) -> Result<user::Model, Problem> 
         created_at: Set(now()),
         disabled_at: Set(None),
     };
-    let user = row.insert(&write).await?;
-    write.commit().await?;
-    Ok(user)
+    Ok(row.insert(write).await?)
 }
 
 /// What shall be different.
@@ -99,12 +98,11 @@ pub enum Standing {
 ///
 /// # Errors
 /// [`Code::NotFound`], [`Code::LastAdmin`], or those of the database.
-pub async fn change_user(db: &Db, id: UserId, change: Change) -> Result<user::Model, Problem> {
-    let write = db.write().await?;
-    let before = user::Entity::find_by_id(id).one(&write).await?.ok_or_else(|| Problem::not_found("account"))?;
+pub async fn change_user(write: &Write, id: UserId, change: Change) -> Result<user::Model, Problem> {
+    let before = user::Entity::find_by_id(id).one(write).await?.ok_or_else(|| Problem::not_found("account"))?;
     let (closed, other_password) = (change.standing == Some(Standing::Closed), change.password_hash.is_some());
     let loses = closed || change.role.is_some_and(|role| role != Role::Admin);
-    if loses && before.role == Role::Admin && before.disabled_at.is_none() && !other_admin(&write, id).await? {
+    if loses && before.role == Role::Admin && before.disabled_at.is_none() && !other_admin(write, id).await? {
         let detail = "This is the only administrator; please make another one first.";
         return Err(Problem::new(Code::LastAdmin, detail));
     }
@@ -118,14 +116,13 @@ pub async fn change_user(db: &Db, id: UserId, change: Change) -> Result<user::Mo
     if let Some(standing) = change.standing {
         row.disabled_at = Set((standing == Standing::Closed).then(now));
     }
-    let user = row.update(&write).await?;
+    let user = row.update(write).await?;
     if closed || other_password {
-        session::Entity::delete_many().filter(session::Column::UserId.eq(id)).exec(&write).await?;
+        session::Entity::delete_many().filter(session::Column::UserId.eq(id)).exec(write).await?;
     }
     if closed {
-        api_token::Entity::delete_many().filter(api_token::Column::UserId.eq(id)).exec(&write).await?;
+        api_token::Entity::delete_many().filter(api_token::Column::UserId.eq(id)).exec(write).await?;
     }
-    write.commit().await?;
     Ok(user)
 }
 
@@ -140,14 +137,49 @@ async fn other_admin(write: &Write, than: UserId) -> Result<bool, DbErr> {
     Ok(admins.iter().any(|admin| admin.id != than))
 }
 
-pub(super) async fn session(db: &Db, sha: Sha) -> Result<Option<session::Model>, DbErr> {
-    session::Entity::find_by_id(sha).one(db).await
+/// A session, whose it is, and whether anybody has an account: every request asks, so it is one query.
+#[derive(Debug, FromQueryResult)]
+pub(super) struct Visitor {
+    pub(super) user_id: Option<UserId>,
+    pub(super) seen_at: i64,
+    pub(super) expires_at: i64,
+    /// The account's, unless it was closed.
+    pub(super) name: Option<String>,
+    pub(super) role: Option<Role>,
+    accounts: i32,
+}
+
+impl Visitor {
+    /// Whether there is an account.
+    pub(super) fn has_accounts(&self) -> bool {
+        self.accounts != 0
+    }
+}
+
+pub(super) async fn session(db: &Db, sha: Sha) -> Result<Option<Visitor>, DbErr> {
+    let of = session::Entity::belongs_to(user::Entity).from(session::Column::UserId).to(user::Column::Id);
+    let of = of.on_condition(|_, user| Expr::col((user, user::Column::DisabledAt)).is_null().into());
+    let any = Query::select().expr(Expr::value(1)).from(user::Entity).to_owned();
+    let accounts: Expr = Expr::case(Expr::exists(any), 1).finally(0).into();
+    session::Entity::find_by_id(sha)
+        .join(JoinType::LeftJoin, of.into())
+        .select_only()
+        .columns([session::Column::UserId, session::Column::SeenAt, session::Column::ExpiresAt])
+        .columns([user::Column::Name, user::Column::Role])
+        .column_as(accounts, "accounts")
+        .into_model()
+        .one(db)
+        .await
 }
 
 /// Opens a session, and forgets those that have ended.
-pub(super) async fn open_session(db: &Db, sha: Sha, user_id: Option<UserId>, expires_at: i64) -> Result<(), DbErr> {
-    let write = db.write().await?;
-    session::Entity::delete_many().filter(session::Column::ExpiresAt.lte(now())).exec(&write).await?;
+pub(super) async fn open_session(
+    write: &Write,
+    sha: Sha,
+    user_id: Option<UserId>,
+    expires_at: i64,
+) -> Result<(), DbErr> {
+    session::Entity::delete_many().filter(session::Column::ExpiresAt.lte(now())).exec(write).await?;
     let row = session::ActiveModel {
         token_sha: Set(sha),
         user_id: Set(user_id),
@@ -155,8 +187,8 @@ pub(super) async fn open_session(db: &Db, sha: Sha, user_id: Option<UserId>, exp
         seen_at: Set(now()),
         expires_at: Set(expires_at),
     };
-    session::Entity::insert(row).exec_without_returning(&write).await?;
-    write.commit().await
+    session::Entity::insert(row).exec_without_returning(write).await?;
+    Ok(())
 }
 
 /// Notes that a session was used.
@@ -168,13 +200,12 @@ pub(super) async fn visit(db: &Db, sha: Sha, expires_at: i64) -> Result<(), DbEr
         .filter(session::Column::TokenSha.eq(sha))
         .exec(&write)
         .await?;
-    write.commit().await
+    write.commit_unrecorded().await
 }
 
-pub(super) async fn close_session(db: &Db, sha: Sha) -> Result<(), DbErr> {
-    let write = db.write().await?;
-    session::Entity::delete_by_id(sha).exec(&write).await?;
-    write.commit().await
+/// Closes a session; whether there was one.
+pub(super) async fn close_session(write: &Write, sha: Sha) -> Result<bool, DbErr> {
+    Ok(session::Entity::delete_by_id(sha).exec(write).await?.rows_affected > 0)
 }
 
 pub(super) async fn token(db: &Db, sha: Sha) -> Result<Option<api_token::Model>, DbErr> {
@@ -190,25 +221,19 @@ pub(super) async fn tokens(db: &Db, user: UserId) -> Result<Vec<api_token::Model
 /// Tokens that one account may have.
 const TOKENS: u64 = 50;
 
-pub(super) async fn create_token(db: &Db, row: api_token::Model) -> Result<api_token::Model, Problem> {
-    let write = db.write().await?;
+pub(super) async fn create_token(write: &Write, row: api_token::Model) -> Result<api_token::Model, Problem> {
     let own = api_token::Entity::find().filter(api_token::Column::UserId.eq(row.user_id));
-    if own.count(&write).await? >= TOKENS {
+    if own.count(write).await? >= TOKENS {
         return Err(Problem::new(Code::Conflict, "An account has at most 50 tokens; please delete some."));
     }
     let row: api_token::ActiveModel = row.into();
-    let row = row.reset_all().insert(&write).await?;
-    write.commit().await?;
-    Ok(row)
+    Ok(row.reset_all().insert(write).await?)
 }
 
 /// Deletes one of an account's own tokens; whether there was one.
-pub(super) async fn delete_token(db: &Db, user: UserId, id: TokenId) -> Result<bool, DbErr> {
-    let write = db.write().await?;
+pub(super) async fn delete_token(write: &Write, user: UserId, id: TokenId) -> Result<bool, DbErr> {
     let own = api_token::Entity::delete_by_id(id).filter(api_token::Column::UserId.eq(user));
-    let gone = own.exec(&write).await?.rows_affected > 0;
-    write.commit().await?;
-    Ok(gone)
+    Ok(own.exec(write).await?.rows_affected > 0)
 }
 
 /// Notes that a token was used.
@@ -219,5 +244,5 @@ pub(super) async fn use_token(db: &Db, id: TokenId) -> Result<(), DbErr> {
         .filter(api_token::Column::Id.eq(id))
         .exec(&write)
         .await?;
-    write.commit().await
+    write.commit_unrecorded().await
 }

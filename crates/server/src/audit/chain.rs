@@ -1,12 +1,15 @@
 //! The chain of hashes: how entries are appended, and how it is verified.
 
 use sea_orm::ActiveValue::{NotSet, Set};
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, SqlErr};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, SqlErr,
+};
 use sha2::{Digest as _, Sha256};
 
 use super::Entry;
-use crate::db::{Db, now};
-use crate::entity::{Json, audit};
+use crate::db::{Db, Write, now};
+use crate::entity::{Json, audit, setting};
 use crate::ids::Sha;
 
 /// Before the first entry.
@@ -14,10 +17,13 @@ fn origin() -> String {
     Sha([0; 32]).to_string()
 }
 
-/// Another process may have appended in between: the unique `previous_hash` refuses ours, and it is tried again.
+/// A transaction that met another one is tried again so often.
 const TRIES: usize = 20;
 
-/// Appends entries in one transaction.
+/// The setting whose row is held by whoever appends, so that nobody else reads the same end of the chain.
+const END: &str = "audit_end";
+
+/// Appends entries in a transaction of their own.
 pub(super) async fn append(db: &Db, entries: &[Entry]) -> Result<(), DbErr> {
     let mut tries = 1;
     loop {
@@ -35,7 +41,15 @@ fn is_overtaken(error: &DbErr) -> bool {
 
 async fn try_append(db: &Db, entries: &[Entry]) -> Result<(), DbErr> {
     let write = db.write().await?;
-    let last = audit::Entity::find().order_by_desc(audit::Column::Id).one(&write).await?;
+    put(&write, entries).await?;
+    write.commit_unrecorded().await
+}
+
+/// Appends entries within a transaction, which holds the chain's end until it ends. So it comes last, right before the
+/// commit: whoever waited for another row meanwhile could wait for ever.
+pub(super) async fn put(write: &Write, entries: &[Entry]) -> Result<(), DbErr> {
+    hold_end(write).await?;
+    let last = audit::Entity::find().order_by_desc(audit::Column::Id).one(write).await?;
     let mut previous = last.map_or_else(origin, |last| last.hash);
     let at = now();
     let mut rows = Vec::with_capacity(entries.len());
@@ -65,8 +79,18 @@ async fn try_append(db: &Db, entries: &[Entry]) -> Result<(), DbErr> {
             hash: Set(row.hash),
         });
     }
-    audit::Entity::insert_many(rows).exec_without_returning(&write).await?;
-    write.commit().await
+    audit::Entity::insert_many(rows).exec_without_returning(write).await?;
+    Ok(())
+}
+
+async fn hold_end(write: &Write) -> Result<(), DbErr> {
+    if write.get_database_backend() == DbBackend::Sqlite {
+        return Ok(()); // one transaction writes at a time
+    }
+    let end = setting::ActiveModel { name: Set(END.to_owned()), value: Set(String::new()) };
+    let known = OnConflict::column(setting::Column::Name).update_column(setting::Column::Name).to_owned();
+    setting::Entity::insert(end).on_conflict(known).exec_without_returning(write).await?;
+    Ok(())
 }
 
 /// Over every field but the number, each with its length before it, so that no two entries read alike.

@@ -1,8 +1,11 @@
 //! Who did what, and when: append-only, each entry bound to the one before it by a hash.
 //!
-//! A changed, removed or inserted entry breaks the chain, and `glioscope check` says where. Entries are written
-//! by one task that takes all that wait into one transaction: a read costs one entry, and a thousand reads a
-//! second must not cost a thousand commits. A request goes on when its entry is in the database, not before.
+//! A changed, removed or inserted entry breaks the chain, and `glioscope check` says where.
+//!
+//! A change and its entry are one transaction ([`commit`]): a change that is not recorded is not there, and an entry
+//! of a change that failed neither. Entries of reads ([`record`]) are written by one task that takes all that wait
+//! into one transaction: a thousand reads a second must not cost a thousand commits. A request goes on when its entry
+//! is in the database, not before.
 
 mod chain;
 mod routes;
@@ -13,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::accounts::Person;
 use crate::app::App;
-use crate::db::Db;
+use crate::db::{Db, Write};
 use crate::error::{Code, Problem};
 
 pub use chain::{Broken, Verdict, verify};
@@ -147,10 +150,17 @@ impl Object {
 
 /// An entry on its way into the log.
 #[derive(Clone, Debug)]
-pub(crate) struct Entry {
+pub struct Entry {
     user_key: String,
     action: Action,
     object: Object,
+}
+
+impl Entry {
+    /// Who did what to what.
+    pub fn of(person: &Person, action: Action, object: Object) -> Self {
+        Self { user_key: person.key().to_owned(), action, object }
+    }
 }
 
 type Waiting = (Entry, oneshot::Sender<Result<(), DbErr>>);
@@ -186,17 +196,37 @@ impl Audit {
     /// [`Code::Unavailable`]: what cannot be recorded must not be done.
     pub async fn record(&self, person: &Person, action: Action, object: Object) -> Result<(), Problem> {
         let (tell, told) = oneshot::channel();
-        let entry = Entry { user_key: person.key().to_owned(), action, object };
-        let unwritten = |cause: String| {
-            Problem::new(Code::Unavailable, "The audit log cannot be written, so nothing was done.").caused_by(cause)
-        };
-        self.0.send((entry, tell)).await.map_err(|_| unwritten("its task has ended".to_owned()))?;
-        let outcome = told.await.map_err(|_| unwritten("its task has ended".to_owned()))?;
-        outcome.map_err(|error| unwritten(error.to_string()))
+        let sent = self.0.send((Entry::of(person, action, object), tell)).await;
+        sent.map_err(|_| unwritten("its task has ended"))?;
+        told.await.map_err(|_| unwritten("its task has ended"))?.map_err(unwritten)
     }
 }
 
-/// Writes an entry; back when it is in the database. Call it before the answer's first byte.
+fn unwritten(cause: impl ToString) -> Problem {
+    Problem::new(Code::Unavailable, "The audit log cannot be written, so nothing was done.").caused_by(cause)
+}
+
+/// Makes a change so, with the entry that says who made it: both are there afterwards, or neither.
+///
+/// # Errors
+/// [`Code::Unavailable`]: what cannot be recorded is not done.
+pub async fn commit(write: Write, person: &Person, action: Action, object: Object) -> Result<(), Problem> {
+    commit_all(write, &[Entry::of(person, action, object)]).await
+}
+
+/// As [`commit`], for several changes at once.
+///
+/// # Errors
+/// As [`commit`].
+pub async fn commit_all(write: Write, entries: &[Entry]) -> Result<(), Problem> {
+    if !entries.is_empty() {
+        chain::put(&write, entries).await.map_err(unwritten)?;
+    }
+    Ok(write.commit_unrecorded().await?)
+}
+
+/// Writes the entry of a read; back when it is in the database. Call it before the answer's first byte. Changes are
+/// recorded by [`commit`].
 ///
 /// # Errors
 /// [`Code::Unavailable`]: what cannot be recorded must not be done.

@@ -73,7 +73,6 @@ async fn list(State(app): State<App>, person: Person, Query(which): Query<Which>
     if !(1..=1000).contains(&limit) {
         return Err(Problem::field("limit", "From 1 to 1000."));
     }
-    record(&app, &person, Action::List, Object::all(Kind::Audit)).await?;
     let mut found = audit::Entity::find();
     let wanted = [
         (audit::Column::UserKey, which.user_key),
@@ -82,13 +81,14 @@ async fn list(State(app): State<App>, person: Person, Query(which): Query<Which>
         (audit::Column::ObjectId, which.object_id),
     ];
     for (column, value) in wanted {
+        if let Some(value) = value {
             if value.contains('\0') {
                 return Err(Problem::new(Code::BadRequest, "No text holds the character of number zero.")); // PostgreSQL
             }
-        if let Some(value) = value {
             found = found.filter(column.eq(value));
         }
     }
+    record(&app, &person, Action::List, Object::all(Kind::Audit)).await?;
     let total = found.clone().count(&app.db).await?;
     if let Some(cursor) = which.cursor {
         found = found.filter(audit::Column::Id.lt(cursor));

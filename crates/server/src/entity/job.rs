@@ -106,7 +106,7 @@ pub struct Model {
     pub failure_detail: Option<String>,
     /// What came of it.
     pub segmentation_id: Option<SegmentationId>,
-    /// When it was asked for, in ms since 1970.
+    /// When it was asked for, first or anew, in ms since 1970: the order of the queue.
     pub created_at: i64,
     /// When it was last begun.
     pub started_at: Option<i64>,

@@ -8,7 +8,9 @@ use sea_orm::{
     QueryOrder, QuerySelect, UpdateMany,
 };
 
-use super::queue::{AfterFailure, Claim, MAX_ATTEMPTS, MAX_LOST, Made, Order, Progress, Queue, QueueError, Standing};
+use super::queue::{
+    AfterFailure, Claim, MAX_ATTEMPTS, MAX_LOST, Made, Order, Progress, Queue, QueueError, Standing, in_order,
+};
 use super::{Failure, FailureCode};
 use crate::db::{Db, Write, clock};
 use crate::entity::job::{self, Column, Kind, State};
@@ -35,10 +37,15 @@ impl LeaseQueue {
             .filter(Column::State.eq(State::Running))
     }
 
-    /// Runs an update whose every change carries the time.
+    /// Runs an update by itself.
     async fn change(&self, update: UpdateMany<job::Entity>, at: i64) -> Result<u64, DbErr> {
-        Ok(update.col_expr(Column::ChangedAt, Expr::value(at)).exec(&self.db).await?.rows_affected)
+        Ok(changed_at(update, at).exec(&self.db).await?.rows_affected)
     }
+}
+
+/// Every change carries the time.
+fn changed_at(update: UpdateMany<job::Entity>, at: i64) -> UpdateMany<job::Entity> {
+    update.col_expr(Column::ChangedAt, Expr::value(at))
 }
 
 /// Nobody's any more.
@@ -134,11 +141,8 @@ impl Queue for LeaseQueue {
 
     async fn claim(&self, worker: &str, lease: Duration) -> Result<Option<Claim>, QueueError> {
         loop {
-            let oldest = job::Entity::find()
-                .filter(Column::State.eq(State::Queued))
-                .order_by_asc(Column::Id)
-                .one(&self.db)
-                .await?;
+            let waiting = job::Entity::find().filter(Column::State.eq(State::Queued));
+            let oldest = in_order(waiting).one(&self.db).await?;
             let Some(oldest) = oldest else { return Ok(None) };
             let at = clock(&self.db).await?;
             let update = job::Entity::update_many()
@@ -211,7 +215,7 @@ impl Queue for LeaseQueue {
         segmentation::Entity::insert(row.into_active_model()).exec_without_returning(&within).await?;
         let measured = measurement::Model { segmentation_id: id, ..made.measured };
         measurement::Entity::insert(measured.into_active_model()).exec_without_returning(&within).await?;
-        within.commit().await?;
+        within.commit_unrecorded().await?; // by the worker; who asked for it is recorded
         Ok(Some(id))
     }
 
@@ -238,8 +242,8 @@ impl Queue for LeaseQueue {
         Ok(self.change(update, at).await? == 1)
     }
 
-    async fn cancel(&self, id: JobId) -> Result<job::Model, QueueError> {
-        let at = clock(&self.db).await?;
+    async fn cancel(&self, within: &Write, id: JobId) -> Result<job::Model, QueueError> {
+        let at = clock(within).await?;
         let one = || job::Entity::update_many().filter(Column::Id.eq(id));
         let waiting = ended(one().filter(Column::State.eq(State::Queued)), State::Cancelled, at);
         let running = one().filter(Column::State.eq(State::Running)).col_expr(Column::CancelAsked, Expr::value(true));
@@ -248,21 +252,20 @@ impl Queue for LeaseQueue {
         let mut changed = 0;
         for update in [waiting, running, again] {
             if changed == 0 {
-                changed = self.change(update, at).await?;
+                changed = changed_at(update, at).exec(within).await?.rows_affected;
             }
         }
-        let row = job::Entity::find_by_id(id).one(&self.db).await?.ok_or(QueueError::NoJob)?;
+        let row = job::Entity::find_by_id(id).one(within).await?.ok_or(QueueError::NoJob)?;
         if changed == 0 { Err(QueueError::WrongState(row.state)) } else { Ok(row) }
     }
 
-    async fn retry(&self, id: JobId) -> Result<job::Model, QueueError> {
-        let within = self.db.write().await?;
-        let row = job::Entity::find_by_id(id).one(&within).await?.ok_or(QueueError::NoJob)?;
-        lock_study(&within, row.study_id).await?;
-        if let Some(open) = open_job(&within, row.study_id, row.model_id).await? {
+    async fn retry(&self, within: &Write, id: JobId) -> Result<job::Model, QueueError> {
+        let row = job::Entity::find_by_id(id).one(within).await?.ok_or(QueueError::NoJob)?;
+        lock_study(within, row.study_id).await?;
+        if let Some(open) = open_job(within, row.study_id, row.model_id).await? {
             return Err(QueueError::WrongState(open.state));
         }
-        let at = clock(&within).await?;
+        let at = clock(within).await?;
         let update = job::Entity::update_many()
             .filter(Column::Id.eq(id))
             .filter(Column::State.is_in([State::Failed, State::Cancelled]));
@@ -273,13 +276,11 @@ impl Queue for LeaseQueue {
             .col_expr(Column::FailureCode, Expr::value(None::<String>))
             .col_expr(Column::FailureDetail, Expr::value(None::<String>))
             .col_expr(Column::EndedAt, Expr::value(None::<i64>))
-            .col_expr(Column::ChangedAt, Expr::value(at));
-        if update.exec(&within).await?.rows_affected == 0 {
+            .col_expr(Column::CreatedAt, Expr::value(at)); // behind those that wait already
+        if changed_at(update, at).exec(within).await?.rows_affected == 0 {
             return Err(QueueError::WrongState(row.state));
         }
-        let row = job::Entity::find_by_id(id).one(&within).await?.ok_or(QueueError::NoJob)?;
-        within.commit().await?;
-        Ok(row)
+        job::Entity::find_by_id(id).one(within).await?.ok_or(QueueError::NoJob)
     }
 
     async fn sweep(&self) -> Result<u64, QueueError> {

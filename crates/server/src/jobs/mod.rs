@@ -114,7 +114,7 @@ pub struct JobRow {
     /// What came of it.
     #[schema(required)]
     pub segmentation_id: Option<SegmentationId>,
-    /// When it was asked for.
+    /// When it was asked for, first or anew.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
     /// When it ended.

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    Select,
+};
 
 use super::Failure;
 use crate::db::Write;
@@ -139,17 +142,23 @@ pub trait Queue: Send + Sync {
     /// The worker is shut down and gives the job back; no attempt is counted.
     fn hand_back(&self, claim: &Claim) -> impl Future<Output = Result<bool, QueueError>> + Send;
 
-    /// Stops a job: at once if it waits, else as soon as its worker hears of it.
-    fn cancel(&self, job: JobId) -> impl Future<Output = Result<job::Model, QueueError>> + Send;
+    /// Stops a job: at once if it waits, else as soon as its worker hears of it. In the transaction that records who did.
+    fn cancel(&self, within: &Write, job: JobId) -> impl Future<Output = Result<job::Model, QueueError>> + Send;
 
-    /// Puts a failed or cancelled job back into the queue, with all its attempts.
-    fn retry(&self, job: JobId) -> impl Future<Output = Result<job::Model, QueueError>> + Send;
+    /// Puts a failed or cancelled job back at the end of the queue, with all its attempts, in the transaction that records
+    /// who did.
+    fn retry(&self, within: &Write, job: JobId) -> impl Future<Output = Result<job::Model, QueueError>> + Send;
 
     /// Takes the jobs of workers whose lease ended; how many.
     fn sweep(&self) -> impl Future<Output = Result<u64, QueueError>> + Send;
 
     /// A worker is known to be dead (its process ended): its leases end now.
     fn bury(&self, worker: &str) -> impl Future<Output = Result<u64, QueueError>> + Send;
+}
+
+/// In the order in which jobs are claimed: by when they were asked for, first or anew.
+pub(super) fn in_order(jobs: Select<job::Entity>) -> Select<job::Entity> {
+    jobs.order_by_asc(Column::CreatedAt).order_by_asc(Column::Id)
 }
 
 /// The place of a job in the queue, from 1 on.
@@ -160,7 +169,10 @@ pub async fn position(on: &impl ConnectionTrait, row: &job::Model) -> Result<Opt
     if row.state != State::Queued {
         return Ok(None);
     }
-    let before = job::Entity::find().filter(Column::State.eq(State::Queued)).filter(Column::Id.lt(row.id));
+    let same_time = Column::CreatedAt.eq(row.created_at).and(Column::Id.lt(row.id));
+    let before = job::Entity::find()
+        .filter(Column::State.eq(State::Queued))
+        .filter(Column::CreatedAt.lt(row.created_at).or(same_time));
     Ok(Some(before.count(on).await? + 1))
 }
 
@@ -169,11 +181,10 @@ pub async fn position(on: &impl ConnectionTrait, row: &job::Model) -> Result<Opt
 /// # Errors
 /// Those of the database.
 pub(crate) async fn places(on: &impl ConnectionTrait) -> Result<BTreeMap<JobId, u64>, DbErr> {
-    let waiting: Vec<JobId> = job::Entity::find()
+    let waiting: Vec<JobId> = in_order(job::Entity::find())
         .select_only()
         .column(Column::Id)
         .filter(Column::State.eq(State::Queued))
-        .order_by_asc(Column::Id)
         .into_tuple()
         .all(on)
         .await?;

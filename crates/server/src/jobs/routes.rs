@@ -1,5 +1,6 @@
 //! `/jobs` and the stream of events.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -18,11 +19,11 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::queue::position;
+use super::queue::{in_order, places, position};
 use super::{JobRow, LeaseQueue, Queue, QueueError, State as JobState, watch};
 use crate::accounts::{Person, Role};
 use crate::app::App;
-use crate::audit::{Action, Kind, Object, record};
+use crate::audit::{self, Action, Kind, Object};
 use crate::db::now;
 use crate::entity::job;
 use crate::error::{Code, Problem};
@@ -100,11 +101,13 @@ async fn list(State(app): State<App>, _: Person, Query(which): Query<Which>) -> 
     let more = rows.len() as u64 > limit;
     rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     let next = rows.last().filter(|_| more).map(|last| last.id.to_string());
-    let mut items = Vec::with_capacity(rows.len());
-    for row in rows {
-        items.push(shown(&app, row).await?);
-    }
-    Ok(Json(List { items, next, total }))
+    let is_any_waiting = rows.iter().any(|row| row.state == JobState::Queued);
+    let places = if is_any_waiting { places(&app.db).await? } else { BTreeMap::new() };
+    let items = rows.into_iter().map(|row| {
+        let place = places.get(&row.id).copied();
+        JobRow::of(row, place)
+    });
+    Ok(Json(List { items: items.collect(), next, total }))
 }
 
 /// A job.
@@ -118,17 +121,19 @@ async fn one(State(app): State<App>, _: Person, Path(id): Path<JobId>) -> Result
 #[utoipa::path(delete, path = "/jobs/{id}", tag = "jobs", params(("id" = JobId, Path)), responses((status = ACCEPTED, body = JobRow)))]
 async fn cancel(State(app): State<App>, person: Person, Path(id): Path<JobId>) -> Result<Response, Problem> {
     person.must(Role::Editor)?;
-    record(&app, &person, Action::Remove, Object::one(Kind::Job, id)).await?;
-    let row = LeaseQueue::new(app.db.clone()).cancel(id).await?;
+    let write = app.db.write().await?;
+    let row = LeaseQueue::new(app.db.clone()).cancel(&write, id).await?;
+    audit::commit(write, &person, Action::Remove, Object::one(Kind::Job, id)).await?;
     Ok((StatusCode::ACCEPTED, Json(shown(&app, row).await?)).into_response())
 }
 
-/// Puts a failed or cancelled job back into the queue.
+/// Puts a failed or cancelled job back at the end of the queue; it was asked for at this time then.
 #[utoipa::path(post, path = "/jobs/{id}/retry", tag = "jobs", params(("id" = JobId, Path)), responses((status = ACCEPTED, body = JobRow)))]
 async fn retry(State(app): State<App>, person: Person, Path(id): Path<JobId>) -> Result<Response, Problem> {
     person.must(Role::Editor)?;
-    record(&app, &person, Action::Change, Object::one(Kind::Job, id).with(json!({"retry": true}))).await?;
-    let row = LeaseQueue::new(app.db.clone()).retry(id).await?;
+    let write = app.db.write().await?;
+    let row = LeaseQueue::new(app.db.clone()).retry(&write, id).await?;
+    audit::commit(write, &person, Action::Change, Object::one(Kind::Job, id).with(json!({"retry": true}))).await?;
     Ok((StatusCode::ACCEPTED, Json(shown(&app, row).await?)).into_response())
 }
 
@@ -186,7 +191,7 @@ async fn first(app: &App, last: Option<i64>) -> Result<Vec<sse::Event>, Problem>
     if let Some(last) = last {
         wanted = wanted.add(job::Column::ChangedAt.gte(last.saturating_sub(3_000)));
     }
-    let rows = job::Entity::find().filter(wanted).order_by_asc(job::Column::Id).limit(1000).all(&app.db).await?;
+    let rows = in_order(job::Entity::find().filter(wanted)).limit(1000).all(&app.db).await?;
     let mut waiting = 0;
     let mut events = Vec::with_capacity(rows.len() + 1);
     if last.is_some() {

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter};
 use segment::report::Report;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::{JobRow, State};
-use super::{LeaseQueue, Queue};
+use super::queue::in_order;
+use super::{JobRow, LeaseQueue, Queue, State};
 use crate::db::{Db, clock};
 use crate::entity::{job, measurement};
 use crate::events::{Event, EventKind, Events};
@@ -55,19 +55,14 @@ impl Watcher {
             self.since = clock(db).await?;
         }
         let moved = job::Column::ChangedAt.gte(self.since - OVERLAP_MS);
-        let rows = job::Entity::find()
-            .filter(Condition::any().add(moved).add(job::Column::State.eq(State::Queued)))
-            .order_by_asc(job::Column::Id)
-            .all(db)
-            .await?;
+        let open = Condition::any().add(moved).add(job::Column::State.eq(State::Queued));
+        let rows = in_order(job::Entity::find().filter(open)).all(db).await?;
         let mut told = HashMap::with_capacity(rows.len());
         let mut waiting = 0;
-        let mut running = 0_u32;
         for row in rows {
             self.since = self.since.max(row.changed_at);
             let is_waiting = row.state == State::Queued;
             waiting += u64::from(is_waiting);
-            running += u32::from(row.state == State::Running);
             let now = (row.changed_at, is_waiting.then_some(waiting));
             told.insert(row.id, now);
             if self.told.get(&row.id) != Some(&now) {
@@ -79,8 +74,6 @@ impl Watcher {
             }
         }
         self.told = told;
-        observed::gauge!("glioscope_jobs_queued").set(waiting as f64);
-        observed::gauge!("glioscope_jobs_running").set(f64::from(running));
         Ok(())
     }
 }

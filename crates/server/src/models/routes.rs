@@ -102,8 +102,7 @@ async fn add(State(app): State<App>, person: Person, body: Body) -> Result<(Stat
     };
     let write = app.db.write().await?;
     let row = rows::insert(&write, sha, &artefact.card, origin).await?;
-    write.commit().await?;
-    audit::record(&app, &person, Action::Create, Object::one(Kind::Model, row.id)).await?;
+    audit::commit(write, &person, Action::Create, Object::one(Kind::Model, row.id)).await?;
     Ok((StatusCode::CREATED, Json(Model::of(row))))
 }
 
@@ -122,7 +121,6 @@ async fn change(
     }
     let write = app.db.write().await?;
     let row = rows::activate(&write, id).await?;
-    write.commit().await?;
-    audit::record(&app, &person, Action::Change, Object::one(Kind::Model, id)).await?;
+    audit::commit(write, &person, Action::Change, Object::one(Kind::Model, id)).await?;
     Ok(Json(Model::of(row)))
 }

@@ -36,7 +36,7 @@ pub async fn register_embedded(db: &Db) -> Result<(), Problem> {
             .exec(&write)
             .await?;
     }
-    Ok(write.commit().await?)
+    Ok(write.commit_unrecorded().await?)
 }
 
 /// Where a model lies.

@@ -129,8 +129,7 @@ async fn change(
         birth_year: checked_year(change.birth_year)?.over(old.birth_year),
     };
     rows::tell(&write, id, who.clone()).await?;
-    write.commit().await?;
-    audit::record(&app, &person, Action::Change, Object::one(Kind::Patient, id)).await?;
+    audit::commit(write, &person, Action::Change, Object::one(Kind::Patient, id)).await?;
     let counts = rows::study_counts(&app.db, vec![id]).await?;
     let who = patient_person::Model { patient_id: id, name: who.name, birth_year: who.birth_year };
     Ok(Json(Patient::of(row, Some(who), counts.get(&id).copied().unwrap_or(0))))
@@ -145,8 +144,7 @@ async fn remove(State(app): State<App>, person: Person, Path(id): Path<PatientId
     rows::present(&write, id).await?;
     let studies = studies::rows::of_patient(&write, id).await?;
     rows::remove(&write, id).await?;
-    write.commit().await?;
-    audit::record(&app, &person, Action::Remove, Object::one(Kind::Patient, id)).await?;
+    audit::commit(write, &person, Action::Remove, Object::one(Kind::Patient, id)).await?;
     for study in studies {
         app.events.tell(Event::new(EventKind::Study, study.id.to_string()));
     }

@@ -47,7 +47,7 @@ pub(super) struct Segment {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Version {
-    /// The segmentation that was edited.
+    /// The segmentation of the same study that was edited; none: the mask was painted from nothing.
     #[serde(default)]
     parent: Option<SegmentationId>,
     /// What its author wants to say.
@@ -77,15 +77,15 @@ async fn segment(
     let model = body.and_then(|Json(wanted)| wanted.model_id);
     let write = app.db.write().await?;
     let job = LeaseQueue::new(app.db.clone()).enqueue(&write, Order { study: id, model, by: person.user }).await?;
-    write.commit().await?;
-    audit::record(&app, &person, Action::Create, Object::one(Kind::Job, job.id).with(json!({"study": id}))).await?;
+    audit::commit(write, &person, Action::Create, Object::one(Kind::Job, job.id).with(json!({"study": id}))).await?;
     app.events.tell(Event::new(EventKind::Study, id.to_string()));
     let position = crate::jobs::queue::position(&app.db, &job).await?;
     Ok((StatusCode::ACCEPTED, Json(JobRow::of(job, position))))
 }
 
 /// Saves an edited mask as a new version: uint8 NIfTI on the study's grid, 0 background, 1 necrotic core, 2 oedema,
-/// 3 enhancing tumour. The person's draft of the study ends with it.
+/// 3 enhancing tumour. The person's draft of the study ends with it. Without `parent` the mask was painted where there
+/// was none: it is a version like any other, number 1 if it is the study's first.
 #[utoipa::path(post, path = "/studies/{id}/versions", tag = "segmentations", params(("id" = StudyId, Path), Version),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses((status = CREATED, body = SegmentationRow)))]
@@ -102,12 +102,7 @@ async fn version(
         Some(note) => line("note", note, NOTE_LENGTH)?,
         None => String::new(),
     };
-    if let Some(parent) = about.parent {
-        let (parent, _) = rows::one(&app.db, parent).await?;
-        if parent.study_id != id {
-            return Err(Problem::field("parent", "It is a segmentation of another study."));
-        }
-    }
+    rows::parent(&app.db, id, about.parent).await?;
     let staged = app.files.stage(body.into_data_stream(), MASK_BYTES).await?;
     let scans = studies::rows::series(&app.db, id).await?;
     let (labels, measured) = examined(&app, staged, &scans, "edited by hand").await?;
@@ -122,11 +117,12 @@ async fn version(
         note,
     };
     let write = app.db.write().await?;
+    studies::rows::hold(&write, id).await?;
+    studies::rows::present(&write, id).await?;
     let row = rows::insert(&write, new, measured.clone()).await?;
     crate::entity::draft::Entity::delete_by_id((id, person.key().to_owned())).exec(&write).await?;
-    write.commit().await?;
-    audit::record(&app, &person, Action::Create, Object::one(Kind::Segmentation, row.id).with(json!({"study": id})))
-        .await?;
+    let object = Object::one(Kind::Segmentation, row.id).with(json!({"study": id}));
+    audit::commit(write, &person, Action::Create, object).await?;
     app.events.tell(Event::new(EventKind::Study, id.to_string()));
     let row = shown(&app, (row, Some(measured))).await?;
     Ok((StatusCode::CREATED, Json(row)))
@@ -195,10 +191,11 @@ async fn decide(
     Json(decision): Json<Decision>,
 ) -> Result<Json<SegmentationRow>, Problem> {
     person.must(Role::Editor)?;
-    let (row, _) = rows::one(&app.db, id).await?;
-    rows::decide(&app.db, &row, decision.state, &person).await?;
+    let write = app.db.write().await?;
+    let (row, _) = rows::one(&write, id).await?;
+    rows::decide(&write, &row, decision.state, &person).await?;
     let decided = json!({"state": format!("{:?}", decision.state).to_lowercase()});
-    audit::record(&app, &person, Action::Change, Object::one(Kind::Segmentation, id).with(decided)).await?;
+    audit::commit(write, &person, Action::Change, Object::one(Kind::Segmentation, id).with(decided)).await?;
     app.events.tell(Event::new(EventKind::Study, row.study_id.to_string()));
     Ok(Json(shown(&app, rows::one(&app.db, id).await?).await?))
 }

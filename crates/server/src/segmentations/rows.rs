@@ -9,7 +9,7 @@ use sea_orm::{
 
 use super::wire::{Decided, Names, SegmentationRow};
 use crate::accounts::Person;
-use crate::db::{Db, Write, now};
+use crate::db::{Write, now};
 use crate::entity::segmentation::{self, Column, Source, State};
 use crate::entity::{Json, draft, measurement, model, study, user};
 use crate::error::Problem;
@@ -78,6 +78,36 @@ pub(crate) async fn one(on: &impl ConnectionTrait, id: SegmentationId) -> Result
     if study.is_some() { Ok(found) } else { Err(Problem::not_found("segmentation")) }
 }
 
+/// The segmentation that an edit of a study begins with, if it does not begin with nothing.
+pub(super) async fn parent(
+    on: &impl ConnectionTrait,
+    study: StudyId,
+    id: Option<SegmentationId>,
+) -> Result<Option<segmentation::Model>, Problem> {
+    let Some(id) = id else { return Ok(None) };
+    let (parent, _) = one(on, id).await?;
+    if parent.study_id != study {
+        return Err(Problem::field("parent", "It is a segmentation of another study."));
+    }
+    Ok(Some(parent))
+}
+
+/// The number of the newest version of a study that a person saved; 0 if there is none.
+pub(super) async fn last_saved(on: &impl ConnectionTrait, study: StudyId, person: &Person) -> Result<i32, DbErr> {
+    let by = person.user.map_or_else(|| Column::CreatedBy.is_null(), |user| Column::CreatedBy.eq(user));
+    let last = segmentation::Entity::find()
+        .select_only()
+        .column(Column::Number)
+        .filter(Column::StudyId.eq(study))
+        .filter(Column::Source.eq(Source::Edit))
+        .filter(by)
+        .order_by_desc(Column::Number)
+        .into_tuple()
+        .one(on)
+        .await?;
+    Ok(last.unwrap_or(0))
+}
+
 /// All of a study, newest first.
 pub(crate) async fn of_study(on: &impl ConnectionTrait, id: StudyId) -> Result<Vec<Measured>, DbErr> {
     segmentation::Entity::find()
@@ -141,7 +171,12 @@ pub(crate) async fn user_names(on: &impl ConnectionTrait, ids: Vec<UserId>) -> R
 }
 
 /// Writes what a person decided.
-pub(crate) async fn decide(db: &Db, row: &segmentation::Model, decided: Decided, person: &Person) -> Result<(), DbErr> {
+pub(crate) async fn decide(
+    write: &Write,
+    row: &segmentation::Model,
+    decided: Decided,
+    person: &Person,
+) -> Result<(), DbErr> {
     let (state, at) = match (decided, row.source) {
         (Decided::Accepted, _) => (State::Accepted, Some(now())),
         (Decided::Rejected, _) => (State::Rejected, Some(now())),
@@ -153,7 +188,7 @@ pub(crate) async fn decide(db: &Db, row: &segmentation::Model, decided: Decided,
         .col_expr(Column::DecidedAt, Expr::value(at))
         .col_expr(Column::DecidedBy, Expr::value(at.and(person.user)))
         .filter(Column::Id.eq(row.id))
-        .exec(db)
+        .exec(write)
         .await?;
     Ok(())
 }

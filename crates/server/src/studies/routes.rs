@@ -60,7 +60,8 @@ async fn change(
     Json(change): Json<StudyChange>,
 ) -> Result<Json<Study>, Problem> {
     person.must(Role::Editor)?;
-    rows::present(&app.db, id).await?;
+    let write = app.db.write().await?;
+    let before = rows::present(&write, id).await?;
     let mut row = study::ActiveModel { id: Set(id), ..Default::default() };
     if let Some(date) = &change.date {
         row.date = Set(if date.is_empty() { None } else { Some(checked_date("date", date)?) });
@@ -68,8 +69,14 @@ async fn change(
     if let Some(notes) = change.notes {
         row.notes = Set(checked_notes(notes)?);
     }
-    let row = if row.is_changed() { row.update(&app.db).await? } else { rows::present(&app.db, id).await? };
-    audit::record(&app, &person, Action::Change, Object::one(Kind::Study, id)).await?;
+    let row = if row.is_changed() {
+        let row = row.update(&write).await?;
+        audit::commit(write, &person, Action::Change, Object::one(Kind::Study, id)).await?;
+        row
+    } else {
+        drop(write); // nothing was wished for
+        before
+    };
     app.events.tell(Event::new(EventKind::Study, id.to_string()));
     Ok(Json(whole(&app, row).await?))
 }
@@ -88,10 +95,11 @@ fn checked_notes(notes: String) -> Result<String, Problem> {
 #[utoipa::path(delete, path = "/studies/{id}", tag = "studies", params(("id" = StudyId, Path)), responses((status = NO_CONTENT)))]
 async fn remove(State(app): State<App>, person: Person, Path(id): Path<StudyId>) -> Result<StatusCode, Problem> {
     person.must(Role::Editor)?;
-    if !rows::set_removed(&app.db, id, Place::Bin).await? {
+    let write = app.db.write().await?;
+    if !rows::set_removed(&write, id, Place::Bin).await? {
         return Err(Problem::not_found("study"));
     }
-    audit::record(&app, &person, Action::Remove, Object::one(Kind::Study, id)).await?;
+    audit::commit(write, &person, Action::Remove, Object::one(Kind::Study, id)).await?;
     app.events.tell(Event::new(EventKind::Study, id.to_string()));
     Ok(StatusCode::NO_CONTENT)
 }
@@ -110,8 +118,7 @@ async fn restore(State(app): State<App>, person: Person, Path(id): Path<StudyId>
         .filter(patient::Column::Id.eq(row.patient_id))
         .exec(&write)
         .await?;
-    write.commit().await?;
-    audit::record(&app, &person, Action::Restore, Object::one(Kind::Study, id)).await?;
+    audit::commit(write, &person, Action::Restore, Object::one(Kind::Study, id)).await?;
     app.events.tell(Event::new(EventKind::Study, id.to_string()));
     Ok(Json(whole(&app, row).await?))
 }

@@ -73,7 +73,7 @@ pub(crate) async fn measured_of_patient(
 }
 
 /// Puts a study into the bin, or takes it out; whether that changed anything.
-pub(super) async fn set_removed(on: &impl ConnectionTrait, id: StudyId, to: Place) -> Result<bool, DbErr> {
+pub(super) async fn set_removed(write: &Write, id: StudyId, to: Place) -> Result<bool, DbErr> {
     let removed = study::Column::RemovedAt;
     let (at, was) = match to {
         Place::Bin => (Some(now()), removed.is_null()),
@@ -83,7 +83,7 @@ pub(super) async fn set_removed(on: &impl ConnectionTrait, id: StudyId, to: Plac
         .col_expr(removed, Expr::value(at))
         .filter(study::Column::Id.eq(id))
         .filter(was)
-        .exec(on)
+        .exec(write)
         .await?;
     Ok(done.rows_affected == 1)
 }

@@ -6,6 +6,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use segment::picture::{self, Shown, Window, slice};
 use serde::Deserialize;
+use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -127,12 +128,13 @@ async fn one_slice(
     Ok(picture_of(png))
 }
 
-/// A small picture for lists: FLAIR if it is there, with the mask, where the tumour is largest.
+/// A small picture for lists: FLAIR if it is there, with the mask, where the tumour is largest. Studies in the bin have
+/// theirs too: they are listed.
 #[utoipa::path(get, path = "/studies/{id}/thumbnail.png", tag = "studies", params(("id" = StudyId, Path), ThumbnailQuery),
     responses((status = OK, content_type = "image/png", body = Vec<u8>)))]
 async fn thumbnail(
     State(app): State<App>,
-    _person: Person,
+    person: Person,
     Path(id): Path<StudyId>,
     Query(query): Query<ThumbnailQuery>,
 ) -> Result<Response, Problem> {
@@ -148,6 +150,9 @@ async fn thumbnail(
     };
     let png = app.pictures.small(&app, shown.volume_sha, mask.map(|(row, _)| row.labels_sha)).await?;
     Ok(picture_of(png.to_vec()))
+    // It shows the patient's head, and whoever knows its address needs no list: an entry of its own. Browsers keep it.
+    let object = Object::one(Kind::Study, id).with(json!({"picture": "small"}));
+    audit::record(&app, &person, Action::Read, object).await?;
 }
 
 /// A PNG that a browser may show again for a while; addresses carry the mask, so that a new one is another picture.

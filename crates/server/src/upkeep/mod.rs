@@ -13,7 +13,6 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::accounts::Person;
-use crate::audit::Audit;
 use crate::db::Db;
 use crate::files::Files;
 
@@ -23,10 +22,10 @@ pub use purge::{Ages, Purged, purge};
 pub use restore::{RestoreError, RestoreReport, restore};
 
 /// Takes out the bin, soon after the start and then every few hours, until `stop`.
-pub async fn tend(db: Db, files: Files, audit: Audit, ages: Ages, stop: CancellationToken) {
+pub async fn tend(db: Db, files: Files, ages: Ages, stop: CancellationToken) {
     let mut rounds = interval(Duration::from_hours(6));
     while stop.run_until_cancelled(rounds.tick()).await.is_some() {
-        match purge(&db, &files, (&audit, &Person::server()), ages).await {
+        match purge(&db, &files, &Person::server(), ages).await {
             Ok(purged) if purged.is_nothing() => {}
             Ok(purged) => info!(
                 studies = purged.studies,

@@ -5,18 +5,18 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use sea_orm::{
-    ColumnTrait, DbErr, EntityTrait, JoinType, ModelTrait, PaginatorTrait, QueryFilter, QuerySelect, RelationTrait,
+    ColumnTrait, DbErr, EntityTrait, ExprTrait, JoinType, PaginatorTrait, QueryFilter, QuerySelect, RelationTrait,
 };
 use serde_json::json;
 
 use super::refer;
 use crate::accounts::Person;
-use crate::audit::{Action, Audit, Kind, Object};
+use crate::audit::{self, Action, Kind, Object};
 use crate::db::{Db, Write, clock};
 use crate::entity::{draft, file, job, patient, segmentation, series, session, study, upload};
 use crate::error::Problem;
 use crate::files::{Files, FilesError, blocking};
-use crate::ids::{Sha, StudyId};
+use crate::ids::Sha;
 use crate::studies::rows::hold;
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
@@ -78,29 +78,28 @@ pub enum PurgeError {
 ///
 /// # Errors
 /// As [`PurgeError`] says; what was removed until then stays removed.
-pub async fn purge(db: &Db, files: &Files, by: (&Audit, &Person), ages: Ages) -> Result<Purged, PurgeError> {
+pub async fn purge(db: &Db, files: &Files, by: &Person, ages: Ages) -> Result<Purged, PurgeError> {
     let at = clock(db).await?;
     let studies = old_studies(db, by, at - ages.bin_ms).await?;
     let patients = old_patients(db, by, at - ages.bin_ms).await?;
-    let uploads = old_uploads(db, at, ages.uploads_ms).await?;
+    let uploads = old_uploads(db, by, at, ages.uploads_ms).await?;
     session::Entity::delete_many().filter(session::Column::ExpiresAt.lt(at)).exec(db).await?;
     let files = old_blobs(db, files, at - ages.blobs_ms).await?;
     Ok(Purged { studies, patients, uploads, files })
 }
 
-async fn old_studies(db: &Db, (audit, person): (&Audit, &Person), before: i64) -> Result<usize, PurgeError> {
+async fn old_studies(db: &Db, by: &Person, before: i64) -> Result<usize, PurgeError> {
     let old = study::Entity::find().filter(study::Column::RemovedAt.lt(before)).all(db).await?;
     let mut removed = 0;
     for row in old {
-        let object = Object::one(Kind::Study, row.id).with(json!({"patient": row.patient_id}));
-        audit.record(person, Action::Purge, object).await?;
-        removed += usize::from(remove_study(db, row.id, before).await?);
+        removed += usize::from(remove_study(db, by, &row, before).await?);
     }
     Ok(removed)
 }
 
 /// Removes a study with all its rows, unless a worker has it or somebody took it out of the bin.
-async fn remove_study(db: &Db, id: StudyId, before: i64) -> Result<bool, DbErr> {
+async fn remove_study(db: &Db, by: &Person, row: &study::Model, before: i64) -> Result<bool, PurgeError> {
+    let id = row.id;
     let within = db.write().await?;
     hold(&within, id).await?; // else it could be taken out of the bin after this look
     let is_old =
@@ -115,33 +114,47 @@ async fn remove_study(db: &Db, id: StudyId, before: i64) -> Result<bool, DbErr> 
     segmentation::Entity::delete_many().filter(segmentation::Column::StudyId.eq(id)).exec(&within).await?; // and measurements
     series::Entity::delete_many().filter(series::Column::StudyId.eq(id)).exec(&within).await?;
     study::Entity::delete_by_id(id).exec(&within).await?;
-    within.commit().await?;
+    let object = Object::one(Kind::Study, id).with(json!({"patient": row.patient_id}));
+    audit::commit(within, by, Action::Purge, object).await?;
     Ok(true)
 }
 
-async fn old_patients(db: &Db, (audit, person): (&Audit, &Person), before: i64) -> Result<usize, PurgeError> {
+async fn old_patients(db: &Db, by: &Person, before: i64) -> Result<usize, PurgeError> {
     let old = patient::Entity::find()
         .join(JoinType::LeftJoin, patient::Relation::Studies.def())
         .filter(patient::Column::RemovedAt.lt(before))
         .filter(study::Column::Id.is_null())
         .all(db)
         .await?;
-    for row in &old {
-        audit.record(person, Action::Purge, Object::one(Kind::Patient, row.id)).await?;
-        row.clone().delete(db).await?; // and who they are
+    let mut removed = 0;
+    for row in old {
+        let within = db.write().await?;
+        let still_old = patient::Entity::delete_by_id(row.id).filter(patient::Column::RemovedAt.lt(before));
+        if still_old.exec(&within).await?.rows_affected == 1 {
+            audit::commit(within, by, Action::Purge, Object::one(Kind::Patient, row.id)).await?; // and who they are
+            removed += 1;
+        }
     }
-    Ok(old.len())
+    Ok(removed)
 }
 
 /// Uploads that became studies, and those that were forgotten.
-async fn old_uploads(db: &Db, at: i64, forgotten: i64) -> Result<u64, DbErr> {
-    let older = |state, ms: i64| {
-        upload::Entity::delete_many()
-            .filter(upload::Column::State.eq(state))
-            .filter(upload::Column::UpdatedAt.lt(at - ms))
-    };
-    let committed = older(upload::State::Committed, DAY_MS).exec(db).await?.rows_affected;
-    Ok(committed + older(upload::State::Open, forgotten).exec(db).await?.rows_affected)
+async fn old_uploads(db: &Db, by: &Person, at: i64, forgotten: i64) -> Result<u64, PurgeError> {
+    let older =
+        |state: upload::State, ms: i64| upload::Column::State.eq(state).and(upload::Column::UpdatedAt.lt(at - ms));
+    let is_old = older(upload::State::Committed, DAY_MS).or(older(upload::State::Open, forgotten));
+    let mut removed = 0;
+    for row in upload::Entity::find().filter(is_old.clone()).all(db).await? {
+        let within = db.write().await?;
+        // Files go with it; unless something came meanwhile.
+        let gone = upload::Entity::delete_by_id(row.id).filter(is_old.clone()).exec(&within).await?.rows_affected;
+        if gone == 1 {
+            let object = Object::one(Kind::Upload, row.id).with(json!({"of": row.user_key}));
+            audit::commit(within, by, Action::Purge, object).await?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
 }
 
 /// Blobs to which nothing refers, and what was staged by processes that are no more.
@@ -177,7 +190,7 @@ async fn remove_blob(files: &Files, within: Write, sha: Sha) -> Result<(), Purge
         _ => Ok(()),
     })
     .await?;
-    let committed = within.commit().await;
+    let committed = within.commit_unrecorded().await; // nothing refers to it: what did was recorded
     blocking(move || {
         let done = if committed.is_ok() { std::fs::remove_file(aside) } else { std::fs::rename(aside, path) };
         match done {

@@ -8,11 +8,15 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
 use super::backup::{Line, MANIFEST, Manifest, TABLES, VERSION, blob_in, first_filled, insert, rows_name};
 use super::check::hash;
+use crate::accounts::Person;
+use crate::audit::{self, Action, Kind, Object};
 use crate::db::{Db, Write};
 use crate::entity::{file, job};
+use crate::error::Problem;
 use crate::files::{Files, FilesError, blocking};
 use crate::ids::Sha;
 
@@ -68,6 +72,9 @@ pub enum RestoreError {
     #[error(transparent)]
     Files(#[from] FilesError),
 }
+    /// What cannot be recorded must not be done.
+    #[error(transparent)]
+    Audit(#[from] Problem),
 
 impl From<io::Error> for RestoreError {
     fn from(error: io::Error) -> Self {
@@ -75,11 +82,12 @@ impl From<io::Error> for RestoreError {
     }
 }
 
-/// Brings a backup back into an empty store. Rows come in one transaction, after the blobs that they name.
+/// Brings a backup back into an empty store. Rows come in one transaction, after the blobs that they name; the audit log
+/// goes on with an entry that says so.
 ///
 /// # Errors
 /// As [`RestoreError`] says; no row was written then.
-pub async fn restore(db: &Db, files: &Files, folder: &Path) -> Result<RestoreReport, RestoreError> {
+pub async fn restore(db: &Db, files: &Files, folder: &Path, by: &Person) -> Result<RestoreReport, RestoreError> {
     let manifest = read_manifest(folder)?;
     db.migrate().await?;
     if let Some(table) = first_filled(db).await? {
@@ -99,7 +107,8 @@ pub async fn restore(db: &Db, files: &Files, folder: &Path) -> Result<RestoreRep
             "SELECT setval(pg_get_serial_sequence('audit', 'id'), (SELECT COALESCE(MAX(id), 0) + 1 FROM audit), false)";
         within.execute_unprepared(sql).await?;
     }
-    within.commit().await?;
+    let object = Object::all(Kind::Cohort).with(json!({"command": "restore"}));
+    audit::commit(within, by, Action::Restore, object).await?;
     Ok(RestoreReport { rows, blobs, missing })
 }
 

@@ -14,7 +14,7 @@ use super::rows;
 use super::wire::{Commit, CommitGroup, Committed, CommittedStudy};
 use crate::accounts::Person;
 use crate::app::App;
-use crate::audit::{self, Action, Kind, Object};
+use crate::audit::{self, Action, Entry, Kind, Object};
 use crate::db::{Write, now};
 use crate::entity::segmentation::Source;
 use crate::entity::{Json, measurement, series, study, upload};
@@ -89,13 +89,19 @@ pub(crate) async fn commit(app: &App, person: &Person, id: UploadId, wanted: Com
         studies.push(store(app, &write, person, group).await?);
     }
     forget_if_empty(&write, id).await?;
-    write.commit().await?;
+    let entries: Vec<Entry> = studies.iter().flat_map(|made| entries(person, id, made)).collect();
+    audit::commit_all(write, &entries).await?;
     for made in &studies {
-        let detail = json!({"upload": id});
-        audit::record(app, person, Action::Create, Object::one(Kind::Study, made.study_id).with(detail)).await?;
         app.events.tell(Event::new(EventKind::Study, made.study_id.to_string()));
     }
     Ok(Committed { studies })
+}
+
+/// What is recorded of a study that an upload became.
+fn entries(person: &Person, upload: UploadId, made: &CommittedStudy) -> impl Iterator<Item = Entry> {
+    let study = Object::one(Kind::Study, made.study_id).with(json!({"upload": upload}));
+    let job = made.job_id.map(|job| Object::one(Kind::Job, job).with(json!({"study": made.study_id})));
+    [study].into_iter().chain(job).map(|object| Entry::of(person, Action::Create, object))
 }
 
 /// Checks what is asked for a group.

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use volume::nifti::{Foreign, NiftiError};
 
+use super::naming::last;
+
 /// What is wrong with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -82,6 +84,13 @@ pub struct Fault {
     pub code: Flaw,
     /// A sentence for the person.
     pub detail: String,
+}
+
+impl Fault {
+    /// The request ended before the file did.
+    pub(crate) fn interrupted(name: &str) -> Self {
+        Flaw::Interrupted.says(format!("{}: it did not arrive in full. Send it again.", last(name)))
+    }
 }
 
 impl Flaw {

@@ -8,9 +8,12 @@ pub(crate) mod look;
 pub(crate) mod naming;
 pub(crate) mod receive;
 pub(crate) mod recognise;
+pub(crate) mod room;
 pub mod routes;
 pub(crate) mod rows;
 pub mod wire;
 
 pub(crate) use receive::limits;
+pub use room::Rooms;
 pub use routes::routes;
+pub(crate) use rows::cut_off;

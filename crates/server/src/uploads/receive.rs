@@ -1,11 +1,13 @@
 //! A file arrives: streamed, hashed on the way, looked at once, kept if it can be part of a study.
 
+use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use futures_util::StreamExt;
+use serde_json::json;
 use tokio::sync::mpsc;
 use volume::Limits;
 
@@ -13,13 +15,15 @@ use super::archive::{ArchiveError, Caps, unpack};
 use super::fault::{Fault, Flaw};
 use super::look::{Look, look};
 use super::naming::{cleaned, is_noise, last};
-use super::rows::{self, Outcome};
+use super::room::Room;
+use super::rows::{self, Outcome, Unpacked};
 use crate::accounts::Person;
 use crate::app::App;
+use crate::audit::{self, Action, Kind, Object};
 use crate::entity::upload_file;
 use crate::error::{Code, Fault as Wrong, Problem};
 use crate::files::{FilesError, Staged};
-use crate::ids::{UploadFileId, UploadId};
+use crate::ids::UploadId;
 
 /// What may be read before memory is taken for it, by the configuration.
 pub(crate) fn limits(app: &App) -> Limits {
@@ -45,28 +49,49 @@ pub(super) async fn receive(
         return Ok(vec![]);
     }
     check_type(headers)?;
-    check_room(app, person, headers).await?;
-    rows::own_open(&app.db, upload, person.key()).await?;
-    let row = rows::begin(&app.db, upload, &name).await?;
-    let limit = app.config.limits.file_mib << 20;
-    let staged = app.files.stage(body.into_data_stream().map(|piece| piece), limit).await;
-    match staged {
-        Ok(staged) if is_zip(&staged)? => take_zip(app, row, staged).await,
-        Ok(staged) => Ok(take(app, row, staged).await?.into_iter().collect()),
-        Err(error) => {
-            let problem = broken(app, &row, error).await?;
-            Err(problem)
+    let (mut room, limit) = room(app, person, headers).await?;
+    let row = begin(app, person, upload, &name).await?;
+    let staged = match app.files.stage(body.into_data_stream(), limit).await {
+        Ok(staged) => staged,
+        Err(FilesError::TooLarge { .. }) if limit < app.config.limits.file_mib << 20 => {
+            rows::end(&app.db, row.id, 0, Outcome::Interrupted(Fault::interrupted(&row.name))).await?;
+            return Err(full());
         }
+        Err(error) => return Err(broken(app, &row, error).await?),
+    };
+    let taken = match is_zip(&staged) {
+        Ok(true) => take_zip(app, person, &row, (staged, &mut room)).await,
+        Ok(false) => take(app, &row, staged).await.map(|row| row.into_iter().collect()),
+        Err(error) => Err(error.into()),
+    };
+    if taken.is_err() {
+        rows::end(&app.db, row.id, 0, Outcome::Interrupted(Fault::interrupted(&row.name))).await?;
     }
+    taken
 }
 
 /// Puts bytes into an upload as if they had been sent.
-pub(crate) async fn receive_bytes(app: &App, upload: UploadId, name: &str, bytes: Vec<u8>) -> Result<(), Problem> {
-    let row = rows::begin(&app.db, upload, name).await?;
+pub(crate) async fn receive_bytes(
+    app: &App,
+    person: &Person,
+    upload: UploadId,
+    (name, bytes): (&str, Vec<u8>),
+) -> Result<(), Problem> {
+    let row = begin(app, person, upload, name).await?;
     let files = app.files.clone();
     let staged = crate::files::blocking(move || files.stage_bytes(&bytes)).await?;
-    take(app, row, staged).await?;
+    take(app, &row, staged).await?;
     Ok(())
+}
+
+/// Begins a file and records who sends it: what arrives then is this file, whatever becomes of it.
+async fn begin(app: &App, person: &Person, upload: UploadId, name: &str) -> Result<upload_file::Model, Problem> {
+    let write = app.db.write().await?;
+    rows::own_open(&write, upload, person.key()).await?;
+    let row = rows::begin(&write, upload, name).await?;
+    let object = Object::one(Kind::Upload, upload).with(json!({"file": row.id}));
+    audit::commit(write, person, Action::Change, object).await?;
+    Ok(row)
 }
 
 /// Refuses what a form or a page would send.
@@ -85,17 +110,31 @@ fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new(Code::UnsupportedMediaType, detail))
 }
 
-async fn check_room(app: &App, person: &Person, headers: &HeaderMap) -> Result<(), Problem> {
+/// Holds room for what is declared, or as much as there is for one file; and how many bytes may come.
+async fn room(app: &App, person: &Person, headers: &HeaderMap) -> Result<(Room, u64), Problem> {
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let (file, all) = (app.config.limits.file_mib << 20, app.config.limits.uploads_mib << 20);
     if declared.is_some_and(|bytes| bytes > file) {
         return Err(FilesError::TooLarge { limit: file }.into());
     }
-    if rows::waiting_bytes(&app.db, person.key()).await? + declared.unwrap_or(0) > all {
-        let detail = "Your unfinished uploads hold too much. Finish or remove some of them, then send this file again.";
-        return Err(Problem::new(Code::UploadFull, detail));
+    let mut room = app.rooms.hold(person.key(), declared.unwrap_or(0));
+    let held = room.held();
+    let waiting = rows::waiting_bytes(&app.db, person.key()).await?;
+    if held.saturating_add(waiting) > all {
+        return Err(full());
     }
-    Ok(())
+    if declared.is_some() {
+        return Ok((room, file));
+    }
+    match room.grow(file, |held| all.saturating_sub(held.saturating_add(waiting))) {
+        0 => Err(full()),
+        limit => Ok((room, limit)),
+    }
+}
+
+fn full() -> Problem {
+    let detail = "Your unfinished uploads hold too much. Finish or remove some of them, then send this file again.";
+    Problem::new(Code::UploadFull, detail)
 }
 
 /// What becomes of a row whose file did not arrive.
@@ -108,8 +147,7 @@ async fn broken(app: &App, row: &upload_file::Model, error: FilesError) -> Resul
         );
         (Flaw::TooLarge.says(detail), Outcome::Refused)
     } else {
-        let detail = format!("{name}: it did not arrive in full. Send it again.");
-        (Flaw::Interrupted.says(detail), Outcome::Interrupted)
+        (Fault::interrupted(&row.name), Outcome::Interrupted)
     };
     let outcome = outcome(fault.clone());
     rows::end(&app.db, row.id, 0, outcome).await?;
@@ -124,7 +162,7 @@ fn refused(name: &str, fault: &Fault) -> Problem {
     Problem::new(Code::FileRefused, fault.detail.clone()).with(vec![wrong(name, fault)])
 }
 
-fn is_zip(staged: &Staged) -> Result<bool, Problem> {
+fn is_zip(staged: &Staged) -> io::Result<bool> {
     use std::io::Read;
     let mut magic = [0; 4];
     let n = staged.reopen()?.read(&mut magic)?;
@@ -132,14 +170,20 @@ fn is_zip(staged: &Staged) -> Result<bool, Problem> {
 }
 
 /// Looks at a file that arrived, and keeps it if it can be used; nothing if its row is gone.
-async fn take(app: &App, row: upload_file::Model, staged: Staged) -> Result<Option<upload_file::Model>, Problem> {
+async fn take(app: &App, row: &upload_file::Model, staged: Staged) -> Result<Option<upload_file::Model>, Problem> {
+    let Unpacked { bytes, outcome } = kept(app, &row.name, staged).await?;
+    Ok(rows::end(&app.db, row.id, bytes, outcome).await?)
+}
+
+/// Looks at a file and keeps it if it can be used.
+async fn kept(app: &App, name: &str, staged: Staged) -> Result<Unpacked, Problem> {
     let bytes = staged.bytes();
-    let (staged, seen) = inspect(app, last(&row.name).to_owned(), staged).await?;
+    let (staged, seen) = inspect(app, last(name).to_owned(), staged).await?;
     let outcome = match seen {
         Ok(look) => Outcome::Stored(app.files.keep(&app.db, staged).await?, Box::new(look)),
         Err(fault) => Outcome::Refused(fault),
     };
-    Ok(rows::end(&app.db, row.id, bytes, outcome).await?)
+    Ok(Unpacked { bytes, outcome })
 }
 
 /// Reads a staged file, a few at a time: each takes memory for all of its voxels.
@@ -157,33 +201,46 @@ async fn inspect(app: &App, name: String, staged: Staged) -> Result<(Staged, Res
     tokio::task::spawn_blocking(read).await?
 }
 
-/// Takes the files of a ZIP; all of them or none. Its own row stays until they are there, so that an upload whose other
-/// files become a study is not closed meanwhile.
-async fn take_zip(app: &App, row: upload_file::Model, staged: Staged) -> Result<Vec<upload_file::Model>, Problem> {
-    let name = row.name.as_str();
+/// Takes the files of a ZIP; all of them or none, in one transaction: whoever is killed before leaves none. Its own row
+/// stays until they are there, so that an upload whose other files become a study is not closed meanwhile.
+async fn take_zip(
+    app: &App,
+    person: &Person,
+    row: &upload_file::Model,
+    (staged, room): (Staged, &mut Room),
+) -> Result<Vec<upload_file::Model>, Problem> {
+    let zip_bytes = staged.bytes();
     let limits = &app.config.limits;
-    let caps = Caps { entries: limits.zip_entries, total: limits.zip_mib << 20, each: limits.file_mib << 20 };
+    let (waiting, all) = (rows::waiting_bytes(&app.db, person.key()).await?, limits.uploads_mib << 20);
+    let total = room.grow(limits.zip_mib << 20, |held| all.saturating_sub(held.saturating_add(waiting)));
+    if total == 0 {
+        return Err(full());
+    }
+    let caps = Caps { entries: limits.zip_entries, total, each: limits.file_mib << 20 };
     let (sender, mut receiver) = mpsc::channel::<(String, Staged)>(1);
-    let (files, archive, zip_bytes) = (app.files.clone(), Arc::<str>::from(name), staged.bytes());
+    let (files, archive) = (app.files.clone(), Arc::<str>::from(row.name.as_str()));
     let unpacking = tokio::task::spawn_blocking(move || {
         let file = staged.reopen().map_err(|error| ArchiveError::Files(error.into()))?;
         // Nobody listens any more: the request was dropped.
         unpack((&archive, file), &files, &caps, &mut |name, staged| drop(sender.blocking_send((name, staged))))
     });
-    let mut taken: Vec<upload_file::Model> = Vec::new();
-    while let Some((inside, staged)) = receiver.recv().await {
-        let begun = rows::begin(&app.db, row.upload_id, &inside).await?;
-        taken.extend(take(app, begun, staged).await?);
+    let mut inside = BTreeMap::new();
+    while let Some((name, staged)) = receiver.recv().await {
+        let file = kept(app, &name, staged).await?;
+        inside.insert(name, file);
     }
     let fault = match unpacking.await? {
         Ok(()) => {
-            rows::remove(&app.db, &[row.id]).await?;
+            let write = app.db.write().await?;
+            let taken = rows::put_in_place(&write, row, inside).await?;
+            let object = Object::one(Kind::Upload, row.upload_id).with(json!({"zip": row.id, "files": taken.len()}));
+            audit::commit(write, person, Action::Change, object).await?;
             return Ok(taken);
         }
         Err(ArchiveError::Fault(fault)) => fault,
-        Err(ArchiveError::Files(error)) => Flaw::Interrupted.says(format!("{name}: {}", Problem::from(error).detail())),
+        Err(ArchiveError::Files(error)) => {
+            Flaw::Interrupted.says(format!("{}: {}", row.name, Problem::from(error).detail()))
+        }
     };
-    let ids: Vec<UploadFileId> = taken.iter().map(|row| row.id).collect();
-    rows::remove(&app.db, &ids).await?;
     Ok(rows::end(&app.db, row.id, zip_bytes, Outcome::Refused(fault)).await?.into_iter().collect())
 }

@@ -6,6 +6,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use sea_orm::{ActiveModelTrait, Set};
+use serde_json::json;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -17,7 +18,7 @@ use super::rows;
 use super::wire::{Commit, Committed, FileChange, Opened, Received, Upload, UploadFile};
 use crate::accounts::{Person, Role};
 use crate::app::App;
-use crate::audit::{self, Action, Kind, Object};
+use crate::audit::{self, Action, Entry, Kind, Object};
 use crate::entity::upload_file::{self, Content};
 use crate::error::Problem;
 use crate::events::{Event, EventKind};
@@ -36,12 +37,17 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(commit))
 }
 
-/// Begins an upload.
+/// Begins an upload. A person has at most 50 that are open (`too_many_uploads`); those in which nothing ever came are
+/// removed after an hour, when the next one begins.
 #[utoipa::path(post, path = "/uploads", tag = "uploads", responses((status = CREATED, body = Opened)))]
 async fn open(State(app): State<App>, person: Person) -> Result<(StatusCode, Json<Opened>), Problem> {
     person.must(Role::Editor)?;
-    let id = rows::open(&app.db, person.key()).await?;
-    audit::record(&app, &person, Action::Create, Object::one(Kind::Upload, id)).await?;
+    let write = app.db.write().await?;
+    let (id, abandoned) = rows::open(&write, person.key()).await?;
+    let purged = abandoned.into_iter().map(|id| (Action::Purge, id));
+    let entries = purged.chain([(Action::Create, id)]);
+    let entries = entries.map(|(action, id)| Entry::of(&person, action, Object::one(Kind::Upload, id)));
+    audit::commit_all(write, &entries.collect::<Vec<_>>()).await?;
     Ok((StatusCode::CREATED, Json(Opened { id })))
 }
 
@@ -49,11 +55,8 @@ async fn open(State(app): State<App>, person: Person) -> Result<(StatusCode, Jso
 #[utoipa::path(get, path = "/uploads", tag = "uploads", responses((status = OK, body = Vec<Upload>)))]
 async fn list(State(app): State<App>, person: Person) -> Result<Json<Vec<Upload>>, Problem> {
     audit::record(&app, &person, Action::List, Object::all(Kind::Upload)).await?;
-    let mut uploads = Vec::new();
-    for row in rows::all_open(&app.db, person.key()).await? {
-        uploads.push(shown(&app, row.id).await?);
-    }
-    Ok(Json(uploads))
+    let open = rows::all_open(&app.db, person.key()).await?;
+    Ok(Json(open.into_iter().map(|(row, files)| of_files(row.id, files)).collect()))
 }
 
 /// An upload as the studies that it will become.
@@ -67,15 +70,16 @@ async fn one(State(app): State<App>, person: Person, Path(id): Path<UploadId>) -
 /// Throws an upload away.
 #[utoipa::path(delete, path = "/uploads/{id}", tag = "uploads", params(("id" = UploadId, Path)), responses((status = NO_CONTENT)))]
 async fn remove(State(app): State<App>, person: Person, Path(id): Path<UploadId>) -> Result<StatusCode, Problem> {
-    rows::own(&app.db, id, person.key()).await?;
-    rows::remove_upload(&app.db, id).await?;
-    audit::record(&app, &person, Action::Remove, Object::one(Kind::Upload, id)).await?;
+    let write = app.db.write().await?;
+    rows::own(&write, id, person.key()).await?;
+    rows::remove_upload(&write, id).await?;
+    audit::commit(write, &person, Action::Remove, Object::one(Kind::Upload, id)).await?;
     tell(&app, &person, id);
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Sends one file: its bytes are the body. The name may hold folders (percent-encoded). A ZIP becomes its files. The
-/// same name again replaces what came before; a file that cannot be used is there with its problem.
+/// Sends one file: its bytes are the body. The name may hold folders (percent-encoded). A ZIP becomes its files, all of
+/// them at once or none. The same name again replaces what came before; a file that cannot be used is there with its problem.
 #[utoipa::path(put, path = "/uploads/{id}/files/{file}", tag = "uploads",
     params(("id" = UploadId, Path), ("file" = String, Path)),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses((status = OK, body = Received)))]
@@ -91,7 +95,6 @@ async fn put(
     let taken = receive(&app, &person, id, &name, (&headers, body)).await;
     tell(&app, &person, id);
     let ids: Vec<UploadFileId> = taken?.iter().map(|row| row.id).collect();
-    audit::record(&app, &person, Action::Change, Object::one(Kind::Upload, id)).await?;
     Ok(Json(Received { files: files(&app, id, &ids).await? }))
 }
 
@@ -106,8 +109,9 @@ async fn change(
     Json(change): Json<FileChange>,
 ) -> Result<Json<Upload>, Problem> {
     person.must(Role::Editor)?;
-    rows::own_open(&app.db, id, person.key()).await?;
-    rows::file(&app.db, id, file).await?;
+    let write = app.db.write().await?;
+    rows::own_open(&write, id, person.key()).await?;
+    rows::file(&write, id, file).await?;
     let mut row = upload_file::ActiveModel { id: Set(file), ..Default::default() };
     if let Some(sequence) = change.sequence {
         row.sequence = Set(Some(sequence));
@@ -123,9 +127,10 @@ async fn change(
         row.group_key = Set(line("group", group, LONGEST_KEY)?);
     }
     if row.is_changed() {
-        row.update(&app.db).await?;
+        row.update(&write).await?;
+        let object = Object::one(Kind::Upload, id).with(json!({"file": file}));
+        audit::commit(write, &person, Action::Change, object).await?;
     }
-    audit::record(&app, &person, Action::Change, Object::one(Kind::Upload, id)).await?;
     tell(&app, &person, id);
     Ok(Json(shown(&app, id).await?))
 }
@@ -138,10 +143,12 @@ async fn remove_file(
     person: Person,
     Path((id, file)): Path<(UploadId, UploadFileId)>,
 ) -> Result<StatusCode, Problem> {
-    rows::own_open(&app.db, id, person.key()).await?;
-    rows::file(&app.db, id, file).await?;
-    rows::remove(&app.db, &[file]).await?;
-    audit::record(&app, &person, Action::Change, Object::one(Kind::Upload, id)).await?;
+    let write = app.db.write().await?;
+    rows::own_open(&write, id, person.key()).await?;
+    rows::file(&write, id, file).await?;
+    rows::remove(&write, &[file]).await?;
+    let object = Object::one(Kind::Upload, id).with(json!({"file": file, "removed": true}));
+    audit::commit(write, &person, Action::Change, object).await?;
     tell(&app, &person, id);
     Ok(StatusCode::NO_CONTENT)
 }
@@ -158,6 +165,8 @@ async fn thumbnail(
     rows::own(&app.db, id, person.key()).await?;
     let row = rows::file(&app.db, id, file).await?;
     let sha = row.sha.ok_or_else(|| Problem::not_found("picture of this file"))?;
+    let object = Object::one(Kind::Upload, id).with(json!({"picture": file}));
+    audit::record(&app, &person, Action::Read, object).await?;
     Ok(picture_of(app.pictures.small(&app, sha, None).await?.to_vec()))
 }
 
@@ -183,8 +192,11 @@ fn tell(app: &App, person: &Person, id: UploadId) {
 }
 
 async fn shown(app: &App, id: UploadId) -> Result<Upload, Problem> {
-    let groups = groups(rows::files(&app.db, id).await?);
-    Ok(Upload { id, groups: groups.iter().map(Group::shown).collect() })
+    Ok(of_files(id, rows::files(&app.db, id).await?))
+}
+
+fn of_files(id: UploadId, files: Vec<upload_file::Model>) -> Upload {
+    Upload { id, groups: groups(files).iter().map(Group::shown).collect() }
 }
 
 /// Some files of an upload, with the problems that they have in their groups.

@@ -1,36 +1,61 @@
 //! Rows of uploads and their files. Every query names whose upload it is: they are personal.
 
+use std::collections::BTreeMap;
+
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, JoinType, QueryFilter,
+    QueryOrder, QuerySelect, RelationTrait,
 };
 
 use super::fault::Fault;
 use super::look::Look;
-use crate::db::{Db, now};
+use crate::db::{Db, Write, now};
 use crate::entity::Json;
 use crate::entity::upload::{self, State};
 use crate::entity::upload_file::{self, Column};
 use crate::error::{Code, Problem};
 use crate::ids::{Sha, UploadFileId, UploadId};
 
-/// Makes an upload.
-pub(crate) async fn open(db: &Db, user_key: &str) -> Result<UploadId, DbErr> {
-    let id = UploadId::fresh();
+/// The most uploads that a person has open.
+const MOST_OPEN: usize = 50;
+/// An upload without files of this age was left by its page.
+const ABANDONED_MS: i64 = 60 * 60 * 1000;
+
+/// Makes an upload; empty ones that were left are removed. Their ids come second.
+pub(crate) async fn open(write: &Write, user_key: &str) -> Result<(UploadId, Vec<UploadId>), Problem> {
     let at = now();
+    let (abandoned, kept): (Vec<_>, Vec<_>) = all_open(write, user_key)
+        .await?
+        .into_iter()
+        .partition(|(row, files)| files.is_empty() && row.updated_at < at - ABANDONED_MS);
+    if kept.len() >= MOST_OPEN {
+        let detail = format!("You have {MOST_OPEN} open uploads. Finish or remove some of them first.");
+        return Err(Problem::new(Code::TooManyUploads, detail));
+    }
+    let abandoned: Vec<UploadId> = abandoned.into_iter().map(|(row, _)| row.id).collect();
+    if !abandoned.is_empty() {
+        let gone = upload::Column::Id.is_in(abandoned.iter().copied());
+        upload::Entity::delete_many().filter(gone).exec(write).await?;
+    }
+    let id = UploadId::fresh();
     let row = upload::Model { id, user_key: user_key.to_owned(), created_at: at, updated_at: at, state: State::Open };
-    upload::Entity::insert(row.into_active_model()).exec_without_returning(db).await?;
-    Ok(id)
+    upload::Entity::insert(row.into_active_model()).exec_without_returning(write).await?;
+    Ok((id, abandoned))
 }
 
-/// A person's open uploads, youngest first.
-pub(super) async fn all_open(db: &Db, user_key: &str) -> Result<Vec<upload::Model>, DbErr> {
+/// A person's open uploads with their files, youngest first.
+pub(super) async fn all_open(
+    on: &impl ConnectionTrait,
+    user_key: &str,
+) -> Result<Vec<(upload::Model, Vec<upload_file::Model>)>, DbErr> {
     upload::Entity::find()
         .filter(upload::Column::UserKey.eq(user_key))
         .filter(upload::Column::State.eq(State::Open))
         .order_by_desc(upload::Column::Id)
-        .all(db)
+        .find_with_related(upload_file::Entity)
+        .order_by_asc(Column::Id)
+        .all(on)
         .await
 }
 
@@ -67,9 +92,10 @@ pub(super) async fn file(
 
 /// Bytes that wait in a person's open uploads.
 pub(super) async fn waiting_bytes(db: &Db, user_key: &str) -> Result<u64, DbErr> {
-    let open: Vec<UploadId> = all_open(db, user_key).await?.into_iter().map(|row| row.id).collect();
     let sizes: Vec<i64> = upload_file::Entity::find()
-        .filter(Column::UploadId.is_in(open))
+        .join(JoinType::InnerJoin, upload_file::Relation::Upload.def())
+        .filter(upload::Column::UserKey.eq(user_key))
+        .filter(upload::Column::State.eq(State::Open))
         .select_only()
         .column(Column::Bytes)
         .into_tuple()
@@ -78,11 +104,31 @@ pub(super) async fn waiting_bytes(db: &Db, user_key: &str) -> Result<u64, DbErr>
     Ok(sizes.into_iter().map(i64::unsigned_abs).sum())
 }
 
-/// Begins a file; one of the same name that came before is replaced. An upload that became studies takes no more:
-/// nobody would see the file again.
-pub(super) async fn begin(db: &Db, upload: UploadId, name: &str) -> Result<upload_file::Model, Problem> {
+/// Begins a file; one of the same name that came before is replaced.
+pub(super) async fn begin(write: &Write, upload: UploadId, name: &str) -> Result<upload_file::Model, Problem> {
+    hold_open(write, upload).await?;
+    for old in files(write, upload).await?.into_iter().filter(|old| old.name == name) {
+        upload_file::Entity::delete_by_id(old.id).exec(write).await?;
+    }
+    let row = receiving(upload, name);
+    row.clone().into_active_model().insert(write).await?;
+    Ok(row)
+}
+
+/// Holds the upload's row until the transaction ends. One that became studies takes no more: nobody would see it.
+async fn hold_open(write: &Write, upload: UploadId) -> Result<(), Problem> {
+    touch(write, upload).await?;
+    match upload::Entity::find_by_id(upload).one(write).await? {
+        Some(of) if of.state == State::Open => Ok(()),
+        Some(_) => Err(Problem::of(Code::UploadClosed)),
+        None => Err(Problem::not_found("upload")),
+    }
+}
+
+/// The row of a file that begins to arrive.
+fn receiving(upload: UploadId, name: &str) -> upload_file::Model {
     let (sequence, scheme) = super::group::from_name(name);
-    let row = upload_file::Model {
+    upload_file::Model {
         id: UploadFileId::fresh(),
         upload_id: upload,
         name: name.to_owned(),
@@ -95,21 +141,41 @@ pub(super) async fn begin(db: &Db, upload: UploadId, name: &str) -> Result<uploa
         guessed: false,
         grid: None,
         problem: None,
-    };
-    let write = db.write().await?;
-    touch(&write, upload).await?; // which holds the row until the end
-    match upload::Entity::find_by_id(upload).one(&write).await? {
-        Some(of) if of.state == State::Open => {}
-        Some(_) => return Err(Problem::of(Code::UploadClosed)),
-        None => return Err(Problem::not_found("upload")),
     }
-    for old in files(&write, upload).await?.into_iter().filter(|old| old.name == name) {
-        upload_file::Entity::delete_by_id(old.id).exec(&write).await?;
-    }
-    row.clone().into_active_model().insert(&write).await?;
-    write.commit().await?;
-    Ok(row)
 }
+
+/// A file that came out of a ZIP.
+pub(super) struct Unpacked {
+    /// How many bytes.
+    pub(super) bytes: u64,
+    /// What became of it.
+    pub(super) outcome: Outcome,
+}
+
+/// Puts the files of a ZIP in its place, by name, all at once; nothing if its row was replaced or removed meanwhile.
+pub(super) async fn put_in_place(
+    write: &Write,
+    zip: &upload_file::Model,
+    unpacked: BTreeMap<String, Unpacked>,
+) -> Result<Vec<upload_file::Model>, Problem> {
+    hold_open(write, zip.upload_id).await?;
+    let there = files(write, zip.upload_id).await?;
+    if !there.iter().any(|row| row.id == zip.id) {
+        return Ok(vec![]);
+    }
+    let replaced = there.iter().filter(|row| row.id == zip.id || unpacked.contains_key(&row.name));
+    remove(write, &replaced.map(|row| row.id).collect::<Vec<_>>()).await?;
+    let new = unpacked.into_iter().map(|(name, of)| receiving(zip.upload_id, &name).after(of.bytes, of.outcome));
+    let new: Vec<upload_file::Model> = new.collect();
+    for some in new.chunks(ROWS_TOGETHER) {
+        let some = some.iter().cloned().map(IntoActiveModel::into_active_model);
+        upload_file::Entity::insert_many(some).exec_without_returning(write).await?;
+    }
+    Ok(new)
+}
+
+/// Rows of one `INSERT`: databases count its values.
+const ROWS_TOGETHER: usize = 200;
 
 /// What became of a file that was sent.
 pub(super) enum Outcome {
@@ -128,22 +194,44 @@ pub(super) async fn end(
     bytes: u64,
     outcome: Outcome,
 ) -> Result<Option<upload_file::Model>, DbErr> {
-    use upload_file::State;
-    let (state, sha, grid, problem) = match outcome {
-        Outcome::Stored(sha, look) => (State::Stored, Some(sha), Some(Json::of(&*look)), None),
-        Outcome::Refused(fault) => (State::Refused, None, None, Some(Json::of(&fault))),
-        Outcome::Interrupted(fault) => (State::Receiving, None, None, Some(Json::of(&fault))),
-    };
+    let Some(row) = upload_file::Entity::find_by_id(id).one(db).await? else { return Ok(None) };
+    let row = row.after(bytes, outcome);
     upload_file::Entity::update_many()
-        .col_expr(Column::Bytes, Expr::value(i64::try_from(bytes).unwrap_or(i64::MAX)))
-        .col_expr(Column::State, Expr::value(state))
-        .col_expr(Column::Sha, Expr::value(sha))
-        .col_expr(Column::Grid, Expr::value(grid))
-        .col_expr(Column::Problem, Expr::value(problem))
+        .col_expr(Column::Bytes, Expr::value(row.bytes))
+        .col_expr(Column::State, Expr::value(row.state))
+        .col_expr(Column::Sha, Expr::value(row.sha))
+        .col_expr(Column::Grid, Expr::value(row.grid))
+        .col_expr(Column::Problem, Expr::value(row.problem))
         .filter(Column::Id.eq(id))
         .exec(db)
         .await?;
     upload_file::Entity::find_by_id(id).one(db).await
+}
+
+impl upload_file::Model {
+    /// The row with what became of its file.
+    fn after(self, bytes: u64, outcome: Outcome) -> Self {
+        use upload_file::State;
+        let (state, sha, grid, problem) = match outcome {
+            Outcome::Stored(sha, look) => (State::Stored, Some(sha), Some(Json::of(&*look)), None),
+            Outcome::Refused(fault) => (State::Refused, None, None, Some(Json::of(&fault))),
+            Outcome::Interrupted(fault) => (State::Receiving, None, None, Some(Json::of(&fault))),
+        };
+        Self { bytes: i64::try_from(bytes).unwrap_or(i64::MAX), state, sha, grid, problem, ..self }
+    }
+}
+
+/// What was on its way when the last server ended will not come any more, and says so.
+pub(crate) async fn cut_off(db: &Db) -> Result<(), DbErr> {
+    let arriving = upload_file::Entity::find()
+        .filter(Column::State.eq(upload_file::State::Receiving))
+        .filter(Column::Problem.is_null())
+        .all(db)
+        .await?;
+    for row in arriving {
+        end(db, row.id, 0, Outcome::Interrupted(Fault::interrupted(&row.name))).await?;
+    }
+    Ok(())
 }
 
 /// Removes files.
@@ -153,11 +241,10 @@ pub(super) async fn remove(on: &impl ConnectionTrait, ids: &[UploadFileId]) -> R
 }
 
 /// Removes an upload and its files.
-pub(super) async fn remove_upload(db: &Db, id: UploadId) -> Result<(), DbErr> {
-    let write = db.write().await?;
-    upload_file::Entity::delete_many().filter(Column::UploadId.eq(id)).exec(&write).await?;
-    upload::Entity::delete_by_id(id).exec(&write).await?;
-    write.commit().await
+pub(super) async fn remove_upload(write: &Write, id: UploadId) -> Result<(), DbErr> {
+    upload_file::Entity::delete_many().filter(Column::UploadId.eq(id)).exec(write).await?;
+    upload::Entity::delete_by_id(id).exec(write).await?;
+    Ok(())
 }
 
 /// Something happened to an upload.
@@ -186,12 +273,62 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let db = Db::connect(&Location::of(None, folder.path())).await.unwrap();
         db.migrate().await.unwrap();
-        let id = open(&db, "local").await.unwrap();
-        begin(&db, id, "a_t1.nii").await.unwrap();
+        let write = db.write().await.unwrap();
+        let (id, _) = open(&write, "local").await.unwrap();
+        begin(&write, id, "a_t1.nii").await.unwrap();
+        write.commit_unrecorded().await.unwrap();
         let closed = upload::Entity::update_many().col_expr(upload::Column::State, Expr::value(State::Committed));
         closed.exec(&db).await.unwrap();
-        assert_eq!(begin(&db, id, "b_t1.nii").await.unwrap_err().code(), Code::UploadClosed);
-        assert_eq!(begin(&db, UploadId::fresh(), "a_t1.nii").await.unwrap_err().code(), Code::NotFound);
-        assert_eq!(files(&db, id).await.unwrap().len(), 1);
+        let write = db.write().await.unwrap();
+        assert_eq!(begin(&write, id, "b_t1.nii").await.unwrap_err().code(), Code::UploadClosed);
+        assert_eq!(begin(&write, UploadId::fresh(), "a_t1.nii").await.unwrap_err().code(), Code::NotFound);
+        assert_eq!(files(&write, id).await.unwrap().len(), 1);
+        // A ZIP that was still unpacking when its upload became studies gives nothing.
+        let zip = files(&write, id).await.unwrap().pop().unwrap();
+        assert_eq!(put_in_place(&write, &zip, BTreeMap::new()).await.unwrap_err().code(), Code::UploadClosed);
+    }
+
+    #[tokio::test]
+    async fn a_zip_becomes_its_files_at_once_and_what_was_cut_off_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::connect(&Location::of(None, folder.path())).await.unwrap();
+        db.migrate().await.unwrap();
+        let write = db.write().await.unwrap();
+        let (id, _) = open(&write, "local").await.unwrap();
+        let zip = begin(&write, id, "a.zip").await.unwrap();
+        for name in ["a/t1.nii", "b/t1.nii"] {
+            begin(&write, id, name).await.unwrap();
+        }
+        let fault = || Outcome::Refused(Fault::interrupted("x"));
+        let inside = ["a/t1.nii", "a/t2.nii"].map(|name| (name.to_owned(), Unpacked { bytes: 7, outcome: fault() }));
+        let taken = put_in_place(&write, &zip, BTreeMap::from(inside)).await.unwrap();
+        assert_eq!(taken.len(), 2);
+        assert!(put_in_place(&write, &zip, BTreeMap::new()).await.unwrap().is_empty(), "it is not there any more");
+        write.commit_unrecorded().await.unwrap();
+        cut_off(&db).await.unwrap();
+        let seen = |row: upload_file::Model| (row.name, row.bytes, row.problem.is_some());
+        let mut seen: Vec<_> = files(&db, id).await.unwrap().into_iter().map(seen).collect();
+        seen.sort();
+        let expected = [("a/t1.nii", 7), ("a/t2.nii", 7), ("b/t1.nii", 0)];
+        assert_eq!(seen, expected.map(|(name, bytes)| (name.to_owned(), bytes, true)));
+    }
+
+    #[tokio::test]
+    async fn a_person_has_so_many_open_uploads_and_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::connect(&Location::of(None, folder.path())).await.unwrap();
+        db.migrate().await.unwrap();
+        let write = db.write().await.unwrap();
+        for _ in 0..MOST_OPEN {
+            open(&write, "local").await.unwrap();
+        }
+        assert_eq!(open(&write, "local").await.unwrap_err().code(), Code::TooManyUploads);
+        open(&write, "another").await.unwrap();
+        let old = upload::Entity::update_many().col_expr(upload::Column::UpdatedAt, Expr::value(0_i64));
+        old.exec(&write).await.unwrap();
+        let (id, left) = open(&write, "local").await.unwrap();
+        assert_eq!(left.len(), MOST_OPEN, "empty and old: left by their pages");
+        let open = all_open(&write, "local").await.unwrap();
+        assert!(matches!(&open[..], [(row, files)] if row.id == id && files.is_empty()), "{open:?}");
     }
 }

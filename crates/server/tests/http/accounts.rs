@@ -62,7 +62,9 @@ async fn an_account_made_by_the_command_line_counts_at_once() {
     let owner = site.owner().await;
     owner.get("/api/v1/users").send().await.json();
     let new = NewUser { name: "kim".into(), password_hash: "$".into(), role: server::accounts::Role::Admin };
-    create_user(&site.app.db, new).await.unwrap();
+    let write = site.app.db.write().await.unwrap();
+    create_user(&write, new).await.unwrap();
+    write.commit_unrecorded().await.unwrap();
     refused(&owner.get("/api/v1/users").send().await, 401, "login_needed");
 }
 
@@ -100,7 +102,9 @@ async fn cookies_are_closed_to_scripts_and_other_sites() {
         password_hash: hash,
         role: server::accounts::Role::Admin,
     };
-    server::accounts::rows::create_user(&site.app.db, new).await.unwrap();
+    let write = site.app.db.write().await.unwrap();
+    server::accounts::rows::create_user(&write, new).await.unwrap();
+    write.commit_unrecorded().await.unwrap();
     let login = json!({"name": "kim", "password": PASSWORD});
     let ask = || site.stranger().post("/api/v1/session", login.clone()).header("x-forwarded-proto", "https");
     refused(&ask().send().await, 403, "foreign_origin"); // http is not where the page is
@@ -136,7 +140,8 @@ async fn logging_out_ends_the_session_on_the_server() {
     let site = Site::open().await;
     let admin = site.admin().await;
     let cookie = admin.cookie().unwrap();
-    assert_eq!(admin.change(Method::DELETE, "/api/v1/session").send().await.status, StatusCode::NO_CONTENT);
+    let out = admin.change(Method::DELETE, "/api/v1/session").send().await;
+    assert_eq!((out.status, out.header("clear-site-data")), (StatusCode::NO_CONTENT, "\"cache\""));
     assert_eq!(admin.cookie(), None);
     let thief = site.stranger();
     thief.take_cookie(&cookie);

@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test's material fails loudly")]
 
 mod accounts;
+mod audit;
 mod bad_files;
 mod document;
 mod exports;
 mod frame;
 mod hostile;
+mod jobs;
 mod masks;
 mod material;
 mod tokens;

@@ -150,6 +150,50 @@ async fn a_zip_of_two_patients_with_korean_names() {
 }
 
 #[tokio::test]
+async fn what_is_on_its_way_takes_room_too() {
+    use std::convert::Infallible;
+
+    use axum::body::{Body, Bytes};
+    use futures_util::stream::{self, StreamExt as _};
+
+    let site = Site::with(|config| config.limits.uploads_mib = 1).await;
+    let owner = site.owner().await;
+    let (one, two) = (open(&owner).await, open(&owner).await);
+    let big = || zip(&[("t1.nii", &vec![0; 2 << 20])]);
+    let answer = put(&owner, &one, "a.zip", big()).await.json();
+    assert_eq!(answer["files"][0]["problem"]["code"], "zip_too_large", "unpacked it is more than may wait: {answer}");
+    // A sender who has begun and does not end, having said how much will come.
+    let (go, went) = tokio::sync::oneshot::channel::<()>();
+    let rest = stream::once(async {
+        went.await.ok();
+        Ok::<_, Infallible>(Bytes::from(vec![0; 700 << 10]))
+    });
+    let (begun, mut has_begun) = tokio::sync::mpsc::channel(1);
+    let first = stream::once(async move {
+        begun.send(()).await.unwrap();
+        Ok::<_, Infallible>(Bytes::new())
+    });
+    let body = Body::from_stream(first.chain(rest));
+    let path = format!("/api/v1/uploads/{one}/files/slow_t1.nii");
+    let slow = owner.change(Method::PUT, &path).header("content-length", &(700 << 10).to_string()).body(body);
+    let slow = tokio::spawn(slow.send());
+    has_begun.recv().await;
+    let more = async || {
+        let path = format!("/api/v1/uploads/{two}/files/b_t1.nii");
+        let length = (500 << 10).to_string();
+        owner.change(Method::PUT, &path).header("content-length", &length).body(vec![0; 500 << 10]).send().await
+    };
+    refused(&more().await, 413, "upload_full");
+    go.send(()).unwrap();
+    assert_eq!(slow.await.unwrap().status, StatusCode::OK);
+    owner.change(Method::DELETE, &format!("/api/v1/uploads/{one}")).send().await;
+    assert_eq!(more().await.status, StatusCode::OK, "there is room again");
+    let open = owner.get("/api/v1/uploads").send().await.json();
+    assert_eq!((open.as_array().unwrap().len(), &open[0]["id"]), (1, &json!(two)), "{open}");
+    assert_eq!(open[0]["groups"][0]["files"][0]["name"], "b_t1.nii");
+}
+
+#[tokio::test]
 async fn uploads_are_personal_and_viewers_send_nothing() {
     let site = Site::open().await;
     let kim = site.admin().await;

@@ -6,6 +6,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::header::{CONTENT_TYPE, COOKIE, HOST, LOCATION, ORIGIN, SET_COOKIE};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
+use axum::response::Response;
 use serde_json::{Value, json};
 use server::app::App;
 use server::config::Config;
@@ -162,18 +163,23 @@ impl Ask {
         self
     }
 
-    /// The answer.
-    pub(crate) async fn send(mut self) -> Answer {
+    /// The answer as it begins; its body is still to come.
+    pub(crate) async fn begin(mut self) -> Response {
         let cookie = self.cookie.lock().unwrap().clone();
         if let Some(cookie) = cookie {
             self.request.headers_mut().insert(COOKIE, cookie.parse().unwrap());
         }
         let response = self.router.oneshot(self.request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        if let Some(set) = parts.headers.get(SET_COOKIE) {
+        if let Some(set) = response.headers().get(SET_COOKIE) {
             let set = set.to_str().unwrap().split(';').next().unwrap().to_owned();
             *self.cookie.lock().unwrap() = (!set.ends_with('=')).then_some(set);
         }
+        response
+    }
+
+    /// The answer.
+    pub(crate) async fn send(self) -> Answer {
+        let (parts, body) = self.begin().await.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap();
         Answer { status: parts.status, headers: parts.headers, body: body.to_vec() }
     }

@@ -11,9 +11,16 @@
 mod files;
 mod material;
 mod queue;
+mod races;
 mod rows;
 mod servers;
 mod upkeep;
+#[expect(dead_code, reason = "made for the tests of requests, of which these need a few")]
+#[path = "../http/material.rs"]
+mod uploaded;
+#[expect(dead_code, reason = "made for the tests of requests, of which these need a few")]
+#[path = "../http/visitor.rs"]
+mod visitor;
 mod work;
 
 use std::future::Future;
@@ -34,9 +41,13 @@ async fn suite(databases: &Databases) {
     part(databases, "attempts", queue::attempts_are_bounded).await;
     part(databases, "silence", queue::silent_workers_are_no_attempts).await;
     part(databases, "stops", queue::jobs_are_stopped_and_begun_again).await;
+    part(databases, "again", queue::who_tries_again_waits_at_the_end).await;
     part(databases, "deaths", work::a_job_that_kills_its_process_is_given_up).await;
     part(databases, "blobs", files::blobs_are_stored_once).await;
     part(databases, "purge", upkeep::the_bin_is_taken_out).await;
+    part(databases, "bin", upkeep::what_is_taken_out_of_the_bin_stays).await;
+    part(databases, "chain", queue::changes_at_once_make_one_chain).await;
+    races::two_completions_make_a_study_whole(databases.fresh("whole").await).await;
     part(databases, "race", upkeep::what_is_stored_again_is_not_purged).await;
     part(databases, "check", upkeep::damage_is_found).await;
     part(databases, "backup", upkeep::a_backup_comes_back).await;

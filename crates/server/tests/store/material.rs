@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel};
-use server::audit::Audit;
 use server::db::{Db, now};
-use server::entity::{Json, file, measurement, model, patient, series, study};
+use server::entity::{Json, file, job, measurement, model, patient, series, study};
 use server::files::Files;
 use server::ids::{JobId, ModelId, PatientId, SegmentationId, SeriesId, Sha, StudyId};
 use server::jobs::queue::{Claim, Made};
-use server::jobs::{LeaseQueue, Order, Queue};
+use server::jobs::{LeaseQueue, Order, Queue, QueueError};
 use tempfile::TempDir;
 
 use crate::servers::Place;
@@ -22,7 +21,6 @@ pub(crate) struct Store {
     pub(crate) db: Db,
     pub(crate) files: Files,
     pub(crate) queue: LeaseQueue,
-    pub(crate) audit: Audit,
     pub(crate) folder: TempDir,
 }
 
@@ -36,7 +34,7 @@ impl Store {
     pub(crate) async fn without_tables(place: Place) -> Self {
         let db = Db::connect(&place.location).await.unwrap();
         let files = Files::open(&place.folder.path().join("files")).unwrap();
-        Self { queue: LeaseQueue::new(db.clone()), audit: Audit::open(db.clone()), db, files, folder: place.folder }
+        Self { queue: LeaseQueue::new(db.clone()), db, files, folder: place.folder }
     }
 
     pub(crate) async fn blob(&self, text: &str) -> Sha {
@@ -101,8 +99,22 @@ impl Store {
     pub(crate) async fn wish(&self, study: StudyId) -> JobId {
         let within = self.db.write().await.unwrap();
         let row = self.queue.enqueue(&within, Order { study, model: None, by: None }).await.unwrap();
-        within.commit().await.unwrap();
+        within.commit_unrecorded().await.unwrap();
         row.id
+    }
+
+    pub(crate) async fn retry(&self, id: JobId) -> Result<job::Model, QueueError> {
+        let within = self.db.write().await.unwrap();
+        let row = self.queue.retry(&within, id).await?;
+        within.commit_unrecorded().await.unwrap();
+        Ok(row)
+    }
+
+    pub(crate) async fn cancel(&self, id: JobId) -> Result<job::Model, QueueError> {
+        let within = self.db.write().await.unwrap();
+        let row = self.queue.cancel(&within, id).await?;
+        within.commit_unrecorded().await.unwrap();
+        Ok(row)
     }
 
     pub(crate) async fn claim(&self, worker: &str) -> Claim {

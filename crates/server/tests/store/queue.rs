@@ -41,7 +41,7 @@ pub(crate) async fn a_wish_makes_one_job(store: Store) {
             tokio::spawn(async move {
                 let within = db.write().await.unwrap();
                 let id = queue.enqueue(&within, order).await.unwrap().id;
-                within.commit().await.unwrap();
+                within.commit_unrecorded().await.unwrap();
                 id
             })
         })
@@ -135,7 +135,7 @@ pub(crate) async fn attempts_are_bounded(store: Store) {
     let row = job(&store, id).await;
     assert_eq!((row.state, row.failure_code.as_deref()), (State::Failed, Some("crashed")));
     // What cannot end otherwise is not tried again.
-    store.queue.retry(id).await.unwrap();
+    store.retry(id).await.unwrap();
     let claim = store.claim("w").await;
     assert_eq!(claim.job.attempt, 1, "a retry begins anew");
     let failure = Failure { code: FailureCode::ScansUnusable, detail: "a mask".to_owned() };
@@ -163,21 +163,59 @@ pub(crate) async fn silent_workers_are_no_attempts(store: Store) {
 pub(crate) async fn jobs_are_stopped_and_begun_again(store: Store) {
     store.model("tiny").await;
     let waiting = store.queued("P-0001").await;
-    assert_eq!(store.queue.cancel(waiting).await.unwrap().state, State::Cancelled);
-    assert!(matches!(store.queue.cancel(waiting).await, Err(QueueError::WrongState(State::Cancelled))));
-    assert!(matches!(store.queue.cancel(JobId::fresh()).await, Err(QueueError::NoJob)));
+    assert_eq!(store.cancel(waiting).await.unwrap().state, State::Cancelled);
+    assert!(matches!(store.cancel(waiting).await, Err(QueueError::WrongState(State::Cancelled))));
+    assert!(matches!(store.cancel(JobId::fresh()).await, Err(QueueError::NoJob)));
 
     let running = store.queued("P-0002").await;
     let claim = store.claim("w").await;
-    assert_eq!(store.queue.cancel(running).await.unwrap().state, State::Running, "its worker must hear of it");
+    assert_eq!(store.cancel(running).await.unwrap().state, State::Running, "its worker must hear of it");
     assert_eq!(store.queue.beat(&claim, &Progress::default(), LONG).await.unwrap(), Standing::CancelAsked);
     assert!(store.queue.cancelled(&claim).await.unwrap());
     assert_eq!(job(&store, running).await.state, State::Cancelled);
 
-    store.queue.retry(running).await.unwrap();
-    assert!(matches!(store.queue.retry(running).await, Err(QueueError::WrongState(State::Queued))));
+    store.retry(running).await.unwrap();
+    assert!(matches!(store.retry(running).await, Err(QueueError::WrongState(State::Queued))));
     let claim = store.claim("w").await;
     assert!(store.queue.hand_back(&claim).await.unwrap(), "the worker is shut down");
     let row = job(&store, running).await;
     assert_eq!((row.state, row.attempt, row.lost), (State::Queued, 0, 0), "which is no attempt");
+}
+
+/// A retried job waits behind those that wait already.
+pub(crate) async fn who_tries_again_waits_at_the_end(store: Store) {
+    store.model("tiny").await;
+    let first = store.queued("P-0001").await;
+    store.cancel(first).await.unwrap();
+    let second = store.queued("P-0002").await;
+    let row = store.retry(first).await.unwrap();
+    assert_eq!(position(&store.db, &row).await.unwrap(), Some(2));
+    assert_eq!(store.claim("w").await.job.id, second);
+    assert_eq!(store.claim("w").await.job.id, first);
+}
+
+/// Changes of many at once, each with its entry: the chain has no branch and no gap, and no transaction is lost for it.
+pub(crate) async fn changes_at_once_make_one_chain(store: Store) {
+    use server::audit::{Action, Kind, Object, commit, verify};
+    let study = store.study("P-0001").await;
+    let tasks: Vec<_> = (0..24)
+        .map(|n| {
+            let db = store.db.clone();
+            tokio::spawn(async move {
+                let within = db.write().await.unwrap();
+                if n % 3 == 0 {
+                    study::next_number(&within, study).await.unwrap();
+                }
+                let object = Object::one(Kind::Study, n);
+                commit(within, &server::accounts::Person::server(), Action::Change, object).await.unwrap();
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let verdict = verify(&store.db).await.unwrap();
+    assert_eq!((verdict.entries, verdict.broken), (24, None));
+    let row = study::Entity::find_by_id(study).one(&store.db).await.unwrap().unwrap();
+    assert_eq!(row.last_number, 8);
 }

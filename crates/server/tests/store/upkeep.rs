@@ -17,7 +17,7 @@ use crate::servers::Place;
 const NOW: Ages = Ages { bin_ms: -1000, uploads_ms: -1000, blobs_ms: -1000 };
 
 async fn take_out(store: &Store, ages: Ages) -> Purged {
-    purge(&store.db, &store.files, (&store.audit, &Person::server()), ages).await.unwrap()
+    purge(&store.db, &store.files, &Person::server(), ages).await.unwrap()
 }
 
 async fn done(store: &Store, name: &str) -> StudyId {
@@ -65,8 +65,31 @@ pub(crate) async fn the_bin_is_taken_out(store: Store) {
     let claim = store.claim("w").await;
     remove(&store, running).await;
     assert_eq!(take_out(&store, NOW).await.studies, 0);
+    assert_eq!(audit::Entity::find().count(&store.db).await.unwrap(), said.len() as u64, "nothing happened");
     assert!(store.queue.cancelled(&claim).await.unwrap());
     assert_eq!(take_out(&store, NOW).await.studies, 1);
+}
+
+/// The bin is taken out while somebody takes a study out of it: whoever comes later sees that.
+pub(crate) async fn what_is_taken_out_of_the_bin_stays(store: Store) {
+    store.model("tiny").await;
+    let id = done(&store, "P-0001").await;
+    remove(&store, id).await;
+    let within = store.db.write().await.unwrap();
+    let row = study::Entity::find_by_id(id).one(&within).await.unwrap().unwrap();
+    let mut back = row.into_active_model();
+    back.removed_at = Set(None);
+    back.update(&within).await.unwrap();
+    let (db, files) = (store.db.clone(), store.files.clone());
+    let purging = tokio::spawn(async move { purge(&db, &files, &Person::server(), NOW).await.unwrap() });
+    let mut purging = Box::pin(purging);
+    let early = tokio::time::timeout(std::time::Duration::from_millis(300), &mut purging).await;
+    assert!(early.is_err(), "it waits for who holds the study");
+    within.commit_unrecorded().await.unwrap();
+    assert_eq!(purging.await.unwrap().studies, 0);
+    assert!(study::Entity::find_by_id(id).one(&store.db).await.unwrap().is_some());
+    let said = audit::Entity::find().all(&store.db).await.unwrap();
+    assert!(said.iter().all(|entry| entry.object_kind != "study"), "nothing was purged: {said:?}");
 }
 
 /// Bytes that nobody uses are purged while somebody stores them again: the row and the blob stay together.
@@ -94,6 +117,8 @@ pub(crate) async fn damage_is_found(store: Store) {
     done(&store, "P-0001").await;
     let clean = check(&store.db, &store.files).await.unwrap();
     assert_eq!(clean.findings, vec![]);
+    let folder = store.folder.path().join("backup");
+    assert_eq!(backup(&store.db, &store.files, &folder).await.unwrap().damaged, vec![]);
     let [cut, changed, lost] = ["P-0001 T1n", "P-0001 T1c", "P-0001 T2w"].map(|text| Sha::of(text.as_bytes()));
     fs::write(store.files.path(cut), "P-0001").unwrap();
     fs::write(store.files.path(changed), "P-0001 t1c").unwrap();
@@ -112,6 +137,19 @@ pub(crate) async fn damage_is_found(store: Store) {
     assert!(findings.iter().any(|finding| matches!(finding, Finding::Unmeasured { .. })), "{findings:?}");
     assert_eq!(findings.len(), 5, "{findings:?}");
     assert!(matches!(store.files.blob(&store.db, cut).await, Err(FilesError::Damaged { .. })), "a read sees it too");
+    // A backup keeps what it had, and is not content with the length of what it holds.
+    let report = backup(&store.db, &store.files, &folder).await.unwrap();
+    assert_eq!((report.kept, report.damaged), (clean.blobs, vec![]));
+    let (one, other) = (cut.to_string(), changed.to_string());
+    let at = |name: &str| folder.join("blobs").join(&name[..2]).join(&name[2..]);
+    fs::write(at(&other), "P-0001 t1c").unwrap();
+    fs::remove_file(at(&one)).unwrap();
+    let mut damaged = backup(&store.db, &store.files, &folder).await.unwrap().damaged;
+    damaged.sort();
+    let mut expected = vec![cut, changed];
+    expected.sort();
+    assert_eq!(damaged, expected);
+    assert!(!at(&other).exists() && !at(&one).exists(), "and holds nothing damaged");
 }
 
 pub(crate) async fn a_backup_comes_back(store: Store) {
@@ -142,15 +180,20 @@ pub(crate) async fn moves(store: Store, target: Place) {
     assert!(last.kept >= 6 && last.damaged.is_empty(), "{last:?}");
 
     let back = Store::without_tables(target).await;
-    let report = restore(&back.db, &back.files, &folder).await.unwrap();
+    let report = restore(&back.db, &back.files, &folder, &Person::command_line()).await.unwrap();
     assert_eq!((report.rows, report.missing.len()), (last.rows, 0));
     let found = check(&back.db, &back.files).await.unwrap();
     assert_eq!(found.findings, vec![]);
     assert_eq!(rows(&back).await, rows(&store).await);
+    let last = audit::Entity::find().all(&back.db).await.unwrap().pop().unwrap();
+    assert_eq!((last.action.as_str(), last.user_key.as_str()), ("restore", "command-line"), "in the same transaction");
     let row = job::Entity::find().all(&back.db).await.unwrap().into_iter().find(|row| row.ended_at.is_none()).unwrap();
     assert_eq!((row.state, row.attempt, row.worker), (State::Queued, 0, None), "what ran waits again");
     store_goes_on(&back).await;
-    assert!(matches!(restore(&back.db, &back.files, &folder).await, Err(RestoreError::NotEmpty { .. })));
+    assert!(matches!(
+        restore(&back.db, &back.files, &folder, &Person::command_line()).await,
+        Err(RestoreError::NotEmpty { .. })
+    ));
 
     let name = fs::read_dir(&folder)
         .unwrap()
@@ -159,10 +202,13 @@ pub(crate) async fn moves(store: Store, target: Place) {
     let mut text = fs::read(name.as_ref().unwrap()).unwrap();
     text[100] ^= 1;
     fs::write(name.unwrap(), text).unwrap();
-    let refused = restore(&back.db, &back.files, &folder).await.unwrap_err();
+    let refused = restore(&back.db, &back.files, &folder, &Person::command_line()).await.unwrap_err();
     assert!(refused.to_string().contains("damaged"), "{refused}");
     fs::remove_file(folder.join(MANIFEST)).unwrap();
-    assert!(matches!(restore(&back.db, &back.files, &folder).await, Err(RestoreError::NoBackup { .. })));
+    assert!(matches!(
+        restore(&back.db, &back.files, &folder, &Person::command_line()).await,
+        Err(RestoreError::NoBackup { .. })
+    ));
 }
 
 /// Counters go on where they were.

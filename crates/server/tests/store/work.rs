@@ -41,7 +41,7 @@ pub(crate) async fn a_job_that_kills_its_process_is_given_up(store: Store) {
     assert_eq!(std::fs::read_to_string(&begun).unwrap().lines().count(), 3, "three attempts");
 
     let again = async |script: &str, limit| {
-        server::jobs::Queue::retry(&store.queue, id).await.unwrap();
+        store.retry(id).await.unwrap();
         work_off(&store, script, limit).await
     };
     let row = again("echo 'memory allocation of 99 bytes failed' >&2; kill -6 $$", LONG).await;
@@ -56,7 +56,7 @@ pub(crate) async fn a_job_that_kills_its_process_is_given_up(store: Store) {
     );
 
     // A worker that is shut down gives its job back, and its child is gone.
-    server::jobs::Queue::retry(&store.queue, id).await.unwrap();
+    store.retry(id).await.unwrap();
     let stop = CancellationToken::new();
     let pid = store.folder.path().join("pid");
     let script = format!("read task; echo $$ > {0}.new; mv {0}.new {0}; exec sleep 1000", pid.display());

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::IntoResponse;
 use segment::report::NOTICE;
 use serde::{Deserialize, Serialize};
@@ -100,12 +100,11 @@ async fn log_in(State(app): State<App>, asked: Asked, Json(login): Json<Login>) 
         return Err(Problem::of(Code::LoginWrong));
     };
     let person = Person::with_account(user.id, user.name.clone(), user.role, Via::Page);
-    audit::record(&app, &person, Action::LogIn, Object::one(Kind::Session, user.id)).await?;
-    let cookie = open_session(&app, &asked, Some(user.id)).await?;
+    let cookie = open_session(&app, &asked, &person).await?;
     Ok((cookie, state(&app, &asked, Some(person)).await?))
 }
 
-/// Logs out; the answer removes the cookie.
+/// Logs out; the answer removes the cookie, and the volumes and pictures that the browser kept.
 #[utoipa::path(delete, path = "/session", tag = "accounts", responses((status = NO_CONTENT)), security(()))]
 async fn log_out(
     State(app): State<App>,
@@ -113,9 +112,11 @@ async fn log_out(
     identity: Identity,
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, Problem> {
-    if let Ok(person) = identity.0 {
+    let person = identity.0.ok();
+    if let Some(person) = &person {
         person.must_be_at_the_page()?;
-        audit::record(&app, &person, Action::LogOut, Object::one(Kind::Session, person.key())).await?;
     }
-    Ok((StatusCode::NO_CONTENT, close_session(&app, &asked, &headers).await?))
+    let mut answer = close_session(&app, &asked, &headers, person.as_ref()).await?;
+    answer.insert("clear-site-data", HeaderValue::from_static("\"cache\""));
+    Ok((StatusCode::NO_CONTENT, answer))
 }

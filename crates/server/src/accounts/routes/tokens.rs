@@ -111,9 +111,10 @@ async fn create(
         created_at: now(),
         last_used_at: None,
     };
-    let row = rows::create_token(&app.db, row).await?;
+    let write = app.db.write().await?;
+    let row = rows::create_token(&write, row).await?;
     let object = Object::one(Kind::Token, row.id).with(json!({"scope": row.scope, "days": days}));
-    audit::record(&app, &person, Action::Create, object).await?;
+    audit::commit(write, &person, Action::Create, object).await?;
     Ok((StatusCode::CREATED, Json(MadeToken { secret, token: row.into() })))
 }
 
@@ -121,10 +122,12 @@ async fn create(
 #[utoipa::path(delete, path = "/tokens/{id}", tag = "accounts", params(("id" = TokenId, Path)),
     responses((status = NO_CONTENT)))]
 async fn delete(State(app): State<App>, person: Person, Path(id): Path<TokenId>) -> Result<StatusCode, Problem> {
-    if !rows::delete_token(&app.db, owner(&person)?, id).await? {
+    let owner = owner(&person)?;
+    let write = app.db.write().await?;
+    if !rows::delete_token(&write, owner, id).await? {
         return Err(Problem::not_found("token")); // another's token is none: its existence is nobody's concern
     }
-    audit::record(&app, &person, Action::Remove, Object::one(Kind::Token, id)).await?;
+    audit::commit(write, &person, Action::Remove, Object::one(Kind::Token, id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

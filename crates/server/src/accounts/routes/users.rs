@@ -99,9 +99,10 @@ async fn create(
     person.must_be_at_the_page()?;
     let name = account_name(&new.name)?;
     let password_hash = app.accounts.passwords.hash(new.password).await?;
-    let user = rows::create_user(&app.db, NewUser { name, password_hash, role: new.role }).await?;
+    let write = app.db.write().await?;
+    let user = rows::create_user(&write, NewUser { name, password_hash, role: new.role }).await?;
     let object = Object::one(Kind::User, user.id).with(json!({"role": user.role.as_str()}));
-    audit::record(&app, &person, Action::Create, object).await?;
+    audit::commit(write, &person, Action::Create, object).await?;
     Ok((StatusCode::CREATED, Json(user.into())))
 }
 
@@ -131,8 +132,9 @@ async fn change(
     };
     let standing = wish.disabled.map(|closed| if closed { Standing::Closed } else { Standing::Open });
     let change = Change { role: wish.role, password_hash, standing };
-    let user = rows::change_user(&app.db, id, change).await?;
-    audit::record(&app, &person, Action::Change, Object::one(Kind::User, id).with(detail)).await?;
+    let write = app.db.write().await?;
+    let user = rows::change_user(&write, id, change).await?;
+    audit::commit(write, &person, Action::Change, Object::one(Kind::User, id).with(detail)).await?;
     Ok(Json(user.into()))
 }
 
@@ -143,8 +145,9 @@ async fn close(State(app): State<App>, person: Person, Path(id): Path<UserId>) -
     person.must(Role::Admin)?;
     person.must_be_at_the_page()?;
     let change = Change { standing: Some(Standing::Closed), ..Change::default() };
-    rows::change_user(&app.db, id, change).await?;
-    audit::record(&app, &person, Action::Remove, Object::one(Kind::User, id)).await?;
+    let write = app.db.write().await?;
+    rows::change_user(&write, id, change).await?;
+    audit::commit(write, &person, Action::Remove, Object::one(Kind::User, id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
