@@ -89,6 +89,7 @@ codes! {
     UploadNotReady "upload_not_ready" UNPROCESSABLE_ENTITY "The files cannot become a study as they are.";
     StudyMismatch "study_mismatch" UNPROCESSABLE_ENTITY "The files do not fit the study.";
     StudyIncomplete "study_incomplete" CONFLICT "The study lacks a sequence.";
+    DraftOutdated "draft_outdated" CONFLICT "A newer version was saved from this draft.";
     MaskUnusable "mask_unusable" UNPROCESSABLE_ENTITY "The mask does not fit the study.";
     ModelUnusable "model_unusable" UNPROCESSABLE_ENTITY "The file is no model of Glioscope.";
 }

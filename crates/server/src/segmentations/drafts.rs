@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::audit::{self, Action, Kind, Object};
 use crate::db::now;
 use crate::entity::draft;
-use crate::error::Problem;
+use crate::error::{Code, Problem};
 use crate::ids::{SegmentationId, StudyId};
 use crate::studies;
 use crate::studies::download::{Shipment, ship};
@@ -31,9 +31,14 @@ const PARENT: HeaderName = HeaderName::from_static("glioscope-parent");
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Edited {
-    /// The segmentation that is being edited.
+    /// The segmentation of the same study that is being edited; none: the mask is painted from nothing.
     #[serde(default)]
     parent: Option<SegmentationId>,
+    /// The largest number among the study's segmentations that the page knows of, 0 if there is none; the parent's (or 0)
+    /// if nothing is said.
+    #[serde(default)]
+    #[param(minimum = 0)]
+    after: Option<i32>,
 }
 
 /// The routes of this file.
@@ -62,7 +67,9 @@ async fn read(
     Ok(response)
 }
 
-/// Keeps a draft in place of the one before; the body is as that of a version.
+/// Keeps a draft in place of the one before; the body is as that of a version. A draft that comes late, after the same
+/// person saved a version with a number above `after`, is refused (`draft_outdated`): what it holds is in that version.
+/// After a version was saved, go on with its id as `parent` and its number as `after`.
 #[utoipa::path(put, path = "/studies/{id}/draft", tag = "segmentations", params(("id" = StudyId, Path), Edited),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses((status = NO_CONTENT)))]
 async fn write(
@@ -74,6 +81,8 @@ async fn write(
 ) -> Result<StatusCode, Problem> {
     person.must(Role::Editor)?;
     studies::rows::present(&app.db, id).await?;
+    let parent = rows::parent(&app.db, id, edited.parent).await?;
+    let after = edited.after.or(parent.map(|parent| parent.number)).unwrap_or(0);
     let staged = app.files.stage(body.into_data_stream(), MASK_BYTES).await?;
     let scans = studies::rows::series(&app.db, id).await?;
     let (labels, _) = examined(&app, staged, &scans, "edited by hand").await?;
@@ -87,8 +96,14 @@ async fn write(
     let known = OnConflict::columns([draft::Column::StudyId, draft::Column::UserKey])
         .update_columns([draft::Column::ParentId, draft::Column::LabelsSha, draft::Column::UpdatedAt])
         .to_owned();
-    draft::Entity::insert(row.into_active_model()).on_conflict(known).exec_without_returning(&app.db).await?;
-    audit::record(&app, &person, Action::Change, Object::one(Kind::Draft, id)).await?;
+    let write = app.db.write().await?;
+    studies::rows::hold(&write, id).await?; // as who saves a version does
+    studies::rows::present(&write, id).await?;
+    if rows::last_saved(&write, id, &person).await? > after {
+        return Err(Problem::of(Code::DraftOutdated));
+    }
+    draft::Entity::insert(row.into_active_model()).on_conflict(known).exec_without_returning(&write).await?;
+    audit::commit(write, &person, Action::Change, Object::one(Kind::Draft, id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -97,7 +112,9 @@ async fn write(
     responses((status = NO_CONTENT)))]
 async fn remove(State(app): State<App>, person: Person, Path(id): Path<StudyId>) -> Result<StatusCode, Problem> {
     person.must(Role::Editor)?;
-    draft::Entity::delete_by_id((id, person.key().to_owned())).exec(&app.db).await?;
-    audit::record(&app, &person, Action::Remove, Object::one(Kind::Draft, id)).await?;
+    let write = app.db.write().await?;
+    if draft::Entity::delete_by_id((id, person.key().to_owned())).exec(&write).await?.rows_affected > 0 {
+        audit::commit(write, &person, Action::Remove, Object::one(Kind::Draft, id)).await?;
+    }
     Ok(StatusCode::NO_CONTENT)
 }

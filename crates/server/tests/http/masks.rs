@@ -114,6 +114,88 @@ async fn drafts_are_personal_and_end_with_a_version() {
 }
 
 #[tokio::test]
+async fn a_late_draft_does_not_come_after_its_version() {
+    let site = Site::open().await;
+    let kim = site.admin().await;
+    let lee = site.user(&kim, "lee", "editor").await;
+    let made = study(&kim, case(1), json!({})).await;
+    let path = format!("/api/v1/studies/{}/draft", text(&made["id"]));
+    let parent = text(&made["segmentations"][0]["id"]);
+    let put = async |who: &Visitor, query: &str| {
+        who.change(Method::PUT, &format!("{path}?{query}")).body(edited(&[Tissue::Oedema])).send().await
+    };
+    assert_eq!(put(&kim, &format!("parent={parent}&after=1")).await.status, StatusCode::NO_CONTENT);
+    let version = save(&kim, &made, edited(&[]), &format!("parent={parent}")).await.json();
+    assert_eq!(version["number"], 2);
+    for late in [format!("parent={parent}&after=1"), format!("parent={parent}"), String::new(), "after=1".to_owned()] {
+        refused(&put(&kim, &late).await, 409, "draft_outdated");
+    }
+    assert_eq!(kim.get(&path).send().await.status, StatusCode::NO_CONTENT, "it does not come back");
+    // Whoever knows of the version goes on, also with what was there before; others' versions stop nobody.
+    let own = text(&version["id"]);
+    for (who, query) in [
+        (&kim, format!("parent={own}")),
+        (&kim, format!("parent={own}&after=2")),
+        (&kim, format!("parent={parent}&after=2")),
+        (&kim, "after=2".to_owned()),
+        (&lee, format!("parent={parent}")),
+    ] {
+        assert_eq!(put(who, &query).await.status, StatusCode::NO_CONTENT, "{query}");
+    }
+    assert_eq!(save(&lee, &made, edited(&[]), "").await.status, StatusCode::CREATED);
+    assert_eq!(put(&kim, "after=2").await.status, StatusCode::NO_CONTENT, "another's version stops nobody");
+    let another = study(&kim, case(2), json!({})).await;
+    let foreign = text(&another["segmentations"][0]["id"]);
+    refused(&put(&kim, &format!("parent={foreign}&after=9")).await, 422, "invalid");
+    refused(&put(&kim, &format!("parent={}", server::ids::SegmentationId::fresh())).await, 404, "not_found");
+}
+
+#[tokio::test]
+async fn a_mask_is_painted_where_there_was_none() {
+    let site = Site::open().await;
+    let kim = site.admin().await;
+    let made = study(&kim, vec![("a_flair.nii.gz".to_owned(), file_of(&case(1), "flair"))], json!({})).await;
+    assert_eq!((&made["segmentations"], &made["state"]), (&json!([]), &json!("incomplete")));
+    let path = format!("/api/v1/studies/{}/draft", text(&made["id"]));
+    let put = kim.change(Method::PUT, &format!("{path}?after=0")).body(edited(&[Tissue::Oedema]));
+    assert_eq!(put.send().await.status, StatusCode::NO_CONTENT);
+    let draft = kim.get(&path).send().await;
+    assert!(!draft.headers.contains_key("glioscope-parent"), "of nothing");
+    assert_eq!(gunzip(&draft.body), gunzip(&edited(&[Tissue::Oedema])));
+    let version = save(&kim, &made, edited(&[]), "").await;
+    assert_eq!(version.status, StatusCode::CREATED, "{version:?}");
+    let version = version.json();
+    assert_eq!(
+        (&version["number"], &version["source"], &version["state"], &version["parent_id"]),
+        (&json!(1), &json!("edit"), &json!("edited"), &Value::Null)
+    );
+    assert_eq!(kim.get(&path).send().await.status, StatusCode::NO_CONTENT, "it became the version");
+    let now = kim.get(&format!("/api/v1/studies/{}", text(&made["id"]))).send().await.json();
+    assert_eq!(now["segmentation"]["id"], version["id"]);
+}
+
+#[tokio::test]
+async fn a_damaged_volume_is_not_given_away() {
+    let site = Site::open().await;
+    let owner = site.owner().await;
+    let made = study(&owner, case(1), json!({})).await;
+    let url = text(&made["series"][0]["url"]);
+    let whole = owner.get(url).send().await;
+    let sha: server::ids::Sha = whole.header("etag").trim_matches('"').parse().unwrap();
+    let path = site.app.files.path(sha);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let later = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1); // clocks of files tick slowly
+    std::fs::File::options().write(true).open(&path).unwrap().set_modified(later).unwrap();
+    refused(&owner.get(url).send().await, 500, "file_damaged");
+    refused(&owner.get(url).header("range", "bytes=0-9").send().await, 500, "file_damaged");
+    let export = format!("/api/v1/studies/{}/export", text(&made["id"]));
+    refused(&owner.get(&export).send().await, 500, "file_damaged");
+}
+
+#[tokio::test]
 async fn volumes_are_clean_and_come_in_parts_and_once() {
     let site = Site::open().await;
     let owner = site.owner().await;
