@@ -221,12 +221,14 @@ impl Export {
     /// The mask in the scheme that is wanted.
     async fn labels(&self) -> Result<Vec<u8>, Problem> {
         let (row, _) = self.mask()?;
-        let bytes = self.app.files.read(&self.app.db, row.labels_sha).await?;
         if self.scheme == mask::SCHEME {
-            return Ok(bytes);
+            return Ok(self.app.files.read(&self.app.db, row.labels_sha).await?);
         }
+        let holding = self.app.pictures.holding().await?;
+        let bytes = self.app.files.read(&self.app.db, row.labels_sha).await?;
         let (scheme, limits) = (self.scheme, limits(&self.app));
         let recode = move || {
+            let _holding = holding;
             let geometry = nifti::geometry(&bytes, &limits).map_err(Problem::internal)?;
             let labels = mask::read(&bytes, mask::SCHEME, &geometry, &limits)?;
             mask::file(&labels, &geometry, scheme)
@@ -271,17 +273,19 @@ impl Export {
 
     /// The overview, drawn anew: it shows this mask.
     async fn png(&self) -> Result<Vec<u8>, Problem> {
+        let holding = self.app.pictures.holding().await?;
         let mut scans = [const { None }; 4];
         for scan in &self.scans {
-            let read = self.app.pictures.scan(&self.app, scan.volume_sha).await?;
+            let read = self.app.pictures.scan(&self.app, scan.volume_sha, &holding).await?;
             scans[Sequence::from(scan.sequence).index()] = Some(read);
         }
         let labels = match &self.mask {
-            Some((row, _)) => Some(self.app.pictures.labels(&self.app, row.labels_sha).await?),
+            Some((row, _)) => Some(self.app.pictures.labels(&self.app, row.labels_sha, &holding).await?),
             None => None,
         };
         let name = self.patient.pseudonym.clone();
         let draw = move || {
+            let _holding = holding;
             let labels = labels.map(|labels| mask::tissues(&labels));
             overview(&Subject {
                 name: &name,

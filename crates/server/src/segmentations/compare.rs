@@ -64,9 +64,11 @@ async fn compare(
     let of = |measured: Option<&crate::entity::measurement::Model>| measured.map_or_else(Volumes::default, Volumes::of);
     let (v, w) = (of(first_measured.as_ref()), of(second_measured.as_ref()));
     let ml = Volumes { ncr: w.ncr - v.ncr, ed: w.ed - v.ed, et: w.et - v.et, wt: w.wt - v.wt, tc: w.tc - v.tc };
-    let labels = app.pictures.labels(&app, first.labels_sha).await?;
-    let others = app.pictures.labels(&app, second.labels_sha).await?;
-    let dice = tokio::task::spawn_blocking(move || dice(labels.voxels(), others.voxels())).await?;
+    let holding = app.pictures.holding().await?;
+    let labels = app.pictures.labels(&app, first.labels_sha, &holding).await?;
+    let others = app.pictures.labels(&app, second.labels_sha, &holding).await?;
+    let compare = move || (dice(labels.voxels(), others.voxels()), holding).0;
+    let dice = tokio::task::spawn_blocking(compare).await?;
     Ok(Json(Comparison { ml, dice: dice.ok_or_else(|| Problem::internal("masks of one study differ in length"))? }))
 }
 

@@ -11,12 +11,17 @@ use crate::app::App;
 use crate::error::Problem;
 use crate::ids::Sha;
 
-/// Files that are read at once: each takes memory for all of its voxels.
+/// Files that are read at once: each takes memory for all of its voxels, and twice that while it is turned.
 const AT_ONCE: usize = 2;
+/// Pieces of work at once that hold volumes after they were read: a slice one with its mask, an overview all of a study.
+/// They are counted apart from files, so that who looks at a study does not wait for who sends fifty.
+const DRAWN_AT_ONCE: usize = 2;
 /// Bytes of volumes that are kept: four scans of 9 M voxels and their masks.
 const VOLUME_BYTES: usize = 256 << 20;
 /// Bytes of small pictures that are kept: thousands of them.
 const PICTURE_BYTES: usize = 16 << 20;
+/// Middles of tumours that are kept.
+const MIDDLES: usize = 1024;
 /// The side of a small picture in pixels.
 const SMALL: usize = 96;
 
@@ -30,10 +35,16 @@ enum Kept {
 /// A small picture is named by its scan and its mask.
 type Drawn = (Sha, Option<Sha>);
 
+/// The right to hold volumes in memory until it is dropped.
+#[derive(Debug)]
+pub struct Holding(#[expect(dead_code, reason = "it is counted until it is dropped")] OwnedSemaphorePermit);
+
 /// What was read and drawn lately.
 #[derive(Debug)]
 pub struct Pictures {
     permits: Arc<Semaphore>,
+    drawings: Arc<Semaphore>,
+    middles: Mutex<Shelf<Sha, Option<[usize; 3]>>>,
     volumes: Mutex<Shelf<Sha, Kept>>,
     drawn: Mutex<Shelf<Drawn, Arc<[u8]>>>,
 }
@@ -43,6 +54,8 @@ impl Pictures {
     pub fn open() -> Self {
         Self {
             permits: Arc::new(Semaphore::new(AT_ONCE)),
+            drawings: Arc::new(Semaphore::new(DRAWN_AT_ONCE)),
+            middles: Mutex::new(Shelf::new(MIDDLES)),
             volumes: Mutex::new(Shelf::new(VOLUME_BYTES)),
             drawn: Mutex::new(Shelf::new(PICTURE_BYTES)),
         }
@@ -56,31 +69,56 @@ impl Pictures {
         Arc::clone(&self.permits).acquire_owned().await.map_err(Problem::internal)
     }
 
-    /// A scan in RAS order.
+    /// The right to hold volumes; it goes with them to where they are used.
+    ///
+    /// # Errors
+    /// If the server is ending.
+    pub async fn holding(&self) -> Result<Holding, Problem> {
+        Arc::clone(&self.drawings).acquire_owned().await.map(Holding).map_err(Problem::internal)
+    }
+
+    /// A scan in RAS order, to be held no longer than the right to it.
     ///
     /// # Errors
     /// If the blob is missing or damaged.
-    pub async fn scan(&self, app: &App, sha: Sha) -> Result<Arc<Volume<f32>>, Problem> {
+    pub async fn scan(&self, app: &App, sha: Sha, _: &Holding) -> Result<Arc<Volume<f32>>, Problem> {
         if let Some(Kept::Scan(scan)) = lock(&self.volumes).take(&sha) {
             return Ok(scan);
         }
-        let scan = Arc::new(self.read(app, sha).await?);
+        let permit = self.permit().await?;
+        let scan = Arc::new(read(app, sha, permit).await?.0);
         lock(&self.volumes).put(sha, Kept::Scan(Arc::clone(&scan)), 4 * scan.voxels().len());
         Ok(scan)
     }
 
-    /// The tissue codes of a mask in RAS order.
+    /// The tissue codes of a mask in RAS order, to be held no longer than the right to it.
     ///
     /// # Errors
     /// If the blob is missing or damaged.
-    pub async fn labels(&self, app: &App, sha: Sha) -> Result<Arc<Volume<u8>>, Problem> {
+    pub async fn labels(&self, app: &App, sha: Sha, _: &Holding) -> Result<Arc<Volume<u8>>, Problem> {
         if let Some(Kept::Labels(labels)) = lock(&self.volumes).take(&sha) {
             return Ok(labels);
         }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "written as bytes 0 to 3")]
-        let labels = Arc::new(self.read(app, sha).await?.map(|code| code.clamp(0.0, 255.0) as u8));
+        let permit = self.permit().await?;
+        let (stored, _permit) = read(app, sha, permit).await?;
+        let labels = Arc::new(codes(&stored));
         lock(&self.volumes).put(sha, Kept::Labels(Arc::clone(&labels)), labels.voxels().len());
         Ok(labels)
+    }
+
+    /// Where a tumour is, as [`tumour_middle`] says; asked with every look at a study, so it is kept.
+    ///
+    /// # Errors
+    /// If the blob is missing or damaged.
+    pub async fn middle_of(&self, app: &App, labels: Sha) -> Result<Option<[usize; 3]>, Problem> {
+        if let Some(middle) = lock(&self.middles).take(&labels) {
+            return Ok(middle);
+        }
+        let holding = self.holding().await?;
+        let codes = self.labels(app, labels, &holding).await?;
+        let middle = tokio::task::spawn_blocking(move || (tumour_middle(&codes), holding).0).await?;
+        lock(&self.middles).put(labels, middle, 1);
+        Ok(middle)
     }
 
     /// A small axial picture of a scan with its mask, where the tumour is largest, else in the brain's middle.
@@ -92,14 +130,18 @@ impl Pictures {
             return Ok(png);
         }
         // Not kept among the volumes: a list of fifty would push out the study on screen.
-        let volume: Volume<f32> = self.read(app, scan).await?;
+        let (volume, mut permit) = read(app, scan, self.permit().await?).await?;
         let mask = match labels {
-            Some(sha) => Some(self.read(app, sha).await?),
+            Some(sha) => {
+                let mask;
+                (mask, permit) = read(app, sha, permit).await?;
+                Some(mask)
+            }
             None => None,
         };
         let draw = move || {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "written as bytes 0 to 3")]
-            let mask = mask.map(|mask| mask.map(|code| code.clamp(0.0, 255.0) as u8));
+            let _permit = permit;
+            let mask = mask.map(|mask| codes(&mask));
             let at = middle(&volume, mask.as_ref());
             slice((&volume, Window::of(&volume)), mask.as_ref(), (Plane::Axial, at[2]), Shown::Brain(SMALL))
         };
@@ -107,18 +149,25 @@ impl Pictures {
         lock(&self.drawn).put((scan, labels), Arc::clone(&png), png.len());
         Ok(png)
     }
+}
 
-    /// Reads a volume into RAS order.
-    async fn read(&self, app: &App, sha: Sha) -> Result<Volume<f32>, Problem> {
-        let permit = self.permit().await?;
-        let bytes = app.files.read(&app.db, sha).await?;
-        let read = move || {
-            let _permit = permit;
-            let stored = nifti::parse(&bytes, &Limits::default()).and_then(nifti::Image::into_single)?;
-            Ok::<_, nifti::NiftiError>(Orientation::of(stored.grid().affine()).to_ras(&stored))
-        };
-        tokio::task::spawn_blocking(read).await?.map_err(Problem::internal)
-    }
+/// Reads a volume into RAS order, and gives the permit back for what comes after. Whoever gives up takes neither along.
+async fn read(
+    app: &App,
+    sha: Sha,
+    permit: OwnedSemaphorePermit,
+) -> Result<(Volume<f32>, OwnedSemaphorePermit), Problem> {
+    let bytes = app.files.read(&app.db, sha).await?;
+    let read = move || {
+        let stored = nifti::parse(&bytes, &Limits::default()).and_then(nifti::Image::into_single)?;
+        Ok::<_, nifti::NiftiError>((Orientation::of(stored.grid().affine()).to_ras(&stored), permit))
+    };
+    tokio::task::spawn_blocking(read).await?.map_err(Problem::internal)
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "written as bytes 0 to 3")]
+fn codes(stored: &Volume<f32>) -> Volume<u8> {
+    stored.map(|code| code.clamp(0.0, 255.0) as u8)
 }
 
 /// Where to begin to look at a volume in RAS order: the middle of the tumour's largest axial slice, else the brain's.

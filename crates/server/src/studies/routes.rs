@@ -8,10 +8,10 @@ use sea_orm::{ActiveModelTrait, EntityTrait, QueryFilter, Set};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::list;
 use super::query::{StudyQuery, checked_date};
 use super::rows::{self, Place};
 use super::wire::{Series, Study, StudyChange, StudyRow};
-use super::{list, pictures};
 use crate::accounts::{Person, Role};
 use crate::app::App;
 use crate::audit::{self, Action, Kind, Object};
@@ -135,7 +135,7 @@ async fn whole(app: &App, row: study::Model) -> Result<Study, Problem> {
     let scans = rows::series(&app.db, row.id).await?;
     let first = scans.first().map(rows::facts).transpose()?;
     let tumour = match current {
-        Some((_, sha)) => pictures::tumour_middle(&*app.pictures.labels(app, sha).await?),
+        Some((_, sha)) => app.pictures.middle_of(app, sha).await?,
         None => None,
     };
     let mut series = Vec::with_capacity(scans.len());

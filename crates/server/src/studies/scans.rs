@@ -108,18 +108,21 @@ async fn one_slice(
         return Err(Problem::field("hi", "It must be above lo."));
     }
     let mask = match query.mask {
-        Some(mask) => {
-            let (mask, _) = segmentations::rows::one(&app.db, mask).await?;
-            if mask.study_id != row.study_id {
-                return Err(Problem::field("mask", "It is a segmentation of another study."));
-            }
-            Some(app.pictures.labels(&app, mask.labels_sha).await?)
-        }
+        Some(mask) => Some(segmentations::rows::one(&app.db, mask).await?.0),
         None => None,
     };
+    if mask.as_ref().is_some_and(|mask| mask.study_id != row.study_id) {
+        return Err(Problem::field("mask", "It is a segmentation of another study."));
+    }
     audit::record(&app, &person, Action::Read, Object::one(Kind::Series, id)).await?;
-    let scan = app.pictures.scan(&app, row.volume_sha).await?;
+    let holding = app.pictures.holding().await?;
+    let mask = match mask {
+        Some(mask) => Some(app.pictures.labels(&app, mask.labels_sha, &holding).await?),
+        None => None,
+    };
+    let scan = app.pictures.scan(&app, row.volume_sha, &holding).await?;
     let draw = move || {
+        let _holding = holding;
         let plane = picture::Plane::from(query.plane);
         let index = query.index.unwrap_or_else(|| middle(&scan, mask.as_deref())[plane.through()]);
         slice((&scan, window), mask.as_deref(), (plane, index), Shown::Whole)
@@ -138,7 +141,6 @@ async fn thumbnail(
     Path(id): Path<StudyId>,
     Query(query): Query<ThumbnailQuery>,
 ) -> Result<Response, Problem> {
-    // A part of the list, which is in the audit log already. Studies in the bin are listed too.
     let scans = rows::series(&app.db, id).await?;
     let order = [Sequence::T2f, Sequence::T1c, Sequence::T2w, Sequence::T1n];
     let shown = order.into_iter().find_map(|wanted| scans.iter().find(|scan| scan.sequence == wanted));
@@ -148,11 +150,11 @@ async fn thumbnail(
         Some(wanted) => all.iter().find(|(row, _)| row.id == wanted),
         None => segmentations::rows::current(&all),
     };
-    let png = app.pictures.small(&app, shown.volume_sha, mask.map(|(row, _)| row.labels_sha)).await?;
-    Ok(picture_of(png.to_vec()))
     // It shows the patient's head, and whoever knows its address needs no list: an entry of its own. Browsers keep it.
     let object = Object::one(Kind::Study, id).with(json!({"picture": "small"}));
     audit::record(&app, &person, Action::Read, object).await?;
+    let png = app.pictures.small(&app, shown.volume_sha, mask.map(|(row, _)| row.labels_sha)).await?;
+    Ok(picture_of(png.to_vec()))
 }
 
 /// A PNG that a browser may show again for a while; addresses carry the mask, so that a new one is another picture.
