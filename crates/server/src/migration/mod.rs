@@ -8,6 +8,7 @@ mod m0001_studies;
 mod m0002_results;
 mod m0003_people;
 mod m0004_uploads;
+mod m0005_order;
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
@@ -24,9 +25,13 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_results::Migration),
             Box::new(m0003_people::Migration),
             Box::new(m0004_uploads::Migration),
+            Box::new(m0005_order::Migration),
         ]
     }
 }
+
+/// The first step count whose rows are those of this version: later steps added nothing but indexes.
+pub(crate) const SAME_ROWS_SINCE: usize = 4;
 
 /// How many steps there are.
 pub(crate) fn steps() -> usize {

@@ -1,8 +1,8 @@
-//! A page of the worklist in at most six queries, however long the list is.
+//! A page of the worklist in one query, and one more each for what is rarely asked: the total, jobs, names of people.
 
 use std::collections::BTreeMap;
 
-use sea_orm::sea_query::{Expr, ExprTrait, Query as Sql};
+use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, JoinType, PaginatorTrait, QueryFilter,
     QuerySelect, RelationTrait, Select,
@@ -11,9 +11,9 @@ use sea_orm::{
 use super::query::{Sorted, StudyQuery};
 use super::wire::{PatientOfStudy, StudyRow};
 use crate::entity::series::Sequence;
-use crate::entity::{Json, job, measurement, model, patient, patient_person, segmentation, series, study};
+use crate::entity::{Json, job, measurement, model, patient, patient_person, segmentation, study};
 use crate::error::Problem;
-use crate::ids::{ModelId, PatientId, SegmentationId, StudyId, UserId};
+use crate::ids::{JobId, ModelId, PatientId, SegmentationId, StudyId, UserId};
 use crate::jobs::{JobRow, queue};
 use crate::list::List;
 use crate::segmentations::rows::user_names;
@@ -56,7 +56,17 @@ pub(crate) struct Line {
     pub(crate) diameter_et_mm: Option<f64>,
     pub(crate) n_warnings: Option<i32>,
     confidence: Option<Json>,
+    scans: i64,
+    job: Option<JobId>,
 }
+
+/// Which sequences are there: a bit for each. A row each would be four rows a study, and rows are what a page costs.
+const SCANS: &str = "(SELECT COUNT(CASE WHEN q.sequence = 't1n' THEN 1 END) + 2 * COUNT(CASE WHEN q.sequence = 't1c' THEN 1 END) \
+                     + 4 * COUNT(CASE WHEN q.sequence = 't2w' THEN 1 END) + 8 * COUNT(CASE WHEN q.sequence = 't2f' THEN 1 END) \
+                     FROM series q WHERE q.study_id = study.id)";
+
+/// The youngest job: ids sort by age.
+const JOB: &str = "(SELECT MAX(j.id) FROM job j WHERE j.study_id = study.id)";
 
 /// The lines of a selection of studies.
 pub(crate) fn lines(found: Select<study::Entity>) -> sea_orm::Selector<sea_orm::SelectModel<Line>> {
@@ -69,7 +79,9 @@ pub(crate) fn lines(found: Select<study::Entity>) -> sea_orm::Selector<sea_orm::
         .columns([study::Column::CreatedAt, study::Column::RemovedAt])
         .column(patient::Column::Pseudonym)
         .column(patient_person::Column::Name)
-        .column_as(model::Column::Name, "model_name");
+        .column_as(model::Column::Name, "model_name")
+        .column_as(Expr::cust(SCANS), "scans")
+        .column_as(Expr::cust(JOB), "job");
     for (column, name) in [
         (S::Id, "s_id"),
         (S::Number, "s_number"),
@@ -92,12 +104,16 @@ pub(crate) fn lines(found: Select<study::Entity>) -> sea_orm::Selector<sea_orm::
         .into_model::<Line>()
 }
 
-/// The page of the worklist that is asked for.
+/// The page of the worklist that is asked for: what [`StudyQuery::page`] made of it.
 ///
 /// # Errors
-/// Names the field that cannot be understood.
-pub(crate) async fn page(on: &impl ConnectionTrait, query: &StudyQuery) -> Result<List<StudyRow>, Problem> {
-    let mut found = lines(query.page(query.select()?)?).all(on).await?;
+/// Those of the database.
+pub(crate) async fn page(
+    on: &impl ConnectionTrait,
+    query: &StudyQuery,
+    asked: Select<study::Entity>,
+) -> Result<List<StudyRow>, Problem> {
+    let mut found = lines(asked).all(on).await?;
     let limit = usize::try_from(query.limit()).unwrap_or(usize::MAX);
     let more = found.len() > limit;
     let is_all = !more && query.cursor.as_deref().is_none_or(str::is_empty);
@@ -109,53 +125,27 @@ pub(crate) async fn page(on: &impl ConnectionTrait, query: &StudyQuery) -> Resul
 
 /// Lines as the API shows them.
 pub(crate) async fn shown(on: &impl ConnectionTrait, found: Vec<Line>) -> Result<Vec<StudyRow>, Problem> {
-    let ids: Vec<StudyId> = found.iter().map(|line| line.id).collect();
-    let mut sequences = sequences(on, &ids).await?;
-    let mut jobs = jobs(on, &ids).await?;
+    let mut jobs = jobs(on, found.iter().filter_map(|line| line.job).collect()).await?;
     let people = found.iter().flat_map(|line| [line.s_by, line.s_decided_by]).flatten();
     let people = user_names(on, people.collect()).await?;
     let row = |line: Line| {
-        let (sequences, job) = (sequences.remove(&line.id).unwrap_or_default(), jobs.remove(&line.id));
-        line.shown(sequences, job, &people)
+        let job = line.job.and_then(|id| jobs.remove(&id));
+        line.shown(job, &people)
     };
     Ok(found.into_iter().map(row).collect())
 }
 
-async fn sequences(on: &impl ConnectionTrait, ids: &[StudyId]) -> Result<BTreeMap<StudyId, Vec<Sequence>>, DbErr> {
-    let rows: Vec<(StudyId, Sequence)> = series::Entity::find()
-        .select_only()
-        .columns([series::Column::StudyId, series::Column::Sequence])
-        .filter(series::Column::StudyId.is_in(ids.iter().copied()))
-        .into_tuple()
-        .all(on)
-        .await?;
-    let mut sequences: BTreeMap<StudyId, Vec<Sequence>> = BTreeMap::new();
-    for (id, sequence) in rows {
-        sequences.entry(id).or_default().push(sequence);
-    }
-    for sequences in sequences.values_mut() {
-        sequences.sort_unstable();
-    }
-    Ok(sequences)
-}
-
-/// The youngest job of each study: ids sort by age.
-async fn jobs(on: &impl ConnectionTrait, ids: &[StudyId]) -> Result<BTreeMap<StudyId, JobRow>, DbErr> {
+/// Jobs with their places, by id.
+async fn jobs(on: &impl ConnectionTrait, ids: Vec<JobId>) -> Result<BTreeMap<JobId, JobRow>, DbErr> {
     if ids.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let youngest = Sql::select()
-        .expr(Expr::col(job::Column::Id).max())
-        .from(job::Entity)
-        .and_where(Expr::col(job::Column::StudyId).is_in(ids.iter().map(ToString::to_string)))
-        .group_by_col(job::Column::StudyId)
-        .to_owned();
-    let rows = job::Entity::find().filter(job::Column::Id.in_subquery(youngest)).all(on).await?;
+    let rows = job::Entity::find().filter(job::Column::Id.is_in(ids)).all(on).await?;
     let is_any_waiting = rows.iter().any(|row| row.state == job::State::Queued);
     let places = if is_any_waiting { queue::places(on).await? } else { BTreeMap::new() };
     let shown = |row: job::Model| {
         let place = places.get(&row.id).copied();
-        (row.study_id, JobRow::of(row, place))
+        (row.id, JobRow::of(row, place))
     };
     Ok(rows.into_iter().map(shown).collect())
 }
@@ -175,7 +165,6 @@ impl Line {
         (self.n_wt, self.n_tc, self.n_et) = (Some(parts.wt), Some(parts.tc), Some(parts.et));
         let mm = mask.diameters_mm;
         (self.diameter_wt_mm, self.diameter_tc_mm, self.diameter_et_mm) = (mm.wt, mm.tc, mm.et);
-            tc: self.ml_tc,
         self.n_warnings = i32::try_from(mask.warnings.len()).ok();
     }
 
@@ -186,14 +175,18 @@ impl Line {
             created_at: self.created_at,
             date: self.date.as_deref(),
             wt: self.ml_wt,
+            tc: self.ml_tc,
             et: self.ml_et,
             state: self.state,
             pseudonym: &self.pseudonym,
         }
     }
 
-    fn shown(self, sequences: Vec<Sequence>, job: Option<JobRow>, people: &BTreeMap<UserId, String>) -> StudyRow {
-        let missing = segment::study::Sequence::ALL.map(Sequence::from);
+    fn shown(self, job: Option<JobRow>, people: &BTreeMap<UserId, String>) -> StudyRow {
+        let bits = [Sequence::T1n, Sequence::T1c, Sequence::T2w, Sequence::T2f].into_iter().zip([1, 2, 4, 8]);
+        let (there, missing): (Vec<_>, Vec<_>) = bits.partition(|(_, bit)| self.scans & bit != 0);
+        let only = |some: Vec<(Sequence, i64)>| some.into_iter().map(|(sequence, _)| sequence).collect::<Vec<_>>();
+        let sequences = only(there);
         let thumbnail = format!("/api/v1/studies/{}/thumbnail.png", self.id);
         // The picture shows the mask, so its address changes with it.
         let version = self.s_id.map(|id| format!("?mask={id}")).unwrap_or_default();
@@ -202,7 +195,7 @@ impl Line {
             patient: PatientOfStudy { id: self.patient_id, pseudonym: self.pseudonym.clone(), name: self.name.clone() },
             date: self.date.clone(),
             state: self.state,
-            missing: missing.into_iter().filter(|sequence| !sequences.contains(sequence)).collect(),
+            missing: only(missing),
             thumbnail: (!sequences.is_empty()).then(|| format!("{thumbnail}{version}")),
             sequences,
             warnings: self.n_warnings.unwrap_or(0),

@@ -19,6 +19,7 @@ use crate::entity::{file, job};
 use crate::error::Problem;
 use crate::files::{Files, FilesError, blocking};
 use crate::ids::Sha;
+use crate::migration::{SAME_ROWS_SINCE, steps};
 
 /// Rows of one `INSERT`.
 const TOGETHER: usize = 200;
@@ -71,10 +72,10 @@ pub enum RestoreError {
     /// Something about the files.
     #[error(transparent)]
     Files(#[from] FilesError),
-}
     /// What cannot be recorded must not be done.
     #[error(transparent)]
     Audit(#[from] Problem),
+}
 
 impl From<io::Error> for RestoreError {
     fn from(error: io::Error) -> Self {
@@ -116,7 +117,8 @@ fn read_manifest(folder: &Path) -> Result<Manifest, RestoreError> {
     let no = |why: String| RestoreError::NoBackup { folder: folder.to_owned(), why };
     let text = fs::read(folder.join(MANIFEST)).map_err(|error| no(format!("{MANIFEST}: {error}")))?;
     let manifest: Manifest = serde_json::from_slice(&text).map_err(|error| no(format!("{MANIFEST}: {error}")))?;
-    if manifest.version != VERSION || manifest.steps != crate::migration::steps() {
+    let has_our_rows = (SAME_ROWS_SINCE..=steps()).contains(&manifest.steps);
+    if manifest.version != VERSION || !has_our_rows {
         return Err(RestoreError::OtherVersion { program: manifest.program });
     }
     let name = rows_name(manifest.rows_sha);
