@@ -8,6 +8,7 @@ import './worklist/worklist.css'
 import './worklist/upload.css'
 import './accounts/accounts.css'
 import './models/models.css'
+import './app/print.css'
 
 const root = document.getElementById('root')
 if (root) {

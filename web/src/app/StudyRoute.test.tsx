@@ -257,3 +257,24 @@ test('a decision waits until the edits are saved', async () => {
   expect(await screen.findByText(/Save or discard your edits first/)).toBeDefined()
   expect(calls.some((call) => call.method === 'PATCH')).toBe(false)
 })
+
+test('on paper stand who, what and that it is no medical device, and nothing of it on screen', async () => {
+  fakeServer(answers(study()))
+  open()
+  await slider('Axial')
+  expect(document.querySelector('.print-sheet')).toBeNull()
+  act(() => window.dispatchEvent(new Event('beforeprint')))
+  const sheet = document.querySelector('.print-sheet')
+  for (const text of [
+    'P-0001',
+    '3 Nov 2026',
+    'Research use only',
+    'FLAIR · version 1, Draft · Radiological',
+    '84.2 ml',
+  ]) {
+    expect(sheet?.textContent).toContain(text)
+  }
+  expect(sheet?.querySelectorAll('canvas')).toHaveLength(3)
+  act(() => window.dispatchEvent(new Event('afterprint')))
+  expect(document.querySelector('.print-sheet')).toBeNull()
+})

@@ -8,6 +8,7 @@ import { Hover } from './hover'
 import { JobStage } from './JobStage'
 import { PaneGrid } from './PaneGrid'
 import { PartDialog } from './PartDialog'
+import { PrintSheet } from './PrintSheet'
 import { SegmentationButton } from './SegmentationButton'
 import { SidePanel } from './SidePanel'
 import { StatusLine } from './StatusLine'
@@ -15,6 +16,7 @@ import { StudyNotices } from './StudyNotices'
 import { Toolbar } from './Toolbar'
 import { useActions } from './useActions'
 import { useDeeds } from './useDeeds'
+import { usePrinting } from './usePrinting'
 import { useSegmenting } from './useSegmenting'
 import { useWorkspace } from './useWorkspace'
 import { VersionMark } from './VersionMark'
@@ -52,6 +54,7 @@ export function StudyViewer({ study, shape, spacing, gone }: StudyViewerProps) {
     document.title = `${study.patient.pseudonym} – Glioscope`
   }, [study.patient.pseudonym])
 
+  const printing = usePrinting()
   const mayStart = mayEdit && study.missing.length === 0
   const stops = profile ? stopsOf(profile[throughAxis(scene.plane)]) : null
   return (
@@ -108,6 +111,7 @@ export function StudyViewer({ study, shape, spacing, gone }: StudyViewerProps) {
           />
         )}
       </div>
+      {printing && <PrintSheet study={study} work={work} />}
       <StatusLine look={look} library={library} hover={hover} />
       {picked && labels && (
         <PartDialog

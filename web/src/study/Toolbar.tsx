@@ -131,7 +131,23 @@ export function Toolbar(props: ToolbarProps) {
       </button>
       <span className="toolbar-end">
         {props.version}
-        <IconButton icon={<Camera size={16} />} label={t('study.screenshot')} hint="I" onClick={props.onScreenshot} />
+        <Menu
+          label={<span className="unseen">{t('study.picture')}</span>}
+          name={t('study.picture')}
+          icon={<Camera size={16} />}
+          look="quiet"
+          align="end"
+          items={[
+            { key: 'screenshot', label: t('study.screenshot'), hint: 'I', onChosen: props.onScreenshot },
+            // Later, when the menu itself is gone from the page.
+            {
+              key: 'print',
+              label: t('study.print'),
+              hint: 'Ctrl P',
+              onChosen: () => setTimeout(() => window.print(), 0),
+            },
+          ]}
+        />
         <IconButton
           icon={<Maximize size={16} />}
           label={t('study.full_screen')}

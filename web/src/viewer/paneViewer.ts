@@ -10,8 +10,19 @@ import { codeSlice, colourSlice, greySlice, type Pixels } from './slice'
 import { clampVoxel, paneAxes, sameVec } from './space'
 import type { Cursor, Viewer } from './Viewer'
 
-/** Draws panes on `canvas` from what lies in the library. */
-export function createPaneViewer(canvas: HTMLCanvasElement, library: Library): Viewer<PaneScene> {
+/** Draws one scene at once, as far as it is there, with so many dots a CSS pixel: for paper. */
+export function paintOnce(canvas: HTMLCanvasElement, library: Library, scene: PaneScene, dots: number): void {
+  const viewer = createPaneViewer(canvas, library, () => dots)
+  void viewer.show(scene)
+  viewer.dispose()
+}
+
+/** Draws panes on `canvas` from what lies in the library; `dots` says how many of them a CSS pixel has. */
+export function createPaneViewer(
+  canvas: HTMLCanvasElement,
+  library: Library,
+  dots = () => window.devicePixelRatio || 1,
+): Viewer<PaneScene> {
   const image = new Slot<CanvasImageSource>()
   const fill = new Slot<CanvasImageSource>()
   const outlines = new Slot<Pictures['outlines']>()
@@ -32,7 +43,7 @@ export function createPaneViewer(canvas: HTMLCanvasElement, library: Library): V
     // Drawn by the processor: a slice a step is copied once, and without a graphics card it is twice as fast.
     const ctx = canvas.getContext('2d', { alpha: false, willReadFrequently: true })
     if (!scene || gone || !ctx) return
-    const dpr = window.devicePixelRatio || 1
+    const dpr = dots()
     const [width, height] = [Math.round(scene.frame.width * dpr), Math.round(scene.frame.height * dpr)]
     if (canvas.width !== width) canvas.width = width
     if (canvas.height !== height) canvas.height = height
