@@ -8,7 +8,7 @@ use crate::layout::{LANES, Source, blocks};
 use crate::team::{Shared, run_tasks};
 
 /// A 16 x 16 block of weights, `[input lane][output lane]`.
-type Block = [[f32; LANES]; LANES];
+pub(crate) type Block = [[f32; LANES]; LANES];
 
 /// Values in the packed weights of a layer: `[O/16][tap][I/16][16 i][16 o]`.
 pub fn packed_len(n_weights: usize, i: usize, o: usize) -> usize {
@@ -270,7 +270,7 @@ impl<T: Cell> Strip<'_, T> {
 /// `acc[x][o] += src[x][k] * w[o][k]` for the first `lanes` of `k`. Plain index loops: closures (`array::from_fn`) are
 /// not inlined into code of another instruction set, and the sums then live in memory (30 GF/s instead of 190).
 #[inline(always)]
-fn products<I: Isa, const XT: usize, const OB: usize>(
+pub(crate) fn products<I: Isa, const XT: usize, const OB: usize>(
     isa: I,
     lanes: usize,
     src: &[[f32; LANES]; XT],

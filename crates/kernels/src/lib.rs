@@ -16,6 +16,7 @@ mod norm;
 mod peak;
 mod resize;
 mod team;
+mod up;
 mod wgrad;
 mod winograd;
 
@@ -29,5 +30,6 @@ pub use layout::{LANES, Source, blocks, pack_channels, unpack_channels};
 pub use norm::{Back, activation_back, activation_sums, apply, moments, sums_scratch};
 pub use peak::{Arithmetic, Peak, Traffic, stream};
 pub use resize::{max_pool, max_pool_back, up_nearest, up_nearest_back};
+pub use up::{convolve_up, convolve_up_scratch};
 pub use wgrad::{partial_len, weight_gradient, weight_gradient_scratch};
 pub use winograd::{Direction, Integers, Moments, Winograd};

@@ -1,8 +1,9 @@
 //! Direct convolutions against their definitions in f64, on every instruction set, for awkward shapes.
 
 use kernels::{
-    Canonical, Cpu, Gather, LANES, Shape, Source, Write, blocks, convolve, convolve_scratch, pack_channels,
-    pack_weights, packed_len, partial_len, unpack_channels, voxels, weight_gradient, weight_gradient_scratch,
+    Canonical, Cpu, Gather, LANES, Shape, Source, Write, blocks, convolve, convolve_scratch, convolve_up,
+    convolve_up_scratch, pack_channels, pack_weights, packed_len, partial_len, unpack_channels, voxels,
+    weight_gradient, weight_gradient_scratch,
 };
 use proptest::prelude::*;
 
@@ -129,6 +130,16 @@ fn gathered(
     unpack(&dst, o, v)
 }
 
+/// All corners of a transposed convolution at once.
+fn up(cpu: Cpu, shape: Shape, (src, i): (&Source<'_>, usize), (w, o): (&[f32], usize), bias: &[f32]) -> Vec<f32> {
+    let mut packed = vec![f32::NAN; packed_len(8, i, o)];
+    pack_weights(Canonical::InOut, 8, (i, o), w, &mut packed);
+    let mut dst = vec![f32::NAN; blocks(o) * 8 * voxels(shape) * LANES];
+    let mut scratch = vec![f32::NAN; convolve_up_scratch(shape, blocks(i)) * rayon::current_num_threads()];
+    convolve_up(cpu, shape, (src, i), (&packed, bias), &mut dst, &mut scratch);
+    unpack(&dst, o, 8 * voxels(shape))
+}
+
 fn check(layer: Layer, src: Shape, (i, o): (usize, usize), seed: u64) -> Result<(), TestCaseError> {
     let out = layer.out(src);
     let (v, vo) = (voxels(src), voxels(out));
@@ -187,6 +198,11 @@ fn check(layer: Layer, src: Shape, (i, o): (usize, usize), seed: u64) -> Result<
             let (gy, gx, gw) = pool.install(|| {
                 let forward = layer.forward(src);
                 let gy = gathered(cpu, &forward, layer.taps(), (&sources, i), (&w, o), &bias);
+                if matches!(layer, Layer::Up2) {
+                    let whole = part(0, blocks(i));
+                    let at_once = up(cpu, src, (&whole, i), (&w, o), &bias);
+                    assert!(at_once == gy, "{cpu:?}: all corners at once give other bits");
+                }
                 let plain = [Source::plain(&d_packed)];
                 let gx = gathered(cpu, &layer.backward(src), layer.taps(), (&plain, o), (&w, i), &[]);
                 let mut gw = vec![f32::NAN; w.len()];

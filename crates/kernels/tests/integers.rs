@@ -1,11 +1,29 @@
 //! Products in 16-bit integers and storage in half precision, against the f32 they stand for.
 
-mod numbers;
-
 use kernels::{
     Cell, Cpu, Half, LANES, Moments, Shape, Source, Winograd, Write, blocks, moments, pack_channels, voxels,
 };
-use numbers::{Raw, noise};
+
+/// Numbers in -1..1 from a seed.
+fn noise(n: usize, seed: u64) -> Vec<f32> {
+    let mut s = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut next = || {
+        s ^= s << 13;
+        s ^= s >> 7;
+        s ^= s << 17;
+        (s >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    };
+    next();
+    (0..n).map(|_| next()).collect()
+}
+
+/// A planar input and what it owes.
+struct Raw {
+    planar: Vec<f32>,
+    scale: Vec<f32>,
+    shift: Vec<f32>,
+    slope: f32,
+}
 
 /// A layer whose map is large enough for integers.
 struct Layer {
@@ -19,7 +37,13 @@ struct Layer {
 impl Layer {
     fn new(shape: Shape, i: usize, o: usize) -> Self {
         let n = voxels(shape);
-        Self { shape, i, o, raw: Raw::new(noise(i * n, 3), i, n, 5, 0.1), weights: noise(o * i * 27, 9) }
+        let owed = |seed| {
+            let mut of = noise(i, seed);
+            of.resize(blocks(i) * LANES, 0.0);
+            of
+        };
+        let raw = Raw { planar: noise(i * n, 3), scale: owed(6), shift: owed(7), slope: 0.1 };
+        Self { shape, i, o, raw, weights: noise(o * i * 27, 9) }
     }
 
     fn plan(&self) -> Winograd {

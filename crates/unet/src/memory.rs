@@ -4,6 +4,9 @@ use crate::program::{Layer, Program};
 use kernels::Cell;
 use std::ops::Range;
 
+/// Bytes of a line of the cache.
+const LINE: usize = 64;
+
 /// What the memory is for: training keeps every activation until its layer's backward pass and adds gradients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -74,7 +77,12 @@ impl<T: Cell> Memory<T> {
                 }
             }
         }
-        memory.slots = slots.into_iter().map(|(len, _)| vec![T::default(); len]).collect();
+        memory.slots = slots.into_iter().map(|(len, _)| vec![T::default(); len + LINE / size_of::<T>()]).collect();
+        // Sixteen lanes that lie across two lines of the cache cost as much as thirty-two.
+        for place in memory.values.iter_mut().chain(&mut memory.grads) {
+            let skip = memory.slots[place.slot].as_ptr().align_offset(LINE);
+            place.range = place.range.start + skip..place.range.end + skip;
+        }
         memory
     }
 

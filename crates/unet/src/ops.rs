@@ -3,7 +3,8 @@
 use crate::memory::Purpose;
 use kernels::{
     Canonical, Cell, Cpu, Direction, Gather, Integers, LANES, Moments, Shape, Source, Winograd, Write, blocks,
-    convolve, convolve_scratch, pack_weights, packed_len, partial_len, weight_gradient, weight_gradient_scratch,
+    convolve, convolve_scratch, convolve_up, convolve_up_scratch, pack_weights, packed_len, partial_len,
+    weight_gradient, weight_gradient_scratch,
 };
 
 /// One convolution of any kind.
@@ -16,14 +17,36 @@ pub(crate) struct Conv {
     n_weights: usize,
     i: usize,
     o: usize,
-    packed: Vec<f32>,
-    packed_back: Vec<f32>,
+    packed: Packed,
+    packed_back: Packed,
     winograd: Plans,
     /// The weights in integers instead of f32, if the input's widest point is known and this machine has the products.
     integers: Option<Integers>,
     /// The widest point of the input, if it is known; only forward.
     widest: Option<f32>,
     gaps: Option<Gaps>,
+    /// The input's shape, if this is a transposed convolution.
+    up: Option<Shape>,
+}
+
+/// Weights that begin on a line of the cache.
+#[derive(Debug, Default)]
+struct Packed {
+    values: Vec<f32>,
+    start: usize,
+}
+
+impl Packed {
+    /// Room for `n` of them.
+    fn room(&mut self, n: usize) -> &mut [f32] {
+        self.values.resize(n + LANES, 0.0);
+        self.start = self.values.as_ptr().align_offset(LANES * size_of::<f32>()).min(LANES);
+        &mut self.values[self.start..][..n]
+    }
+
+    fn get(&self) -> &[f32] {
+        &self.values[self.start..][..self.values.len() - LANES]
+    }
 }
 
 /// Every source begins a block of its own. Where one that is not the last ends inside a block, the weights are spread out:
@@ -99,7 +122,8 @@ impl Conv {
 
     /// Transposed 2x2x2, stride 2, on an input of `shape`.
     pub(crate) fn up2(shape: Shape, (i, o): (usize, usize)) -> Self {
-        Self::new(Gather::up2(shape), vec![Gather::up2_back(shape)], Canonical::InOut, (8, i, o))
+        let conv = Self::new(Gather::up2(shape), vec![Gather::up2_back(shape)], Canonical::InOut, (8, i, o));
+        Self { up: Some(shape), ..conv }
     }
 
     fn new(
@@ -108,7 +132,7 @@ impl Conv {
         order: Canonical,
         (n_weights, i, o): (usize, usize, usize),
     ) -> Self {
-        let (packed, packed_back) = (Vec::new(), Vec::new());
+        let (packed, packed_back) = (Packed::default(), Packed::default());
         Self {
             forward,
             backward,
@@ -122,6 +146,7 @@ impl Conv {
             integers: None,
             widest: None,
             gaps: None,
+            up: None,
         }
     }
 
@@ -147,7 +172,11 @@ impl Conv {
             |gathers: &[Gather], scratch: &dyn Fn(&Gather) -> usize| gathers.iter().map(scratch).max().unwrap_or(0);
         let direct = |gathers: &[Gather], i| threads * most(gathers, &|g| convolve_scratch(g, blocks(i)));
         let plans = &self.winograd;
-        let forward = plans.forward.as_ref().map_or_else(|| direct(&self.forward, self.i), |w| w.scratch_len(threads));
+        let forward = match (&plans.forward, self.up) {
+            (Some(winograd), _) => winograd.scratch_len(threads),
+            (None, Some(shape)) => threads * convolve_up_scratch(shape, blocks(self.i)),
+            (None, None) => direct(&self.forward, self.i),
+        };
         if purpose == Purpose::Infer {
             return (forward, 0);
         }
@@ -177,22 +206,22 @@ impl Conv {
         if let (Some(winograd), Some(widest)) = (&self.winograd.forward, self.widest) {
             self.integers = Some(winograd.integers(cpu, (o, i), weights, widest));
         } else if let Some(winograd) = &self.winograd.forward {
-            self.packed.resize(winograd.weights_len(), 0.0);
-            winograd.transform_weights(cpu, Direction::Forward, (o, i), weights, &mut self.packed);
+            let packed = self.packed.room(winograd.weights_len());
+            winograd.transform_weights(cpu, Direction::Forward, (o, i), weights, packed);
         } else {
-            self.packed.resize(packed_len(self.n_weights, i, o), 0.0);
-            pack_weights(self.order, self.n_weights, (i, o), weights, &mut self.packed);
+            let packed = self.packed.room(packed_len(self.n_weights, i, o));
+            pack_weights(self.order, self.n_weights, (i, o), weights, packed);
         }
         if purpose == Purpose::Infer {
             return;
         }
         if let Some(winograd) = &self.winograd.d_src {
-            self.packed_back.resize(winograd.weights_len(), 0.0);
-            winograd.transform_weights(cpu, Direction::Backward, (o, i), weights, &mut self.packed_back);
+            let packed = self.packed_back.room(winograd.weights_len());
+            winograd.transform_weights(cpu, Direction::Backward, (o, i), weights, packed);
         } else {
             let other = if self.order == Canonical::OutIn { Canonical::InOut } else { Canonical::OutIn };
-            self.packed_back.resize(packed_len(self.n_weights, o, i), 0.0);
-            pack_weights(other, self.n_weights, (o, i), weights, &mut self.packed_back);
+            let packed = self.packed_back.room(packed_len(self.n_weights, o, i));
+            pack_weights(other, self.n_weights, (o, i), weights, packed);
         }
     }
 
@@ -207,8 +236,12 @@ impl Conv {
         scratch: &mut [f32],
     ) -> u64 {
         let Some(winograd) = &self.winograd.forward else {
+            if let (Some(shape), [source]) = (self.up, sources) {
+                convolve_up(cpu, shape, (source, self.i), (self.packed.get(), bias), dst, scratch);
+                return 0;
+            }
             for gather in &self.forward {
-                convolve(cpu, gather, (sources, self.i), (&self.packed, bias), (dst, Write::Overwrite), scratch);
+                convolve(cpu, gather, (sources, self.i), (self.packed.get(), bias), (dst, Write::Overwrite), scratch);
             }
             return 0;
         };
@@ -217,8 +250,10 @@ impl Conv {
             (Some(integers), moments) => {
                 lost = winograd.convolve_integers(cpu, sources, integers, (dst, moments), scratch);
             }
-            (None, Some(moments)) => winograd.convolve_and_measure(cpu, sources, &self.packed, (dst, moments), scratch),
-            (None, None) => winograd.convolve(cpu, sources, &self.packed, (dst, Write::Overwrite), scratch),
+            (None, Some(moments)) => {
+                winograd.convolve_and_measure(cpu, sources, self.packed.get(), (dst, moments), scratch);
+            }
+            (None, None) => winograd.convolve(cpu, sources, self.packed.get(), (dst, Write::Overwrite), scratch),
         }
         if !bias.is_empty() {
             add_bias(bias, dst);
@@ -230,11 +265,11 @@ impl Conv {
     pub(crate) fn d_src(&self, cpu: Cpu, d_dst: &[f32], (d_src, write): (&mut [f32], Write), scratch: &mut [f32]) {
         let source = [Source::plain(d_dst)];
         if let Some(winograd) = &self.winograd.d_src {
-            winograd.convolve(cpu, &source, &self.packed_back, (d_src, write), scratch);
+            winograd.convolve(cpu, &source, self.packed_back.get(), (d_src, write), scratch);
             return;
         }
         for gather in &self.backward {
-            convolve(cpu, gather, (&source, self.o), (&self.packed_back, &[]), (d_src, write), scratch);
+            convolve(cpu, gather, (&source, self.o), (self.packed_back.get(), &[]), (d_src, write), scratch);
         }
     }
 

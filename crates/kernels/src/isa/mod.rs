@@ -76,9 +76,19 @@ pub(crate) trait Dots<I: Isa>: Copy + Send + Sync {
     fn dot(self, sum: Self::W, a: Self::W, b: Self::W) -> Self::W;
     /// As f32, rounded to nearest.
     fn float(self, w: Self::W) -> I::V;
-    /// Rounds to nearest, ties to even, after cutting at `-limit` and `limit`, and packs neighbours in pairs, the first one
-    /// low; `widest` becomes the larger of what it was and `|v|`. What is not a number becomes `limit`.
-    fn quantise(self, v: I::V, limit: I::V, to: &mut [i32; 8], widest: &mut I::V);
+    /// Lanes to memory.
+    fn store(self, w: Self::W, to: &mut [i32; 16]);
+    /// All halves the same.
+    fn splat_half(self, half: i16) -> Self::W;
+    /// Rounds `a` and `b` to nearest, ties to even, to signed halves: four of `a`, four of `b`, the next four of `a` and so
+    /// on, as [`place`] says, cut at `-limit` and `limit`. Each half of `widest` becomes the larger of what it was and the
+    /// magnitude before the cut, unsigned, at most 2^15. What is not a number becomes `-limit` and is as wide as can be.
+    fn pack(self, a: I::V, b: I::V, limit: Self::W, widest: &mut Self::W) -> Self::W;
+}
+
+/// Where [`Dots::pack`] puts things: of each of the sixteen pairs, whether it is of the second vector, and its first lane.
+pub(crate) fn place(word: usize) -> (bool, usize) {
+    (word % 4 >= 2, 4 * (word / 4) + 2 * (word % 2))
 }
 
 /// A body of arithmetic with products of integers: [`Kernel`] for two proofs.

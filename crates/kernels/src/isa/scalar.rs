@@ -1,6 +1,6 @@
 //! The meaning of every kernel: plain Rust, no instruction set.
 
-use super::{Dots, Isa, Kernel};
+use super::{Dots, Isa, Kernel, place};
 use crate::half::Half;
 
 /// No instruction set at all. Slow where the target lacks a fused multiply-add: it calls `fmaf` for each lane.
@@ -87,15 +87,36 @@ impl Dots<Self> for Scalar {
         w.map(|w| w as f32)
     }
     #[inline(always)]
-    fn quantise(self, v: [f32; 16], limit: [f32; 16], to: &mut [i32; 8], widest: &mut [f32; 16]) {
-        let mut cut = [0; 16];
-        for i in 0..16 {
-            // Written so that what is not a number fails the first comparison and the last.
-            let below = if v[i] < limit[i] { v[i] } else { limit[i] };
-            let within = if below > -limit[i] { below } else { -limit[i] };
-            cut[i] = within.round_ties_even() as i32;
-            widest[i] = if v[i].abs() > widest[i] { v[i].abs() } else { widest[i] };
-        }
-        *to = std::array::from_fn(|i| (cut[2 * i] & 0xFFFF) | (cut[2 * i + 1] << 16));
+    fn store(self, w: [i32; 16], to: &mut [i32; 16]) {
+        *to = w;
     }
+    #[inline(always)]
+    fn splat_half(self, half: i16) -> [i32; 16] {
+        [pair(half, half); 16]
+    }
+    #[inline(always)]
+    fn pack(self, a: [f32; 16], b: [f32; 16], limit: [i32; 16], widest: &mut [i32; 16]) -> [i32; 16] {
+        std::array::from_fn(|word| {
+            let (second, lane) = place(word);
+            let v = if second { &b } else { &a };
+            let halves = [rounded(v[lane]), rounded(v[lane + 1])];
+            let was = [widest[word] as u16, (widest[word] >> 16) as u16];
+            let now = [0, 1].map(|i| was[i].max(halves[i].unsigned_abs()).cast_signed());
+            widest[word] = pair(now[0], now[1]);
+            let limit = limit[word] as i16;
+            let [low, high] = halves.map(|half| half.clamp(-limit, limit));
+            pair(low, high)
+        })
+    }
+}
+
+/// To nearest, ties to even; beyond 16 bits the outermost, and the lowest where 32 bits do not hold it or it is none.
+fn rounded(x: f32) -> i16 {
+    let whole = f64::from(x.round_ties_even());
+    let held = f64::from(i32::MIN)..=f64::from(i32::MAX);
+    if held.contains(&whole) { (whole as i32).clamp(i16::MIN.into(), i16::MAX.into()) as i16 } else { i16::MIN }
+}
+
+fn pair(low: i16, high: i16) -> i32 {
+    i32::from(low.cast_unsigned()) | i32::from(high) << 16
 }

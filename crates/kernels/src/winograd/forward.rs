@@ -19,7 +19,7 @@ const SMALL: usize = 128;
 /// How the layer is cut, or `None` if its map is small.
 pub(super) fn cut(tiling: &Tiling, in_blocks: usize, out_blocks: usize) -> Option<Cut> {
     // Few rows keep the points in the first-level cache; where the weights come from further away, more rows share them.
-    let rows = if in_blocks * out_blocks <= 4 { 12 } else { 36 };
+    let rows = if in_blocks * out_blocks <= 8 { 48 } else { 36 };
     (tiling.whole().len() > SMALL).then(|| Cut::new(tiling.tiles, rows, 12, 32))
 }
 
@@ -242,9 +242,12 @@ impl<T: Cell> March<'_, T> {
             for b in 0..out_blocks {
                 // SAFETY: the outputs of a unit's tiles belong to its task.
                 unsafe {
-                    self.output.put(isa, &patch, b, &halves[b * rows..]);
-                    if let Some(sums) = &mut self.sums {
-                        self.output.measure(isa, &patch, (b, &self.unit), &mut sums[b]);
+                    let halves = &halves[b * rows..];
+                    match &mut self.sums {
+                        Some(sums) => {
+                            self.output.put_and_measure(isa, (&patch, &self.unit), (b, halves), &mut sums[b]);
+                        }
+                        None => self.output.put(isa, &patch, b, halves),
                     }
                 }
             }

@@ -151,108 +151,155 @@ pub(super) unsafe fn along_x<I: Isa>(
                 // SAFETY: the caller's promise.
                 let mut to = unsafe { to.six(b, [z, work.start[1] + y, work.start[2]], work.size[2]) };
                 if sum {
-                    input_row::<I, true>(isa, first, second, &mut to);
+                    input_row::<I, true>(isa, [first, second], &mut to);
                 } else {
-                    input_row::<I, false>(isa, first, second, &mut to);
+                    input_row::<I, false>(isa, [first, second], &mut to);
                 }
             }
         }
     }
 }
 
-/// Sixteen channels as 16-bit integers, neighbours in pairs.
-pub(super) type Octet = [i32; 8];
+/// Two blocks of channels as 16-bit integers in pairs, in the order of [`crate::isa::place`].
+pub(super) type Pairs = [i32; LANES];
 
-/// Where integers at the six points of a step lie: `[point][block][row][8]`, and two octets, a line, after each point.
+/// Where integers at the six points of a step lie: `[point][two blocks][row][16]`, and a line after each point.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Octets {
+pub(super) struct PairsLayout {
     pub(super) blocks: usize,
     pub(super) rows: usize,
 }
 
-impl Octets {
-    /// Octets from one point to the next.
+impl PairsLayout {
+    /// Pairs of blocks, the last perhaps of one alone.
+    pub(super) fn groups(&self) -> usize {
+        self.blocks.div_ceil(2)
+    }
+
+    /// Lines from one point to the next.
     pub(super) fn stride(&self) -> usize {
-        self.blocks * self.rows + 2
+        self.groups() * self.rows + 1
     }
 }
 
-/// What integers may be, and the widest number that became one.
+/// What integers may be, and the widest numbers that became some.
 #[derive(Clone, Copy)]
-pub(super) struct Range<V> {
-    pub(super) limit: V,
-    pub(super) widest: V,
+pub(super) struct Range<W> {
+    pub(super) limit: W,
+    pub(super) widest: W,
 }
 
 /// [`along_x`] to integers, of all blocks of `layout`.
 #[inline(always)]
 pub(super) fn along_x_in_pairs<I: Isa, D: Dots<I>>(
-    (isa, dots): (I, D),
+    isa: (I, D),
     (work, step): (&Patch, usize),
     (planes_layout, planes): (Planes, &[Lanes]),
-    (layout, octets): (Octets, &mut [Octet]),
-    range: &mut Range<I::V>,
+    (layout, pairs): (PairsLayout, &mut [Pairs]),
+    range: &mut Range<D::W>,
 ) {
     let (i, (first, second, sum)) = (step / 4, INPUT4[step % 4]);
     let stride = layout.stride();
-    let (p0, rest) = octets.split_at_mut(stride);
+    let (p0, rest) = pairs.split_at_mut(stride);
     let (p1, rest) = rest.split_at_mut(stride);
     let (p2, rest) = rest.split_at_mut(stride);
     let (p3, rest) = rest.split_at_mut(stride);
     let (p4, p5) = rest.split_at_mut(stride);
-    for b in 0..layout.blocks {
+    for group in 0..layout.groups() {
         for z in work.start[0]..work.start[0] + work.size[0] {
             for y in 0..work.size[1] {
-                let first = planes_layout.row(planes, (b, y, 2 * z + first), i);
-                let second = planes_layout.row(planes, (b, y, 2 * z + second), i);
-                let row = b * layout.rows + work.row([z, work.start[1] + y, work.start[2]]);
-                let places = row..row + work.size[2];
+                let of = |b: usize| [first, second].map(|at| planes_layout.row(planes, (b, y, 2 * z + at), i));
+                let row = group * layout.rows + work.row([z, work.start[1] + y, work.start[2]]);
+                let at = row..row + work.size[2];
                 let mut to = [
-                    &mut p0[places.clone()],
-                    &mut p1[places.clone()],
-                    &mut p2[places.clone()],
-                    &mut p3[places.clone()],
-                    &mut p4[places.clone()],
-                    &mut p5[places],
+                    &mut p0[at.clone()],
+                    &mut p1[at.clone()],
+                    &mut p2[at.clone()],
+                    &mut p3[at.clone()],
+                    &mut p4[at.clone()],
+                    &mut p5[at],
                 ];
-                if sum {
-                    pairs_row::<I, D, true>((isa, dots), first, second, &mut to, range);
-                } else {
-                    pairs_row::<I, D, false>((isa, dots), first, second, &mut to, range);
+                let a = of(2 * group);
+                match (2 * group + 1 < layout.blocks, sum) {
+                    (true, true) => pairs_row::<I, D, true>(isa, [a, of(2 * group + 1)], &mut to, range),
+                    (true, false) => pairs_row::<I, D, false>(isa, [a, of(2 * group + 1)], &mut to, range),
+                    (false, true) => lone_row::<I, D, true>(isa, a, &mut to, range),
+                    (false, false) => lone_row::<I, D, false>(isa, a, &mut to, range),
                 }
             }
         }
     }
 }
 
-/// One row of tiles, as [`input_row`], to integers.
+/// Two planes of a block, to be added or subtracted and transformed along x: six inputs of a tile move on by four.
+struct Window<'a, I: Isa> {
+    first: &'a [[Lanes; 4]],
+    second: &'a [[Lanes; 4]],
+    d: [I::V; 6],
+}
+
+impl<'a, I: Isa> Window<'a, I> {
+    #[inline(always)]
+    fn new<const SUM: bool>(isa: I, [first, second]: [&'a [Lanes]; 2], n: usize) -> Self {
+        let mut d = [isa.splat(0.0); 6];
+        d[4] = either::<I, SUM>(isa, &first[0], &second[0]);
+        d[5] = either::<I, SUM>(isa, &first[1], &second[1]);
+        Self { first: &first[2..].as_chunks().0[..n], second: &second[2..].as_chunks().0[..n], d }
+    }
+
+    /// The points of tile `r`.
+    #[inline(always)]
+    fn points<const SUM: bool>(&mut self, isa: I, r: usize) -> [I::V; 6] {
+        self.d[0] = self.d[4];
+        self.d[1] = self.d[5];
+        for c in 0..4 {
+            self.d[c + 2] = either::<I, SUM>(isa, &self.first[r][c], &self.second[r][c]);
+        }
+        input6(isa, self.d)
+    }
+}
+
+#[inline(always)]
+fn either<I: Isa, const SUM: bool>(isa: I, a: &Lanes, b: &Lanes) -> I::V {
+    let (a, b) = (isa.load(a), isa.load(b));
+    if SUM { isa.add(a, b) } else { isa.sub(a, b) }
+}
+
+/// One row of tiles of two blocks.
 #[inline(always)]
 fn pairs_row<I: Isa, D: Dots<I>, const SUM: bool>(
     (isa, dots): (I, D),
-    a: &[Lanes],
-    b: &[Lanes],
-    to: &mut [&mut [Octet]; 6],
-    range: &mut Range<I::V>,
+    [a, b]: [[&[Lanes]; 2]; 2],
+    to: &mut [&mut [Pairs]; 6],
+    range: &mut Range<D::W>,
 ) {
     let n = to[0].len();
-    let pair = |a: &Lanes, b: &Lanes| {
-        let (a, b) = (isa.load(a), isa.load(b));
-        if SUM { isa.add(a, b) } else { isa.sub(a, b) }
-    };
-    let mut d = [isa.splat(0.0); 6];
-    d[4] = pair(&a[0], &b[0]);
-    d[5] = pair(&a[1], &b[1]);
-    let (a, b) = (&a[2..].as_chunks::<4>().0[..n], &b[2..].as_chunks::<4>().0[..n]);
     let Range { limit, mut widest } = *range;
+    let (mut a, mut b) = (Window::new::<SUM>(isa, a, n), Window::new::<SUM>(isa, b, n));
     for r in 0..n {
-        d[0] = d[4];
-        d[1] = d[5];
-        for c in 0..4 {
-            d[c + 2] = pair(&a[r][c], &b[r][c]);
-        }
-        let v = input6(isa, d);
+        let (va, vb) = (a.points::<SUM>(isa, r), b.points::<SUM>(isa, r));
         for j in 0..6 {
-            dots.quantise(v[j], limit, &mut to[j][r], &mut widest);
+            dots.store(dots.pack(va[j], vb[j], limit, &mut widest), &mut to[j][r]);
+        }
+    }
+    range.widest = widest;
+}
+
+/// One row of tiles of a block that has no neighbour.
+#[inline(always)]
+fn lone_row<I: Isa, D: Dots<I>, const SUM: bool>(
+    (isa, dots): (I, D),
+    a: [&[Lanes]; 2],
+    to: &mut [&mut [Pairs]; 6],
+    range: &mut Range<D::W>,
+) {
+    let n = to[0].len();
+    let Range { limit, mut widest } = *range;
+    let mut a = Window::new::<SUM>(isa, a, n);
+    for r in 0..n {
+        let va = a.points::<SUM>(isa, r);
+        for j in 0..6 {
+            dots.store(dots.pack(va[j], isa.splat(0.0), limit, &mut widest), &mut to[j][r]);
         }
     }
     range.widest = widest;
@@ -343,23 +390,11 @@ impl<'a, I: Isa, T: Cell> Channels<'a, I, T> {
 
 /// One row of tiles: the sum (or difference) of two planes, along x.
 #[inline(always)]
-fn input_row<I: Isa, const SUM: bool>(isa: I, a: &[Lanes], b: &[Lanes], to: &mut [&mut [Lanes]; 6]) {
+fn input_row<I: Isa, const SUM: bool>(isa: I, planes: [&[Lanes]; 2], to: &mut [&mut [Lanes]; 6]) {
     let n = to[0].len();
-    let pair = |a: &Lanes, b: &Lanes| {
-        let (a, b) = (isa.load(a), isa.load(b));
-        if SUM { isa.add(a, b) } else { isa.sub(a, b) }
-    };
-    let mut d = [isa.splat(0.0); 6];
-    d[4] = pair(&a[0], &b[0]);
-    d[5] = pair(&a[1], &b[1]);
-    let (a, b) = (&a[2..].as_chunks::<4>().0[..n], &b[2..].as_chunks::<4>().0[..n]);
+    let mut window = Window::new::<SUM>(isa, planes, n);
     for r in 0..n {
-        d[0] = d[4];
-        d[1] = d[5];
-        for c in 0..4 {
-            d[c + 2] = pair(&a[r][c], &b[r][c]);
-        }
-        let v = input6(isa, d);
+        let v = window.points::<SUM>(isa, r);
         for j in 0..6 {
             isa.store(v[j], &mut to[j][r]);
         }

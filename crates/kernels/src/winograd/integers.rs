@@ -6,15 +6,15 @@
 //! F(4, 3) makes too large; with 16 bits there are levels to spare.
 
 use super::forward::{March, Products};
-use super::input::{Input, Octet, Octets, Planes, Range, along_x_in_pairs};
+use super::input::{Input, Pairs, PairsLayout, Planes, Range, along_x, along_x_in_pairs};
 use super::output::{Output, Sums};
-use super::tiles::{Cut, Lanes, POINTS, Patch, STEPS, aligned};
+use super::tiles::{Cut, Lanes, POINTS, Patch, Points, PointsMut, STEPS, aligned};
 use super::weights::{Canonical, Direction, TAPS, Taps, Weights, transform_block};
 use super::{Moments, Winograd};
 use crate::cpu::Cpu;
 use crate::gather::Write;
 use crate::half::Cell;
-use crate::isa::{DotKernel, Dots, Isa, Kernel};
+use crate::isa::{DotKernel, Dots, Isa, Kernel, place};
 use crate::layout::{LANES, Source, blocks};
 use crate::team::{Shared, run_tasks};
 use rayon::prelude::*;
@@ -22,23 +22,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How far inputs may exceed the widest point that was seen in calibration before they are cut.
 const HEADROOM: f32 = 2.0;
-/// Pairs of a block of sixteen channels.
-const PAIRS: usize = LANES / 2;
+/// The largest integer that a point may become: below what 16 bits hold, so that more is seen to be more.
+const LARGEST: f32 = 32766.0;
 
-/// Sixteen lanes of pairs of weights, or of sums.
-type Words = [i32; LANES];
+/// Sixteen lanes of pairs of weights; they begin on a line of the cache.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+struct Words([i32; LANES]);
 
 /// A layer's weights as integers, and the scales that go with them.
 #[derive(Clone, Debug)]
 pub struct Integers {
-    /// `[point][out block][in block * 8][16]`, two neighbouring input channels a word, and a line of padding a point.
+    /// `[point][out block][pair][16]`, two neighbouring input channels a word, and a line of padding a point.
     pairs: Vec<Words>,
     /// `[point][out block][16]`: what a sum of products is multiplied by.
     back: Vec<Lanes>,
     /// What the input is multiplied by.
     gain: f32,
-    /// The largest integer that a point may become.
-    limit: f32,
+    /// What points are cut at.
+    limit: i16,
 }
 
 impl Integers {
@@ -48,10 +50,16 @@ impl Integers {
     }
 }
 
+/// The first channel of a word of a pair of blocks.
+fn channel(group: usize, word: usize) -> usize {
+    let (second, lane) = place(word);
+    (2 * group + usize::from(second)) * LANES + lane
+}
+
 /// The largest integer of an input of `channels`. More levels of the input leave fewer to the weights, since their
 /// products must not leave i32; noise of both is about equal so.
 fn limit(channels: usize) -> f32 {
-    (32767.0 * (64.0 / channels as f32).sqrt()).min(32767.0).floor()
+    (LARGEST * (64.0 / channels as f32).sqrt()).min(LARGEST).floor()
 }
 
 /// The smallest step of weights `u`, of which `Σ |round(u / step)| * limit` stays below 2^31: rounding adds at most a half
@@ -85,29 +93,29 @@ impl Winograd {
         let gain = limit / (HEADROOM * widest);
         let stride = self.pairs_stride();
         let mut integers = Integers {
-            pairs: vec![[0; LANES]; POINTS * stride],
+            pairs: vec![Words([0; LANES]); POINTS * stride],
             back: vec![[0.0; LANES]; POINTS * self.out_blocks],
             gain,
-            limit,
+            limit: limit as i16,
         };
         let (pairs, back) = (Shared::new(&mut integers.pairs), Shared::new(&mut integers.back));
         let channels = self.in_blocks * LANES;
+        let order = self.order();
         (0..self.out_blocks).into_par_iter().with_max_len(1).for_each(|block| {
             let mut u = vec![[0.0; LANES]; POINTS * (channels + 1)];
             cpu.run(Transform { weights, block, channels, u: &mut u });
             for (t, u) in u.chunks_exact(channels + 1).enumerate() {
                 // SAFETY: this block at every point belongs to this task alone.
                 let (pairs, back) = unsafe {
-                    let per_block = channels / 2;
-                    let at = t * stride + block * per_block;
-                    (pairs.slice(at, per_block), back.slice(t * self.out_blocks + block, 1))
+                    let at = t * stride + block * order.len();
+                    (pairs.slice(at, order.len()), back.slice(t * self.out_blocks + block, 1))
                 };
                 for lane in 0..LANES {
                     let step = step(u[..channels].iter().map(|u| u[lane]), limit);
                     back[0][lane] = (step / f64::from(gain)) as f32;
                     let integer = |k: usize| (f64::from(u[k][lane]) / step).round() as i32;
-                    for (k, pair) in pairs.iter_mut().enumerate() {
-                        pair[lane] = (integer(2 * k) & 0xFFFF) | (integer(2 * k + 1) << 16);
+                    for (&k, pair) in order.iter().zip(&mut *pairs) {
+                        pair.0[lane] = (integer(k) & 0xFFFF) | (integer(k + 1) << 16);
                     }
                 }
             }
@@ -115,8 +123,27 @@ impl Winograd {
         integers
     }
 
+    /// The first channel of each pair of an input, in the order in which [`Dots::pack`] leaves them; pairs of channels that
+    /// there are not are left out.
+    fn order(&self) -> Vec<usize> {
+        let groups = self.in_blocks.div_ceil(2);
+        (0..groups).flat_map(|group| self.words(group).map(move |word| channel(group, word))).collect()
+    }
+
+    /// Which of the sixteen words of a pair of blocks hold channels.
+    #[inline(always)]
+    fn words(&self, group: usize) -> impl Iterator<Item = usize> + use<> {
+        let channels = (self.in_blocks - 1) * LANES + self.last;
+        (0..LANES).filter(move |&word| channel(group, word) < channels)
+    }
+
     fn pairs_stride(&self) -> usize {
-        self.out_blocks * self.in_blocks * PAIRS + 1
+        self.out_blocks * self.n_pairs() + 1
+    }
+
+    /// Pairs of channels of the input.
+    fn n_pairs(&self) -> usize {
+        (self.in_blocks - 1) * LANES / 2 + self.last.div_ceil(2)
     }
 
     /// `dst = convolution of sources`, its products in integers. Measures the output into `moments` if there are some. Returns
@@ -200,76 +227,82 @@ impl<T: Cell> DotKernel for InIntegers<'_, T> {
     #[inline(always)]
     fn run<I: Isa, D: Dots<I>>(mut self, isa: I, dots: D) -> u64 {
         let Self { integers, .. } = self;
-        let limit = isa.splat(integers.limit);
-        let mut products =
-            Pairs { plan: self.march.plan, dots, integers, range: Range { limit, widest: isa.splat(0.0) }, lost: 0 };
+        let range = Range { limit: dots.splat_half(integers.limit), widest: dots.zero() };
+        let plan = self.march.plan;
+        let mut tail = Tail { words: [0; LANES], n: 0 };
+        for word in plan.words(plan.in_blocks.div_ceil(2) - 1) {
+            tail.words[tail.n] = word;
+            tail.n += 1;
+        }
+        let mut products = InPairs { plan, dots, integers, tail, range, lost: 0 };
         self.march.run(isa, &mut products);
         products.lost
     }
 }
 
+/// The words of the last pair of blocks that hold channels.
+#[derive(Clone, Copy)]
+struct Tail {
+    words: [usize; LANES],
+    n: usize,
+}
+
 /// Products of integers.
-struct Pairs<'a, I: Isa, D> {
+struct InPairs<'a, I: Isa, D: Dots<I>> {
     plan: &'a Winograd,
     dots: D,
     integers: &'a Integers,
-    range: Range<I::V>,
+    tail: Tail,
+    range: Range<D::W>,
     lost: u64,
 }
 
-impl<I: Isa, D: Dots<I>> Products<I> for Pairs<'_, I, D> {
+impl<I: Isa, D: Dots<I>> Products<I> for InPairs<'_, I, D> {
     #[inline(always)]
     fn points(&mut self, isa: I, (patch, step): (&Patch, usize), planes: (Planes, &[Lanes]), v: &mut [f32]) {
-        let layout = Octets { blocks: self.plan.in_blocks, rows: patch.rows() };
-        let octets: &mut [Octet] =
-            &mut bytemuck::cast_slice_mut::<f32, i32>(v).as_chunks_mut().0[..6 * layout.stride()];
-        along_x_in_pairs((isa, self.dots), (patch, step), planes, (layout, octets), &mut self.range);
-        let mut widest = [0.0; LANES];
-        isa.store(self.range.widest, &mut widest);
-        if widest.iter().any(|&w| w > self.integers.limit) {
-            self.lost += lost(octets, (patch.len(), layout), self.integers.limit as i32);
-            self.range.widest = isa.splat(0.0);
+        let layout = PairsLayout { blocks: self.plan.in_blocks, rows: patch.rows() };
+        let pairs: &mut [Pairs] = &mut bytemuck::cast_slice_mut::<f32, i32>(v).as_chunks_mut().0[..6 * layout.stride()];
+        along_x_in_pairs((isa, self.dots), (patch, step), planes, (layout, pairs), &mut self.range);
+        let mut widest = [0; LANES];
+        self.dots.store(self.range.widest, &mut widest);
+        let limit = self.integers.limit.unsigned_abs();
+        if widest.iter().any(|&w| w as u16 > limit || (w >> 16) as u16 > limit) {
+            self.lost += lost(pairs, (patch.len(), layout), self.integers.limit);
+            self.range.widest = self.dots.zero();
         }
     }
 
     #[inline(always)]
     fn multiply(&self, isa: I, (rows, step, j): (usize, usize, usize), v: &[f32], m: &mut [Lanes]) {
-        let Winograd { in_blocks, out_blocks, last, .. } = *self.plan;
-        let layout = Octets { blocks: in_blocks, rows };
-        let v: &[Octet] = bytemuck::cast_slice::<f32, i32>(v).as_chunks().0;
-        let v = &v[j * layout.stride()..][..in_blocks * rows];
-        let (t, stride) = (6 * step + j, self.plan.pairs_stride());
+        let Winograd { in_blocks, out_blocks, .. } = *self.plan;
+        let layout = PairsLayout { blocks: in_blocks, rows };
+        let v: &[Pairs] = bytemuck::cast_slice::<f32, i32>(v).as_chunks().0;
+        let v = &v[j * layout.stride()..][..layout.groups() * rows];
+        let (t, stride, k) = (6 * step + j, self.plan.pairs_stride(), self.plan.n_pairs());
         let u = &self.integers.pairs[t * stride..][..stride - 1];
         let back = &self.integers.back[t * out_blocks..][..out_blocks];
+        let isa = (isa, self.dots);
         let mut ob = 0;
-        let k = in_blocks * PAIRS;
-        let last = last.div_ceil(2);
         while ob + 2 <= out_blocks {
             let (m0, m1) = m[ob * rows..][..2 * rows].split_at_mut(rows);
             let u = [&u[ob * k..][..k], &u[(ob + 1) * k..][..k]];
-            panel::<I, D, 12, 2>((isa, self.dots), (rows, last), v, u, (&back[ob..], &mut [m0, m1]));
+            panel::<I, D, 12, 2>(isa, (rows, self.tail), v, u, (&back[ob..], &mut [m0, m1]));
             ob += 2;
         }
         if ob < out_blocks {
-            let u = [&u[ob * k..][..k]];
-            panel::<I, D, 24, 1>(
-                (isa, self.dots),
-                (rows, last),
-                v,
-                u,
-                (&back[ob..], &mut [&mut m[ob * rows..][..rows]]),
-            );
+            let m = &mut m[ob * rows..][..rows];
+            panel::<I, D, 24, 1>(isa, (rows, self.tail), v, [&u[ob * k..][..k]], (&back[ob..], &mut [m]));
         }
     }
 }
 
 /// How many halves of the rows in use are at the limit.
-fn lost(octets: &[Octet], (rows, layout): (usize, Octets), limit: i32) -> u64 {
+fn lost(pairs: &[Pairs], (rows, layout): (usize, PairsLayout), limit: i16) -> u64 {
     let mut n = 0;
-    for point in octets.chunks_exact(layout.stride()) {
-        for block in point[..layout.blocks * layout.rows].chunks_exact(layout.rows) {
-            let halves = block[..rows].iter().flatten().flat_map(|w| [i32::from(*w as i16), w >> 16]);
-            n += halves.filter(|half| half.abs() >= limit).count() as u64;
+    for point in pairs.chunks_exact(layout.stride()) {
+        for group in point[..layout.groups() * layout.rows].chunks_exact(layout.rows) {
+            let halves = group[..rows].iter().flatten().flat_map(|w| [*w as i16, (w >> 16) as i16]);
+            n += halves.filter(|half| half.unsigned_abs() >= limit.unsigned_abs()).count() as u64;
         }
     }
     n
@@ -279,53 +312,63 @@ fn lost(octets: &[Octet], (rows, layout): (usize, Octets), limit: i32) -> u64 {
 #[inline(always)]
 fn panel<I: Isa, D: Dots<I>, const XT: usize, const OB: usize>(
     isa: (I, D),
-    (rows, last): (usize, usize),
-    v: &[Octet],
+    (rows, tail): (usize, Tail),
+    v: &[Pairs],
     u: [&[Words]; OB],
     (back, m): (&[Lanes], &mut [&mut [Lanes]; OB]),
 ) {
     let mut r = 0;
     while r + XT <= rows {
-        tile::<I, D, XT, OB>(isa, (rows, last, r), v, u, (back, m));
+        tile::<I, D, XT, OB>(isa, (rows, r, tail), v, u, (back, m));
         r += XT;
     }
     if XT > 12 && r + 12 <= rows {
-        tile::<I, D, 12, OB>(isa, (rows, last, r), v, u, (back, m));
+        tile::<I, D, 12, OB>(isa, (rows, r, tail), v, u, (back, m));
         r += 12;
     }
     if r + 8 <= rows {
-        tile::<I, D, 8, OB>(isa, (rows, last, r), v, u, (back, m));
+        tile::<I, D, 8, OB>(isa, (rows, r, tail), v, u, (back, m));
         r += 8;
     }
     if r + 4 <= rows {
-        tile::<I, D, 4, OB>(isa, (rows, last, r), v, u, (back, m));
+        tile::<I, D, 4, OB>(isa, (rows, r, tail), v, u, (back, m));
     }
 }
 
-/// `m[o][r + x] = back[o] * Σ v[b][r + x][k] . u[o][b][k]`, the sum over blocks and pairs exact.
+/// `m[o][r + x] = back[o] * sum of v[r + x] . u[o]` over all pairs of channels, the sum exact.
 #[inline(always)]
 fn tile<I: Isa, D: Dots<I>, const XT: usize, const OB: usize>(
     (isa, dots): (I, D),
-    (rows, last, r): (usize, usize, usize),
-    v: &[Octet],
+    (rows, r, tail): (usize, usize, Tail),
+    v: &[Pairs],
     u: [&[Words]; OB],
     (back, m): (&[Lanes], &mut [&mut [Lanes]; OB]),
 ) {
     let mut sum = [[dots.zero(); OB]; XT];
-    let blocks = v.len() / rows;
-    for b in 0..blocks {
-        let Some(v) = v[b * rows + r..].first_chunk::<XT>() else { unreachable!("a tile lies within the rows") };
-        let mut w = [const { &[[0; LANES]; PAIRS] }; OB];
+    let full = u[0].len() / LANES;
+    for g in 0..full {
+        let Some(v) = v[g * rows + r..].first_chunk::<XT>() else { unreachable!("a tile lies within the rows") };
+        let mut w = [const { &[Words([0; LANES]); LANES] }; OB];
         for o in 0..OB {
-            let Some(block) = u[o][b * PAIRS..].first_chunk() else { unreachable!("weights for each input block") };
-            w[o] = block;
+            let Some(group) = u[o][g * LANES..].first_chunk() else { unreachable!("weights for each pair of blocks") };
+            w[o] = group;
         }
-        let pairs = if b + 1 == blocks { last.min(PAIRS) } else { PAIRS };
-        // Apart, so that the usual loop has a constant end: else LLVM keeps the sums in memory.
-        if pairs == PAIRS {
-            ranks::<I, D, XT, OB>(dots, PAIRS, v, w, &mut sum);
-        } else {
-            ranks::<I, D, XT, OB>(dots, pairs, v, w, &mut sum);
+        for k in 0..LANES {
+            let mut wk = [dots.zero(); OB];
+            for o in 0..OB {
+                wk[o] = dots.load(&w[o][k].0);
+            }
+            rank::<I, D, XT, OB>(dots, k, v, wk, &mut sum);
+        }
+    }
+    if full * LANES < u[0].len() {
+        let Some(v) = v[full * rows + r..].first_chunk::<XT>() else { unreachable!("a tile lies within the rows") };
+        for k in 0..tail.n {
+            let mut wk = [dots.zero(); OB];
+            for o in 0..OB {
+                wk[o] = dots.load(&u[o][full * LANES + k].0);
+            }
+            rank::<I, D, XT, OB>(dots, tail.words[k], v, wk, &mut sum);
         }
     }
     for o in 0..OB {
@@ -337,25 +380,19 @@ fn tile<I: Isa, D: Dots<I>, const XT: usize, const OB: usize>(
     }
 }
 
-/// `sum[x][o] += v[x][k] . w[o][k]` for the first `pairs` of `k`.
+/// `sum[x][o] += v[x][word] . w[o]`.
 #[inline(always)]
-fn ranks<I: Isa, D: Dots<I>, const XT: usize, const OB: usize>(
+fn rank<I: Isa, D: Dots<I>, const XT: usize, const OB: usize>(
     dots: D,
-    pairs: usize,
-    v: &[Octet; XT],
-    w: [&[Words; PAIRS]; OB],
+    word: usize,
+    v: &[Pairs; XT],
+    w: [D::W; OB],
     sum: &mut [[D::W; OB]; XT],
 ) {
-    for k in 0..pairs {
-        let mut wk = [dots.zero(); OB];
+    for x in 0..XT {
+        let s = dots.splat(v[x][word]);
         for o in 0..OB {
-            wk[o] = dots.load(&w[o][k]);
-        }
-        for x in 0..XT {
-            let s = dots.splat(v[x][k]);
-            for o in 0..OB {
-                sum[x][o] = dots.dot(sum[x][o], s, wk[o]);
-            }
+            sum[x][o] = dots.dot(sum[x][o], s, w[o]);
         }
     }
 }
@@ -375,17 +412,17 @@ impl<T: Cell> Kernel for Widest<'_, T> {
         let Self { plan, cut, unit, input } = self;
         let mut widest = [0.0; LANES];
         let layout = Planes::of_input(&unit.layers(unit.start[0], cut.batch[0]));
-        let points = super::tiles::Points { blocks: 1, rows: cut.largest().rows() };
+        let points = Points { blocks: 1, rows: cut.largest().rows() };
         let (mut planes, mut v) = (vec![[0.0; LANES]; layout.len(1) / LANES], vec![0.0; points.len(6)]);
         for b in 0..plan.in_blocks {
             for z in (unit.start[0]..unit.start[0] + unit.size[0]).step_by(cut.batch[0]) {
                 let patch = unit.layers(z, cut.batch[0]);
                 input.along_y(isa, (&patch, 0), b..b + 1, (layout, &mut planes));
                 for step in 0..STEPS {
-                    let layout_v = super::tiles::Points { blocks: 1, rows: patch.rows() };
-                    let to = super::tiles::PointsMut { values: Shared::new(&mut v), layout: layout_v, patch, first: 0 };
+                    let layout_v = Points { blocks: 1, rows: patch.rows() };
+                    let to = PointsMut { values: Shared::new(&mut v), layout: layout_v, patch, first: 0 };
                     // SAFETY: the buffer is this function's alone.
-                    unsafe { super::input::along_x(isa, (&patch, step), 0..1, (layout, &planes), to) };
+                    unsafe { along_x(isa, (&patch, step), 0..1, (layout, &planes), to) };
                     for j in 0..6 {
                         for lanes in &v.as_chunks::<LANES>().0[layout_v.at(j, 0, 0)..][..patch.len()] {
                             let v = isa.load(lanes);

@@ -59,6 +59,44 @@ impl<T: Cell> Output<'_, T> {
     /// No other task touches these tiles of this block.
     #[inline(always)]
     pub(super) unsafe fn put<I: Isa>(&self, isa: I, work: &Patch, b: usize, halves: &[Halfway]) {
+        let mut none = Running::new(isa, &Sums::default());
+        // SAFETY: the caller's promise.
+        unsafe { self.put_tiles::<I, false>(isa, work, (b, halves), &mut none) };
+    }
+
+    /// [`Output::put`], which also adds the outputs to `sums`; the first ones of a unit are their shift.
+    ///
+    /// # Safety
+    /// As [`Output::put`].
+    #[inline(always)]
+    pub(super) unsafe fn put_and_measure<I: Isa>(
+        &self,
+        isa: I,
+        (work, unit): (&Patch, &Patch),
+        (b, halves): (usize, &[Halfway]),
+        sums: &mut Sums,
+    ) {
+        if work.start == unit.start {
+            let mut first = [0.0; LANES];
+            isa.store(column(isa, &halves[0], 0, 0)[0], &mut first);
+            *sums = [first.map(f64::from), [0.0; LANES], [0.0; LANES]];
+        }
+        let mut running = Running::new(isa, sums);
+        // SAFETY: the caller's promise.
+        unsafe { self.put_tiles::<I, true>(isa, work, (b, halves), &mut running) };
+        running.add_to(isa, sums);
+    }
+
+    /// # Safety
+    /// As [`Output::put`].
+    #[inline(always)]
+    unsafe fn put_tiles<I: Isa, const MEASURE: bool>(
+        &self,
+        isa: I,
+        work: &Patch,
+        (b, halves): (usize, &[Halfway]),
+        running: &mut Running<I>,
+    ) {
         let [depth, height, width] = self.tiling.shape;
         for z in work.start[0]..work.start[0] + work.size[0] {
             for y in work.start[1]..work.start[1] + work.size[1] {
@@ -68,55 +106,13 @@ impl<T: Cell> Output<'_, T> {
                     // SAFETY: the caller's promise; all rows of a whole tile are in the volume.
                     unsafe {
                         if whole {
-                            along_y(isa, half, self.write, &mut self.rows(b, [z, y, x]));
+                            along_y::<I, T, MEASURE>(isa, half, self.write, &mut self.rows(b, [z, y, x]), running);
                         } else {
-                            self.edge(isa, b, [z, y, x], half);
+                            self.edge::<I, MEASURE>(isa, b, [z, y, x], half, running);
                         }
                     }
                 }
             }
-        }
-    }
-
-    /// Adds the outputs of the tiles of `work` in block `b` to `sums`; the first of a unit are their shift.
-    ///
-    /// # Safety
-    /// As [`Output::put`].
-    #[inline(always)]
-    pub(super) unsafe fn measure<I: Isa>(&self, isa: I, work: &Patch, (b, unit): (usize, &Patch), sums: &mut Sums) {
-        let [depth, height, width] = self.tiling.shape;
-        let x = 4 * work.start[2];
-        let n = (4 * work.size[2]).min(width - x);
-        let line = |z: usize, y: usize| {
-            let start = ((b * depth + z) * height + y) * width + x;
-            // SAFETY: outputs of these tiles, the caller's alone.
-            let line: &[T] = unsafe { self.dst.slice(start * LANES, n * LANES) };
-            line.as_chunks::<LANES>().0
-        };
-        if work.start == unit.start {
-            *sums = [
-                line(2 * work.start[0], 4 * work.start[1])[0].map(|x| f64::from(x.wide())),
-                [0.0; LANES],
-                [0.0; LANES],
-            ];
-        }
-        let shift = isa.load(&sums[0].map(|x| x as f32));
-        let (mut sum, mut squares) = ([isa.splat(0.0); 4], [isa.splat(0.0); 4]);
-        for z in 2 * work.start[0]..(2 * (work.start[0] + work.size[0])).min(depth) {
-            for y in 4 * work.start[1]..(4 * (work.start[1] + work.size[1])).min(height) {
-                for few in line(z, y).chunks(4) {
-                    for (i, x) in few.iter().enumerate() {
-                        let t = isa.sub(T::load(isa, x), shift);
-                        sum[i] = isa.add(sum[i], t);
-                        squares[i] = isa.fma(t, t, squares[i]);
-                    }
-                }
-            }
-        }
-        for (sums, [a, b, c, d]) in sums[1..].iter_mut().zip([sum, squares]) {
-            let mut lanes = [0.0; LANES];
-            isa.store(isa.add(isa.add(a, b), isa.add(c, d)), &mut lanes);
-            sums.iter_mut().zip(lanes).for_each(|(sum, x)| *sum += f64::from(x));
         }
     }
 
@@ -159,11 +155,18 @@ impl<T: Cell> Output<'_, T> {
     /// # Safety
     /// As [`Output::put`].
     #[inline(always)]
-    unsafe fn edge<I: Isa>(&self, isa: I, b: usize, at: [usize; 3], half: &Halfway) {
+    unsafe fn edge<I: Isa, const MEASURE: bool>(
+        &self,
+        isa: I,
+        b: usize,
+        at: [usize; 3],
+        half: &Halfway,
+        running: &mut Running<I>,
+    ) {
         let [depth, height, width] = self.tiling.shape;
         let mut outputs = [[[0.0; LANES]; 4]; 8];
         let [r0, r1, r2, r3, r4, r5, r6, r7] = &mut outputs;
-        along_y(isa, half, Write::Overwrite, &mut [r0, r1, r2, r3, r4, r5, r6, r7]);
+        along_y::<I, f32, false>(isa, half, Write::Overwrite, &mut [r0, r1, r2, r3, r4, r5, r6, r7], running);
         for (row, outputs) in outputs.iter().enumerate() {
             let (z, y) = (2 * at[0] + row / 4, 4 * at[1] + row % 4);
             if z >= depth || y >= height {
@@ -175,6 +178,9 @@ impl<T: Cell> Output<'_, T> {
             let to: &mut [[T; LANES]] = unsafe { self.dst.slice(start * LANES, n * LANES) }.as_chunks_mut().0;
             for x in 0..n {
                 let v = isa.load(&outputs[x]);
+                if MEASURE {
+                    running.add(isa, x, v);
+                }
                 let v = match self.write {
                     Write::Overwrite => v,
                     Write::Add => isa.add(T::load(isa, &to[x]), v),
@@ -188,17 +194,63 @@ impl<T: Cell> Output<'_, T> {
 /// Of one block of channels in one unit: a shift, the sum of what its outputs exceed it by, and that of the squares.
 pub(super) type Sums = [[f64; LANES]; 3];
 
+/// The sums of a batch on their way, four of each so that additions need not wait for each other.
+struct Running<I: Isa> {
+    shift: I::V,
+    sum: [I::V; 4],
+    squares: [I::V; 4],
+}
+
+impl<I: Isa> Running<I> {
+    #[inline(always)]
+    fn new(isa: I, sums: &Sums) -> Self {
+        let zero = isa.splat(0.0);
+        Self { shift: isa.load(&sums[0].map(|x| x as f32)), sum: [zero; 4], squares: [zero; 4] }
+    }
+
+    #[inline(always)]
+    fn add(&mut self, isa: I, i: usize, v: I::V) {
+        let t = isa.sub(v, self.shift);
+        self.sum[i] = isa.add(self.sum[i], t);
+        self.squares[i] = isa.fma(t, t, self.squares[i]);
+    }
+
+    #[inline(always)]
+    fn add_to(&self, isa: I, sums: &mut Sums) {
+        for (sums, [a, b, c, d]) in sums[1..].iter_mut().zip([self.sum, self.squares]) {
+            let mut lanes = [0.0; LANES];
+            isa.store(isa.add(isa.add(a, b), isa.add(c, d)), &mut lanes);
+            sums.iter_mut().zip(lanes).for_each(|(sum, x)| *sum += f64::from(x));
+        }
+    }
+}
+
+/// Plane `k` and column `x` of a tile, transformed back along y.
+#[inline(always)]
+fn column<I: Isa>(isa: I, half: &Halfway, k: usize, x: usize) -> [I::V; 4] {
+    let mut column = [isa.splat(0.0); 6];
+    for i in 0..6 {
+        column[i] = isa.load(&half[8 * i + 4 * k + x]);
+    }
+    output6(isa, column)
+}
+
 /// Transforms a tile back along y.
 #[inline(always)]
-fn along_y<I: Isa, T: Cell>(isa: I, half: &Halfway, write: Write, to: &mut TileRows<'_, T>) {
+fn along_y<I: Isa, T: Cell, const MEASURE: bool>(
+    isa: I,
+    half: &Halfway,
+    write: Write,
+    to: &mut TileRows<'_, T>,
+    running: &mut Running<I>,
+) {
     for k in 0..2 {
         for x in 0..4 {
-            let mut column = [isa.splat(0.0); 6];
-            for i in 0..6 {
-                column[i] = isa.load(&half[8 * i + 4 * k + x]);
-            }
-            let column = output6(isa, column);
+            let column = column(isa, half, k, x);
             for i in 0..4 {
+                if MEASURE {
+                    running.add(isa, i, column[i]);
+                }
                 let to = &mut to[k * 4 + i][x];
                 let v = match write {
                     Write::Overwrite => column[i],
