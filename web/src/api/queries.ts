@@ -50,7 +50,7 @@ export const queries = {
   patients: (search: string) =>
     queryOptions({
       queryKey: ['patients', search],
-      queryFn: ({ signal }) => list<Patient>('patients', { search }, signal),
+      queryFn: ({ signal }) => list<Patient>('patients', { search, sort: 'pseudonym', limit: 200 }, signal),
     }),
   patientVolumes: (id: string) =>
     queryOptions({

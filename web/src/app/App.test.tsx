@@ -182,3 +182,38 @@ test('recognised files are shown with guesses and faults, and become a study', a
     }),
   )
 })
+
+test('patients are sorted by the heads of their columns, and a name is mended', async () => {
+  const ada = {
+    id: 'a',
+    pseudonym: 'P-0001',
+    name: 'Ada',
+    birth_year: 1970,
+    n_studies: 2,
+    created_at: '2026-11-24T10:00:00Z',
+  }
+  const calls = fakeServer({ ...answers(), 'GET patients': page([ada]), 'PATCH patients/a': ada })
+  open('/patients')
+  await screen.findByText('Ada')
+  const sorts = () => calls.filter((call) => call.path === 'patients').map((call) => call.query.get('sort'))
+  expect(sorts()).toEqual(['-created_at'])
+  fireEvent.click(screen.getByRole('button', { name: 'Studies' }))
+  await waitFor(() => expect(sorts()).toEqual(['-created_at', '-studies']))
+  expect(screen.getByRole('columnheader', { name: 'Studies' }).getAttribute('aria-sort')).toBe('descending')
+  fireEvent.click(screen.getByLabelText('Name and year of birth of P-0001'))
+  fireEvent.change(screen.getByLabelText('Name (optional)'), { target: { value: '' } })
+  fireEvent.click(screen.getByRole('button', { name: 'Save' }))
+  await waitFor(() =>
+    expect(calls.find((call) => call.method === 'PATCH')?.body).toEqual({ name: '', birth_year: 1970 }),
+  )
+})
+
+test('an empty list says what lies in the bin', async () => {
+  fakeServer({
+    ...answers(),
+    'GET studies': (call: { query: URLSearchParams }) => page(call.query.get('bin') ? rows.slice(0, 1) : []),
+  })
+  open('/')
+  fireEvent.click(await screen.findByText('1 study lies in the bin: look there'))
+  expect(await screen.findByText('P-0001')).toBeDefined()
+})

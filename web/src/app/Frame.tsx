@@ -13,6 +13,7 @@ import { StatusStrip } from './StatusStrip'
 
 const titles = [
   ['/', 'frame.worklist'],
+  ['/patients', 'patients.title'],
   ['/upload', 'upload.title'],
   ['/models', 'models.title'],
   ['/users', 'accounts.title'],
@@ -29,7 +30,8 @@ export function Frame() {
   useShortcuts(t('help.everywhere'), [
     { keys: 'Shift+Slash ?', shown: '?', does: t('help.this'), run: () => setHelping(true) },
   ])
-  const kind = pathname.startsWith('/studies/') ? 'viewer' : pathname === '/login' ? 'login' : 'page'
+  const viewer = pathname.startsWith('/studies/') || pathname === '/compare'
+  const kind = viewer ? 'viewer' : pathname === '/login' ? 'login' : 'page'
   const title = titles.find(([path]) => path === pathname)?.[1]
   const named = title === undefined ? null : t(title)
   useEffect(() => {

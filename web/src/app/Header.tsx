@@ -1,5 +1,5 @@
 import { Link } from '@tanstack/react-router'
-import { Boxes, List, Moon, Plus, Sun, Users } from 'lucide-react'
+import { Boxes, Contact, List, Moon, Plus, Sun, Users } from 'lucide-react'
 import type { Session } from '../api/types'
 import { useMayEdit } from '../api/useRole'
 import { Button, IconButton } from '../ui/Button'
@@ -25,6 +25,10 @@ export function Header({ session, onHelp }: { session: Session | undefined; onHe
         <Link to="/" activeOptions={{ exact: true, includeSearch: false }}>
           <List size={16} aria-hidden="true" />
           <span>{t('frame.worklist')}</span>
+        </Link>
+        <Link to="/patients" activeOptions={{ includeSearch: false }}>
+          <Contact size={16} aria-hidden="true" />
+          <span>{t('patients.title')}</span>
         </Link>
         <Link to="/models">
           <Boxes size={16} aria-hidden="true" />

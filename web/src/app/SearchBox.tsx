@@ -1,13 +1,16 @@
-import { useNavigate, useSearch } from '@tanstack/react-router'
+import { useLocation, useNavigate, useSearch } from '@tanstack/react-router'
 import { Search } from 'lucide-react'
 import { useEffect, useRef, useState } from 'react'
 import { useShortcuts } from '../ui/shortcuts'
 import { useWords } from '../words/useWords'
 
-/** Searches the worklist from every page; the address follows 250 ms after the last letter. */
+/** Searches the worklist, or the list of patients, from every page; the address follows 250 ms after the last letter. */
 export function SearchBox() {
   const { t } = useWords()
   const navigate = useNavigate()
+  const { pathname } = useLocation()
+  // Patients are searched where they are listed, everything else in the worklist.
+  const to = pathname === '/patients' ? '/patients' : '/'
   const given = useSearch({
     strict: false,
     select: (search) => ('search' in search ? String(search.search ?? '') : ''),
@@ -23,13 +26,13 @@ export function SearchBox() {
     if (typed === null || typed === asked) return
     const timer = setTimeout(() => {
       void navigate({
-        to: '/',
+        to,
         search: (before) => ({ ...before, search: typed.trim() || undefined }),
         replace: true,
       }).then(() => setAsked(typed))
     }, 250)
     return () => clearTimeout(timer)
-  }, [typed, asked, navigate])
+  }, [typed, asked, navigate, to])
   const current = typed !== null && (typed !== asked || typed.trim() === given)
   return (
     <div className="search">

@@ -5,6 +5,8 @@ import { UsersPage } from '../accounts/UsersPage'
 import { queries } from '../api/queries'
 import { ModelsPage } from '../models/ModelsPage'
 import { parseFilter } from '../worklist/filter'
+import { PatientsPage } from '../worklist/PatientsPage'
+import { parsePatientFilter } from '../worklist/patientFilter'
 import { UploadPage } from '../worklist/UploadPage'
 import { WorklistPage } from '../worklist/WorklistPage'
 import { CrashedPage } from './CrashedPage'
@@ -27,6 +29,12 @@ const worklist = createRoute({
   component: WorklistPage,
   validateSearch: parseFilter,
 })
+const patients = createRoute({
+  getParentRoute: () => root,
+  path: '/patients',
+  component: PatientsPage,
+  validateSearch: parsePatientFilter,
+})
 const upload = createRoute({
   getParentRoute: () => root,
   path: '/upload',
@@ -46,6 +54,15 @@ const study = createRoute({
   // Asked while the viewer's own code is still on its way.
   loader: ({ context, params }) => void context.client.prefetchQuery(queries.study(params.id)),
   component: lazyRouteComponent(() => import('./StudyRoute'), 'StudyRoute'),
+})
+const compare = createRoute({
+  getParentRoute: () => root,
+  path: '/compare',
+  validateSearch: (search: Search): { a?: string; b?: string } => {
+    const [a, b] = [text(search.a), text(search.b)]
+    return { ...(a ? { a } : {}), ...(b ? { b } : {}) }
+  },
+  component: lazyRouteComponent(() => import('./CompareRoute'), 'CompareRoute'),
 })
 const models = createRoute({
   getParentRoute: () => root,
@@ -73,7 +90,7 @@ const login = createRoute({
   component: LoginPage,
 })
 
-const tree = root.addChildren([worklist, upload, study, models, users, settings, login])
+const tree = root.addChildren([worklist, patients, upload, study, compare, models, users, settings, login])
 
 export function makeRouter(client: QueryClient) {
   return createRouter({

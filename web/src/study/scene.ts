@@ -61,6 +61,14 @@ export interface Scene {
   readonly measuring: RulerLine | null
 }
 
+/** What changes how masks are drawn. */
+export type MaskChange =
+  | { kind: 'mask'; mask: Partial<MaskView> }
+  | { kind: 'mask_shown' }
+  | { kind: 'next_drawing' }
+  | { kind: 'opacity_by'; by: number }
+  | { kind: 'hide'; key: string }
+
 export type Change =
   | { kind: 'cursor'; at: Vec3 }
   | { kind: 'step'; plane: Plane; by: number }
@@ -76,11 +84,7 @@ export type Change =
   | { kind: 'zoom'; plane: Plane; zoom: Zoom }
   | { kind: 'zoom_by'; factor: number }
   | { kind: 'fit' }
-  | { kind: 'mask'; mask: Partial<MaskView> }
-  | { kind: 'mask_shown' }
-  | { kind: 'next_drawing' }
-  | { kind: 'opacity_by'; by: number }
-  | { kind: 'hide'; key: string }
+  | MaskChange
   | { kind: 'version'; version: string | null }
   | { kind: 'against'; version: string | null }
   | { kind: 'crosshair' }
@@ -155,7 +159,7 @@ export function reduce(scene: Scene, change: Change): Scene {
     case 'zoom':
       return { ...scene, zooms: { ...scene.zooms, [change.plane]: change.zoom } }
     case 'zoom_by':
-      return { ...scene, zooms: zoomed(scene, change.factor) }
+      return { ...scene, zooms: zoomedBy(scene.zooms, change.factor) }
     case 'fit':
       return { ...scene, zooms: { axial: FITTED, coronal: FITTED, sagittal: FITTED } }
     case 'mask':
@@ -244,14 +248,14 @@ function withWindow(scene: Scene, sequence: SequenceKey, window: Window | null):
   return window ? { ...others, [sequence]: window } : others
 }
 
-function zoomed({ zooms }: Scene, by: number): Scene['zooms'] {
+export function zoomedBy(zooms: Scene['zooms'], by: number): Scene['zooms'] {
   const one = (zoom: Zoom): Zoom => ({ ...zoom, factor: Math.min(20, Math.max(0.5, zoom.factor * by)) })
   return { axial: one(zooms.axial), coronal: one(zooms.coronal), sagittal: one(zooms.sagittal) }
 }
 
 const DRAWINGS: readonly Drawing[] = ['outline', 'fill', 'both']
 
-function masked(mask: MaskView, change: Of<'mask' | 'mask_shown' | 'next_drawing' | 'opacity_by' | 'hide'>): MaskView {
+export function masked(mask: MaskView, change: MaskChange): MaskView {
   switch (change.kind) {
     case 'mask':
       return { ...mask, ...change.mask }

@@ -1,11 +1,27 @@
+import { ArrowDown, ArrowUp } from 'lucide-react'
 import type { ReactNode } from 'react'
 
 export interface Column<T> {
   key: string
   head: ReactNode
   cell: (row: T) => ReactNode
+  /** Missing where the rows are not sorted by this column. */
+  order?: Order
   /** Numbers stand on the right, in figures of one width. */
   numeric?: boolean
+}
+
+export type Order = 'ascending' | 'descending' | 'none'
+
+/** The head of a column that sorts: its label, and an arrow where the rows stand in its order. */
+export function SortHead({ label, order, onSorted }: { label: string; order: Order; onSorted: () => void }) {
+  return (
+    <button type="button" className="sort-head" onClick={onSorted}>
+      {label}
+      {order === 'ascending' && <ArrowUp size={12} aria-hidden="true" />}
+      {order === 'descending' && <ArrowDown size={12} aria-hidden="true" />}
+    </button>
+  )
 }
 
 interface TableProps<T> {
@@ -24,7 +40,12 @@ export function Table<T>({ label, columns, rows, rowKey, rowClass }: TableProps<
         <thead>
           <tr>
             {columns.map((column) => (
-              <th key={column.key} scope="col" className={column.numeric ? 'numeric' : undefined}>
+              <th
+                key={column.key}
+                scope="col"
+                className={column.numeric ? 'numeric' : undefined}
+                aria-sort={column.order}
+              >
                 {column.head}
               </th>
             ))}

@@ -1,4 +1,5 @@
-import { Download, RotateCcw, ScanLine, Trash2, X } from 'lucide-react'
+import { Link } from '@tanstack/react-router'
+import { Columns2, Download, RotateCcw, ScanLine, Trash2, X } from 'lucide-react'
 import { address } from '../api/client'
 import { Button, IconButton } from '../ui/Button'
 import { useWords } from '../words/useWords'
@@ -40,6 +41,17 @@ export function ChosenBar({ ids, inBin, editor, onSegment, onDelete, onRestore, 
         )
       ) : (
         <>
+          {ids.length === 2 && (
+            <Link
+              to="/compare"
+              search={{ a: ids[0] ?? '', b: ids[1] ?? '' }}
+              className="button"
+              title={t('worklist.compare.two')}
+            >
+              <Columns2 size={14} aria-hidden="true" />
+              {t('worklist.compare')}
+            </Link>
+          )}
           <Button icon={<Download size={14} />} title={t('worklist.export.zip')} onClick={() => exportEach(ids)}>
             {t('worklist.export')}
           </Button>

@@ -44,6 +44,9 @@ export function StudyResult({ row, editor }: { row: StudyRow; editor: boolean })
           <span className="figures" title={t('region.wt')}>
             <abbr>{t('region.wt.short')}</abbr> {ml(found.ml.wt)}
           </span>
+          <span className="figures tc" title={t('region.tc')}>
+            <abbr>{t('region.tc.short')}</abbr> {ml(found.ml.tc)}
+          </span>
           <span className="figures" title={t('region.et')}>
             <abbr>{t('region.et.short')}</abbr> {ml(found.ml.et)}
           </span>

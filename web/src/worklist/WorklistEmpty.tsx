@@ -1,5 +1,7 @@
+import { useQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { Brain, Plus, Trash2 } from 'lucide-react'
+import { queries } from '../api/queries'
 import { Button } from '../ui/Button'
 import { EmptyState } from '../ui/EmptyState'
 import { useWords } from '../words/useWords'
@@ -9,6 +11,11 @@ import { type Filter, isNarrowed } from './filter'
 export function WorklistEmpty({ filter, editor }: { filter: Filter; editor: boolean }) {
   const { t } = useWords()
   const navigate = useNavigate()
+  const binned = useQuery({
+    ...queries.studies({ bin: 'true', limit: 1 }),
+    enabled: !filter.bin && !isNarrowed(filter),
+  })
+  const inBin = binned.data?.total ?? 0
   const toList = () => void navigate({ to: '/', search: {} })
   if (isNarrowed(filter)) {
     return (
@@ -32,11 +39,22 @@ export function WorklistEmpty({ filter, editor }: { filter: Filter; editor: bool
       icon={<Brain size={32} aria-hidden="true" />}
       title={t('worklist.empty')}
       actions={
-        editor && (
-          <Button look="primary" icon={<Plus size={16} />} onClick={() => void navigate({ to: '/upload', search: {} })}>
-            {t('worklist.empty.upload')}
-          </Button>
-        )
+        <>
+          {editor && (
+            <Button
+              look="primary"
+              icon={<Plus size={16} />}
+              onClick={() => void navigate({ to: '/upload', search: {} })}
+            >
+              {t('worklist.empty.upload')}
+            </Button>
+          )}
+          {inBin > 0 && (
+            <Button icon={<Trash2 size={16} />} onClick={() => void navigate({ to: '/', search: { bin: 'true' } })}>
+              {t('worklist.empty.bin', { n: inBin })}
+            </Button>
+          )}
+        </>
       }
     >
       {t('worklist.empty.why')}

@@ -17,6 +17,7 @@ test('the address is read with care', () => {
 
 test('the server is asked in its own words', () => {
   expect(queryOf({ sort: 'wt', state: 'accepted' })).toEqual({ sort: '-wt', state: 'accepted' })
+  expect(queryOf(parseFilter({ sort: 'tc' }))).toEqual({ sort: '-tc' })
   expect(queryOf({})).toEqual({ sort: '-created_at' })
 })
 

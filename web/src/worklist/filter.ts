@@ -1,6 +1,6 @@
 import type { Query } from '../api/client'
 
-export const sorts = ['newest', 'date', 'wt', 'et', 'state', 'pseudonym'] as const
+export const sorts = ['newest', 'date', 'wt', 'tc', 'et', 'state', 'pseudonym'] as const
 export type Sort = (typeof sorts)[number]
 export const states = [
   'draft',
@@ -58,6 +58,7 @@ const serverSorts: Record<Sort, string> = {
   newest: '-created_at',
   date: '-date',
   wt: '-wt',
+  tc: '-tc',
   et: '-et',
   state: 'state',
   pseudonym: 'pseudonym',
