@@ -154,7 +154,7 @@ impl<T: Cell> Net<T> {
             if let State::Conv { conv, .. } = state {
                 let (s, p) = conv.needs(rayon::current_num_threads(), purpose);
                 (scratch, partial) = (scratch.max(s), partial.max(p));
-                exact_sums = exact_sums.max(conv.sums_len().unwrap_or(0));
+                exact_sums = exact_sums.max(conv.sums_len());
             }
             if let Layer::Head { from, .. } = layer {
                 sums = sums.max(head_back_scratch(
@@ -315,7 +315,7 @@ impl<T: Cell> Net<T> {
         match (&self.program.layers[index], &self.states[index]) {
             (Layer::Conv3 { .. } | Layer::UpTransposed { .. }, State::Conv { conv, bias }) => {
                 let mut exact = std::mem::take(&mut self.exact_sums);
-                let mut own = norm.filter(|_| conv.sums_len().is_some()).map(|norm| self.pending[norm].take());
+                let mut own = norm.filter(|_| conv.measures()).map(|norm| self.pending[norm].take());
                 let sources = [self.source(from), self.source(layer.from[layer.n_from - 1])];
                 let mut moments = own.as_mut().map(|(mean, variance)| Moments { sums: &mut exact, mean, variance });
                 let dst = (&mut *dst, moments.as_mut());

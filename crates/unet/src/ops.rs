@@ -161,9 +161,14 @@ impl Conv {
         self.winograd.forward.as_ref().map_or(0.0, |winograd| winograd.widest(cpu, sources))
     }
 
-    /// Partial sums that [`Conv::forward`] needs to measure its output, if it can.
-    pub(crate) fn sums_len(&self) -> Option<usize> {
-        self.winograd.forward.as_ref().and_then(Winograd::sums_len)
+    /// Whether [`Conv::forward`] measures its output when it is asked to.
+    pub(crate) fn measures(&self) -> bool {
+        self.widest.is_some() || self.winograd.forward.as_ref().is_some_and(Winograd::measures)
+    }
+
+    /// Partial sums for that.
+    pub(crate) fn sums_len(&self) -> usize {
+        self.winograd.forward.as_ref().map_or(0, Winograd::sums_len)
     }
 
     /// Scratch for `threads` threads, and partial sums.
@@ -225,7 +230,7 @@ impl Conv {
         }
     }
 
-    /// Writes the raw output, and measures it into `moments` if there are some, which asks for [`Conv::sums_len`]. Returns
+    /// Writes the raw output, and measures it into `moments` if there are some, which asks for [`Conv::measures`]. Returns
     /// how many numbers of the input lay outside of what integers can hold.
     pub(crate) fn forward<T: Cell>(
         &self,

@@ -4,7 +4,7 @@ use super::Winograd;
 use super::input::{Input, Planes, along_x};
 use super::output::{Halfway, Output, Sums, TILE_LINES, along_zx};
 use super::product::multiply;
-use super::tiles::{Cut, Lanes, Patch, Points, PointsMut, STEPS, Tiling, aligned};
+use super::tiles::{Cut, Lanes, Patch, Points, PointsMut, Tiling, aligned};
 use super::weights::weight_stride;
 use crate::cpu::Cpu;
 use crate::gather::Write;
@@ -14,13 +14,11 @@ use crate::layout::{LANES, Source};
 use crate::team::{Shared, run_tasks};
 
 /// Tiles of a map that is small: its weights are more than its values.
-const SMALL: usize = 128;
+pub(super) const SMALL: usize = 128;
 
-/// How the layer is cut, or `None` if its map is small.
-pub(super) fn cut(tiling: &Tiling, in_blocks: usize, out_blocks: usize) -> Option<Cut> {
-    // Few rows keep the points in the first-level cache; where the weights come from further away, more rows share them.
-    let rows = if in_blocks * out_blocks <= 8 { 48 } else { 36 };
-    (tiling.whole().len() > SMALL).then(|| Cut::new(tiling.tiles, rows, 12, 32))
+/// How the layer is cut, or `None` if its map has not `least` tiles.
+pub(super) fn cut(tiling: &Tiling, least: usize) -> Option<Cut> {
+    (tiling.whole().len() >= least).then(|| Cut::new(tiling.tiles, 48, 12, 32))
 }
 
 /// Scratch of one thread that works through a unit.
@@ -54,9 +52,11 @@ impl Winograd {
     pub(super) fn piece(&self, cut: &Cut) -> Piece {
         let patch = cut.largest();
         let rows = patch.rows();
+        // In integers all points of a row along y are kept at once, of pairs of blocks.
+        let in_integers = Points { blocks: self.in_blocks.div_ceil(2), rows }.len(24);
         Piece {
             planes: Planes::of_input(&patch).len(self.in_blocks),
-            v: Points { blocks: self.in_blocks, rows }.len(6),
+            v: Points { blocks: self.in_blocks, rows }.len(6).max(in_integers),
             m: Points { blocks: self.out_blocks, rows }.len(24),
             halves: self.out_blocks * rows * TILE_LINES * LANES,
         }
@@ -65,12 +65,19 @@ impl Winograd {
     /// Scratch that [`Winograd::convolve`] needs on `threads` threads.
     pub fn scratch_len(&self, threads: usize) -> usize {
         let march = |cut| threads * self.piece(&cut).len();
-        LANES + self.forward.map_or_else(|| self.small_scratch_len(threads), march)
+        let floats = self.forward.map_or_else(|| self.small_scratch_len(threads), march);
+        LANES + floats.max(self.integers.map_or(0, march))
     }
 
-    /// Partial sums of [`Moments`], or `None` where the map is so small that [`crate::moments`] costs nothing.
-    pub fn sums_len(&self) -> Option<usize> {
-        self.forward.map(|cut| cut.units(self.tiling.tiles) * self.out_blocks * 3 * LANES)
+    /// Whether [`Winograd::convolve_and_measure`] can: on a small map [`crate::moments`] costs nothing.
+    pub fn measures(&self) -> bool {
+        self.forward.is_some()
+    }
+
+    /// Partial sums of [`Moments`].
+    pub fn sums_len(&self) -> usize {
+        let units = |cut: Option<Cut>| cut.map_or(0, |cut| cut.units(self.tiling.tiles));
+        units(self.forward).max(units(self.integers)) * self.out_blocks * 3 * LANES
     }
 
     /// `dst (+)= convolution of sources`.
@@ -100,10 +107,10 @@ impl Winograd {
         }
     }
 
-    /// [`Winograd::convolve`] over what was there, which also measures its output where [`Winograd::sums_len`] says so.
+    /// [`Winograd::convolve`] over what was there, which also measures its output where [`Winograd::measures`] says so.
     ///
     /// # Panics
-    /// If a length does not fit, or there is no [`Winograd::sums_len`].
+    /// If a length does not fit, or not [`Winograd::measures`].
     pub fn convolve_and_measure<T: Cell>(
         &self,
         cpu: Cpu,
@@ -161,7 +168,7 @@ impl Winograd {
     pub(super) fn sums<'m>(&self, moments: &'m mut Moments<'_>) -> &'m mut [Sums] {
         let channels = self.out_blocks * LANES;
         assert_eq!((moments.mean.len(), moments.variance.len()), (channels, channels), "winograd: moments");
-        let n = self.sums_len().unwrap_or(0);
+        let n = self.sums_len();
         moments.sums[..n].as_chunks_mut::<LANES>().0.as_chunks_mut::<3>().0
     }
 
@@ -189,10 +196,16 @@ impl Winograd {
 
 /// How the products at the points of a batch are made.
 pub(super) trait Products<I: Isa> {
-    /// Transforms along x, to the six points of `step`: whatever of them the products need, in `v`.
-    fn points(&mut self, isa: I, at: (&Patch, usize), planes: (Planes, &[Lanes]), v: &mut [f32]);
-    /// The products at point `j` of the step, `[out_blocks][rows][16]`.
-    fn multiply(&self, isa: I, at: (usize, usize, usize), v: &[f32], m: &mut [Lanes]);
+    /// From the planes, transformed along y, all that belongs to point `i` along y: points along z and x, products, and the
+    /// way back along z and x into `halves`. `v` and `m` have room for the points of input and output.
+    fn row(
+        &mut self,
+        isa: I,
+        at: (&Patch, usize),
+        planes: (Planes, &[Lanes]),
+        room: (&mut [f32], &mut [Lanes]),
+        halves: &mut [Halfway],
+    );
 }
 
 /// A unit, batch after batch: all steps while the batch is in the cache.
@@ -224,20 +237,12 @@ impl<T: Cell> March<'_, T> {
             let rows = patch.rows();
             let held = if z == begin { 0 } else { 2 };
             self.input.along_y(isa, (&patch, held), 0..in_blocks, (planes_layout, planes));
-            let m_layout = Points { blocks: out_blocks, rows };
-            for step in 0..STEPS {
+            for i in 0..6 {
                 if z + patch.size[0] < end {
                     let next = self.unit.layers(z + patch.size[0], self.cut.batch[0]);
-                    self.input.prefetch(isa, (&next, 2), in_blocks, step);
+                    self.input.prefetch(isa, (&next, 2), in_blocks, i);
                 }
-                products.points(isa, (&patch, step), (planes_layout, planes), v);
-                for j in 0..6 {
-                    let m = &mut m[m_layout.at(step % 4 * 6 + j, 0, 0)..][..m_layout.point()];
-                    products.multiply(isa, (rows, step, j), v, m);
-                }
-                if step % 4 == 3 {
-                    along_zx(isa, step / 4, (m_layout, m), halves);
-                }
+                products.row(isa, (&patch, i), (planes_layout, planes), (v, m), halves);
             }
             for b in 0..out_blocks {
                 // SAFETY: the outputs of a unit's tiles belong to its task.
@@ -277,19 +282,29 @@ struct Floats<'a> {
 
 impl<I: Isa> Products<I> for Floats<'_> {
     #[inline(always)]
-    fn points(&mut self, isa: I, (patch, step): (&Patch, usize), planes: (Planes, &[Lanes]), v: &mut [f32]) {
-        let layout = Points { blocks: self.plan.in_blocks, rows: patch.rows() };
-        let to = PointsMut { values: Shared::new(v), layout, patch: *patch, first: 0 };
-        // SAFETY: the scratch is this task's alone.
-        unsafe { along_x(isa, (patch, step), 0..self.plan.in_blocks, planes, to) };
-    }
-
-    #[inline(always)]
-    fn multiply(&self, isa: I, (rows, step, j): (usize, usize, usize), v: &[f32], m: &mut [Lanes]) {
+    fn row(
+        &mut self,
+        isa: I,
+        (patch, i): (&Patch, usize),
+        planes: (Planes, &[Lanes]),
+        (v, m): (&mut [f32], &mut [Lanes]),
+        halves: &mut [Halfway],
+    ) {
         let Winograd { in_blocks, out_blocks, last, .. } = *self.plan;
-        let (stride, layout) = (weight_stride(in_blocks, out_blocks), Points { blocks: in_blocks, rows });
-        let v = &v.as_chunks().0[layout.at(j, 0, 0)..][..layout.point()];
-        let u = &self.u[(6 * step + j) * stride..][..stride - 1];
-        multiply(isa, (rows, last), v, u, (m, Write::Overwrite));
+        let (rows, stride) = (patch.rows(), weight_stride(in_blocks, out_blocks));
+        let (layout, m_layout) = (Points { blocks: in_blocks, rows }, Points { blocks: out_blocks, rows });
+        for step in 4 * i..4 * i + 4 {
+            let to = PointsMut { values: Shared::new(v), layout, patch: *patch, first: 0 };
+            // SAFETY: the scratch is this task's alone.
+            unsafe { along_x(isa, (patch, step), 0..in_blocks, planes, to) };
+            let v: &[Lanes] = v.as_chunks().0;
+            for j in 0..6 {
+                let v = &v[layout.at(j, 0, 0)..][..layout.point()];
+                let u = &self.u[(6 * step + j) * stride..][..stride - 1];
+                let m = &mut m[m_layout.at(step % 4 * 6 + j, 0, 0)..][..m_layout.point()];
+                multiply(isa, (rows, last), v, u, (m, Write::Overwrite));
+            }
+        }
+        along_zx(isa, i, (m_layout, m), halves);
     }
 }

@@ -3,7 +3,7 @@
 //! Both go through planes whose rows of tiles are transformed along y. At each step, one point along y and z, pairs of
 //! planes are combined along z while their rows are transformed along x.
 
-use super::tiles::{Lanes, Patch, PointsMut, STEPS, Tiling, part};
+use super::tiles::{Lanes, Patch, PointsMut, Tiling, part};
 use super::transforms::{INPUT4, input6, spread6};
 use crate::gather::find_block;
 use crate::half::Cell;
@@ -105,15 +105,15 @@ impl<T: Cell> Input<'_, T> {
         }
     }
 
-    /// Asks for what [`Input::along_y`] will read, a part of it at each step.
+    /// Asks for what [`Input::along_y`] will read, a sixth of it at each point along y.
     #[inline(always)]
-    pub(super) fn prefetch<I: Isa>(&self, isa: I, (work, held): (&Patch, usize), blocks: usize, step: usize) {
+    pub(super) fn prefetch<I: Isa>(&self, isa: I, (work, held): (&Patch, usize), blocks: usize, i: usize) {
         let [depth, height, width] = self.tiling.shape;
         let planes = 2 * work.size[0] + 2 - held;
         let per_block = planes * 6 * work.size[1];
         let begin = (4 * work.start[2]).saturating_sub(1);
         let end = (4 * (work.start[2] + work.size[2]) + 1).min(width);
-        for row in part(blocks * per_block, STEPS, step) {
+        for row in part(blocks * per_block, 6, i) {
             let (b, row) = (row / per_block, row % per_block);
             let z = 2 * work.start[0] + held + row % planes;
             let y = 4 * work.start[1] + row / planes % 6 + row / planes / 6 * 4;

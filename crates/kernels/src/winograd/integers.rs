@@ -7,8 +7,9 @@
 
 use super::forward::{March, Products};
 use super::input::{Input, Pairs, PairsLayout, Planes, Range, along_x, along_x_in_pairs};
-use super::output::{Output, Sums};
+use super::output::{Halfway, Output, Sums, back_along_x};
 use super::tiles::{Cut, Lanes, POINTS, Patch, Points, PointsMut, STEPS, aligned};
+use super::transforms::output4;
 use super::weights::{Canonical, Direction, TAPS, Taps, Weights, transform_block};
 use super::{Moments, Winograd};
 use crate::cpu::Cpu;
@@ -76,7 +77,7 @@ fn step(u: impl Iterator<Item = f32> + Clone, limit: f32) -> f64 {
 impl Winograd {
     /// Whether [`Winograd::convolve_integers`] can work through this layer: its map is large, and `cpu` has the products.
     pub fn has_integers(&self, cpu: Cpu) -> bool {
-        self.forward.is_some() && cpu.has_int16()
+        self.integers.is_some() && cpu.has_int16()
     }
 
     /// Prepares the weights of a layer from `i` to `o` channels, canonical, `[O][I][3][3][3]`, for inputs whose points were
@@ -163,7 +164,7 @@ impl Winograd {
     ) -> u64 {
         self.check(sources, dst, scratch);
         assert_eq!(integers.pairs.len(), POINTS * self.pairs_stride(), "winograd: integers");
-        let Some(cut) = self.forward else { panic!("winograd: no integers for a small map") };
+        let Some(cut) = self.integers else { panic!("winograd: no integers for a small map") };
         let input = Input { tiling: self.tiling, sources, gain: integers.gain };
         let output = Output { tiling: self.tiling, dst: Shared::new(dst), write: Write::Overwrite };
         let sums = moments.as_deref_mut().map(|moments| Shared::new(self.sums(moments)));
@@ -257,42 +258,66 @@ struct InPairs<'a, I: Isa, D: Dots<I>> {
     lost: u64,
 }
 
-impl<I: Isa, D: Dots<I>> Products<I> for InPairs<'_, I, D> {
+impl<I: Isa, D: Dots<I>> InPairs<'_, I, D> {
+    /// Transforms along x, to the six points of `step`.
     #[inline(always)]
-    fn points(&mut self, isa: I, (patch, step): (&Patch, usize), planes: (Planes, &[Lanes]), v: &mut [f32]) {
+    fn points(&mut self, isa: I, (patch, step): (&Patch, usize), planes: (Planes, &[Lanes]), v: &mut [Pairs]) {
         let layout = PairsLayout { blocks: self.plan.in_blocks, rows: patch.rows() };
-        let pairs: &mut [Pairs] = &mut bytemuck::cast_slice_mut::<f32, i32>(v).as_chunks_mut().0[..6 * layout.stride()];
-        along_x_in_pairs((isa, self.dots), (patch, step), planes, (layout, pairs), &mut self.range);
+        along_x_in_pairs((isa, self.dots), (patch, step), planes, (layout, v), &mut self.range);
         let mut widest = [0; LANES];
         self.dots.store(self.range.widest, &mut widest);
         let limit = self.integers.limit.unsigned_abs();
         if widest.iter().any(|&w| w as u16 > limit || (w >> 16) as u16 > limit) {
-            self.lost += lost(pairs, (patch.len(), layout), self.integers.limit);
+            self.lost += lost(v, (patch.len(), layout), self.integers.limit);
             self.range.widest = self.dots.zero();
         }
     }
+}
 
+impl<I: Isa, D: Dots<I>> Products<I> for InPairs<'_, I, D> {
     #[inline(always)]
-    fn multiply(&self, isa: I, (rows, step, j): (usize, usize, usize), v: &[f32], m: &mut [Lanes]) {
+    fn row(
+        &mut self,
+        isa: I,
+        (patch, i): (&Patch, usize),
+        planes: (Planes, &[Lanes]),
+        (v, m): (&mut [f32], &mut [Lanes]),
+        halves: &mut [Halfway],
+    ) {
         let Winograd { in_blocks, out_blocks, .. } = *self.plan;
+        let rows = patch.rows();
         let layout = PairsLayout { blocks: in_blocks, rows };
-        let v: &[Pairs] = bytemuck::cast_slice::<f32, i32>(v).as_chunks().0;
-        let v = &v[j * layout.stride()..][..layout.groups() * rows];
-        let (t, stride, k) = (6 * step + j, self.plan.pairs_stride(), self.plan.n_pairs());
-        let u = &self.integers.pairs[t * stride..][..stride - 1];
-        let back = &self.integers.back[t * out_blocks..][..out_blocks];
-        let isa = (isa, self.dots);
-        let mut ob = 0;
-        while ob + 2 <= out_blocks {
-            let (m0, m1) = m[ob * rows..][..2 * rows].split_at_mut(rows);
-            let u = [&u[ob * k..][..k], &u[(ob + 1) * k..][..k]];
-            panel::<I, D, 12, 2>(isa, (rows, self.tail), v, u, (&back[ob..], &mut [m0, m1]));
-            ob += 2;
+        let of_step = 6 * layout.stride();
+        let v: &mut [Pairs] = bytemuck::cast_slice_mut::<f32, i32>(v).as_chunks_mut().0;
+        for z in 0..4 {
+            self.points(isa, (patch, 4 * i + z), planes, &mut v[z * of_step..][..of_step]);
         }
-        if ob < out_blocks {
-            let m = &mut m[ob * rows..][..rows];
-            panel::<I, D, 24, 1>(isa, (rows, self.tail), v, [&u[ob * k..][..k]], (&back[ob..], &mut [m]));
+        let m_layout = Points { blocks: out_blocks, rows };
+        let (stride, k) = (self.plan.pairs_stride(), self.plan.n_pairs());
+        for j in 0..6 {
+            let v = [0, 1, 2, 3].map(|z| &v[z * of_step + j * layout.stride()..][..layout.groups() * rows]);
+            let (m0, m1) = m[m_layout.at(2 * j, 0, 0)..][..2 * m_layout.stride()].split_at_mut(m_layout.stride());
+            let t = |z: usize| 24 * i + 6 * z + j;
+            let weights = |ob: usize| [0, 1, 2, 3].map(|z| &self.integers.pairs[t(z) * stride + ob * k..][..k]);
+            let back = |ob: usize| [0, 1, 2, 3].map(|z| &self.integers.back[t(z) * out_blocks + ob]);
+            let isa = (isa, self.dots);
+            let mut ob = 0;
+            while ob + 2 <= out_blocks {
+                let (a, b) = (ob * rows..(ob + 1) * rows, (ob + 1) * rows..(ob + 2) * rows);
+                let u = [weights(ob), weights(ob + 1)];
+                let back = [back(ob), back(ob + 1)];
+                let (a0, b0) = m0[a.start..b.end].split_at_mut(rows);
+                let (a1, b1) = m1[a.start..b.end].split_at_mut(rows);
+                panel::<I, D, 3, 2>(isa, (rows, self.tail), v, u, (back, &mut [[a0, a1], [b0, b1]]));
+                ob += 2;
+            }
+            if ob < out_blocks {
+                let at = ob * rows..(ob + 1) * rows;
+                let to = &mut [[&mut m0[at.clone()], &mut m1[at]]];
+                panel::<I, D, 6, 1>(isa, (rows, self.tail), v, [weights(ob)], ([back(ob)], to));
+            }
         }
+        back_along_x(isa, i, (m_layout, m), halves);
     }
 }
 
@@ -308,74 +333,92 @@ fn lost(pairs: &[Pairs], (rows, layout): (usize, PairsLayout), limit: i16) -> u6
     n
 }
 
-/// All rows of `OB` output blocks, `XT` at a time and the rest in lower tiles.
+/// Of each output block, the rows of the two outputs along z.
+type Outputs<'a, const OB: usize> = [[&'a mut [Lanes]; 2]; OB];
+
+/// All rows of `OB` output blocks at the four points along z, `XT` at a time and the rest in lower tiles.
 #[inline(always)]
 fn panel<I: Isa, D: Dots<I>, const XT: usize, const OB: usize>(
     isa: (I, D),
     (rows, tail): (usize, Tail),
-    v: &[Pairs],
-    u: [&[Words]; OB],
-    (back, m): (&[Lanes], &mut [&mut [Lanes]; OB]),
+    v: [&[Pairs]; 4],
+    u: [[&[Words]; 4]; OB],
+    (back, m): ([[&Lanes; 4]; OB], &mut Outputs<'_, OB>),
 ) {
     let mut r = 0;
     while r + XT <= rows {
         tile::<I, D, XT, OB>(isa, (rows, r, tail), v, u, (back, m));
         r += XT;
     }
-    if XT > 12 && r + 12 <= rows {
-        tile::<I, D, 12, OB>(isa, (rows, r, tail), v, u, (back, m));
-        r += 12;
-    }
-    if r + 8 <= rows {
-        tile::<I, D, 8, OB>(isa, (rows, r, tail), v, u, (back, m));
-        r += 8;
-    }
-    if r + 4 <= rows {
+    if XT > 4 && r + 4 <= rows {
         tile::<I, D, 4, OB>(isa, (rows, r, tail), v, u, (back, m));
+        r += 4;
+    }
+    if r + 2 <= rows {
+        tile::<I, D, 2, OB>(isa, (rows, r, tail), v, u, (back, m));
+        r += 2;
+    }
+    if r < rows {
+        tile::<I, D, 1, OB>(isa, (rows, r, tail), v, u, (back, m));
     }
 }
 
-/// `m[o][r + x] = back[o] * sum of v[r + x] . u[o]` over all pairs of channels, the sum exact.
+/// Of each point along z the sum of `v[z][r + x] . u[o][z]` over all pairs of channels, exact; scaled by `back`, and the
+/// four back along z to two outputs.
 #[inline(always)]
 fn tile<I: Isa, D: Dots<I>, const XT: usize, const OB: usize>(
     (isa, dots): (I, D),
     (rows, r, tail): (usize, usize, Tail),
-    v: &[Pairs],
-    u: [&[Words]; OB],
-    (back, m): (&[Lanes], &mut [&mut [Lanes]; OB]),
+    v: [&[Pairs]; 4],
+    u: [[&[Words]; 4]; OB],
+    (back, m): ([[&Lanes; 4]; OB], &mut Outputs<'_, OB>),
 ) {
-    let mut sum = [[dots.zero(); OB]; XT];
-    let full = u[0].len() / LANES;
+    let mut sum = [[[dots.zero(); OB]; XT]; 4];
+    let full = u[0][0].len() / LANES;
     for g in 0..full {
-        let Some(v) = v[g * rows + r..].first_chunk::<XT>() else { unreachable!("a tile lies within the rows") };
-        let mut w = [const { &[Words([0; LANES]); LANES] }; OB];
-        for o in 0..OB {
-            let Some(group) = u[o][g * LANES..].first_chunk() else { unreachable!("weights for each pair of blocks") };
-            w[o] = group;
+        let mut rows_of = [&[[0; LANES]; XT]; 4];
+        let mut w = [[const { &[Words([0; LANES]); LANES] }; 4]; OB];
+        for z in 0..4 {
+            let Some(of) = v[z][g * rows + r..].first_chunk() else { unreachable!("a tile lies within the rows") };
+            rows_of[z] = of;
+            for o in 0..OB {
+                let Some(of) = u[o][z][g * LANES..].first_chunk() else {
+                    unreachable!("weights of each pair of blocks")
+                };
+                w[o][z] = of;
+            }
         }
         for k in 0..LANES {
-            let mut wk = [dots.zero(); OB];
-            for o in 0..OB {
-                wk[o] = dots.load(&w[o][k].0);
+            for z in 0..4 {
+                let mut wk = [dots.zero(); OB];
+                for o in 0..OB {
+                    wk[o] = dots.load(&w[o][z][k].0);
+                }
+                rank::<I, D, XT, OB>(dots, k, rows_of[z], wk, &mut sum[z]);
             }
-            rank::<I, D, XT, OB>(dots, k, v, wk, &mut sum);
         }
     }
-    if full * LANES < u[0].len() {
-        let Some(v) = v[full * rows + r..].first_chunk::<XT>() else { unreachable!("a tile lies within the rows") };
-        for k in 0..tail.n {
+    for k in 0..u[0][0].len() - full * LANES {
+        for z in 0..4 {
+            let Some(rows_of) = v[z][full * rows + r..].first_chunk() else {
+                unreachable!("a tile lies within the rows")
+            };
             let mut wk = [dots.zero(); OB];
             for o in 0..OB {
-                wk[o] = dots.load(&u[o][full * LANES + k].0);
+                wk[o] = dots.load(&u[o][z][full * LANES + k].0);
             }
-            rank::<I, D, XT, OB>(dots, tail.words[k], v, wk, &mut sum);
+            rank::<I, D, XT, OB>(dots, tail.words[k], rows_of, wk, &mut sum[z]);
         }
     }
     for o in 0..OB {
-        let back = isa.load(&back[o]);
-        let Some(m) = m[o][r..].first_chunk_mut::<XT>() else { unreachable!("a tile lies within the rows") };
         for x in 0..XT {
-            isa.store(isa.mul(dots.float(sum[x][o]), back), &mut m[x]);
+            let mut points = [isa.splat(0.0); 4];
+            for z in 0..4 {
+                points[z] = isa.mul(dots.float(sum[z][x][o]), isa.load(back[o][z]));
+            }
+            let outputs = output4(isa, points);
+            isa.store(outputs[0], &mut m[o][0][r + x]);
+            isa.store(outputs[1], &mut m[o][1][r + x]);
         }
     }
 }

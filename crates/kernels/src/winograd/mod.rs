@@ -42,6 +42,8 @@ pub struct Winograd {
     /// Lanes of the last input block that are channels.
     last: usize,
     forward: Option<Cut>,
+    /// The same with products of integers, whose weights take half the room.
+    integers: Option<Cut>,
     gradient: Option<Cut>,
 }
 
@@ -55,9 +57,10 @@ impl Winograd {
     pub fn new(shape: Shape, in_blocks: usize, out_blocks: usize) -> Self {
         assert!(shape.iter().all(|&n| n > 0) && in_blocks > 0 && out_blocks > 0, "winograd: an empty shape");
         let tiling = Tiling::new(shape);
-        let forward = forward::cut(&tiling, in_blocks, out_blocks);
+        let forward = forward::cut(&tiling, forward::SMALL + 1);
+        let integers = forward::cut(&tiling, forward::SMALL);
         let gradient = gradient::cut(&tiling, in_blocks, out_blocks);
-        Self { tiling, in_blocks, out_blocks, last: LANES, forward, gradient }
+        Self { tiling, in_blocks, out_blocks, last: LANES, forward, integers, gradient }
     }
 
     /// Whether [`Winograd::convolve`] from `inputs` channels is faster than a direct convolution on maps of this shape, by

@@ -40,6 +40,27 @@ pub(super) fn along_zx<I: Isa>(isa: I, i: usize, (layout, points): (Points, &[La
     }
 }
 
+/// Transforms the points of row `i` along y back along x, which were back along z already: from `[point along x][2][block]
+/// [row]` to `[block][row]`.
+#[inline(always)]
+pub(super) fn back_along_x<I: Isa>(isa: I, i: usize, (layout, points): (Points, &[Lanes]), to: &mut [Halfway]) {
+    let (n, stride) = (layout.point(), layout.stride());
+    let points = &points[..12 * stride];
+    for r in 0..n {
+        let Some(to) = to[r][8 * i..].first_chunk_mut::<8>() else { unreachable!("eight lines a row") };
+        for k in 0..2 {
+            let mut row = [isa.splat(0.0); 6];
+            for j in 0..6 {
+                row[j] = isa.load(&points[(2 * j + k) * stride + r]);
+            }
+            let row = output6(isa, row);
+            for x in 0..4 {
+                isa.store(row[x], &mut to[4 * k + x]);
+            }
+        }
+    }
+}
+
 /// The output of a convolution, being written by tasks that each have tiles of their own.
 #[derive(Clone, Copy)]
 pub(super) struct Output<'a, T> {
