@@ -93,6 +93,7 @@ export function Toolbar(props: ToolbarProps) {
           key: layout,
           label: t(`study.layout.${layout}`),
           chosen: layout === scene.layout,
+          disabled: layout === 'compare' && study.segmentations.length < 2,
           onChosen: () => dispatch({ kind: 'layout', layout }),
         }))}
       />

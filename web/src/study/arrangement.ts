@@ -47,8 +47,9 @@ export function arrangementOf(scene: Scene, stops: Stops | null): Arrangement {
     case 'single':
       return { columns: 1, rows: 1, panes: [pane(plane)], surface: false }
     case 'reading': {
-      const pair = (['t1c', 't2f'] as const).filter((key) => scene.sequences.includes(key))
-      return { columns: 2, rows: 1, panes: pair.map((key) => pane(plane, { sequence: key })), surface: false }
+      const there = (['t1c', 't2f'] as const).filter((key) => scene.sequences.includes(key))
+      const read = there.length > 0 ? there : [sequence]
+      return { columns: read.length, rows: 1, panes: read.map((key) => pane(plane, { sequence: key })), surface: false }
     }
     case 'sequences':
       return {

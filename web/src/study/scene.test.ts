@@ -45,6 +45,7 @@ describe('the scene', () => {
   it('cycles the layouts', () => {
     expect(changed({ kind: 'next_layout' }, { kind: 'next_layout' }).layout).toBe('reading')
     expect(changed({ kind: 'layout', layout: 'compare' }, { kind: 'next_layout' }).layout).toBe('four')
+    expect(changed({ kind: 'layout', layout: 'mosaic' }, { kind: 'next_layout', but: 'compare' }).layout).toBe('four')
   })
 
   it('draws the mask as the reader wants it', () => {
@@ -101,6 +102,8 @@ describe('layouts', () => {
     expect(panes('four').panes.map((pane) => pane.plane)).toEqual(['axial', 'coronal', 'sagittal'])
     expect(panes('four').surface).toBe(true)
     expect(panes('reading').panes.map((pane) => pane.sequence)).toEqual(['t1c', 't2f'])
+    const onlyT2 = arrangementOf({ ...changed({ kind: 'layout', layout: 'reading' }), sequences: ['t2w'] }, null)
+    expect([onlyT2.columns, onlyT2.panes.length]).toEqual([1, 1])
     expect(panes('sequences').panes).toHaveLength(4)
     expect(panes('compare').panes.map((pane) => pane.mask)).toEqual(['shown', 'against', 'difference'])
     expect(panes('mosaic').panes).toHaveLength(20)

@@ -77,7 +77,8 @@ export type Change =
   | { kind: 'next_sequence' }
   | { kind: 'blink'; on: boolean }
   | { kind: 'layout'; layout: Layout }
-  | { kind: 'next_layout' }
+  /** `but`: one that has nothing to show. */
+  | { kind: 'next_layout'; but?: Layout | undefined }
   | { kind: 'enlarge'; plane: Plane }
   | { kind: 'plane'; plane: Plane }
   | { kind: 'window'; sequence: SequenceKey; window: Window | null }
@@ -231,8 +232,9 @@ function laidOut(scene: Scene, change: Of<'layout' | 'next_layout' | 'enlarge' |
     case 'layout':
       return { ...scene, layout: change.layout, before: scene.layout === 'single' ? scene.before : scene.layout }
     case 'next_layout': {
-      const at = scene.layout === 'single' ? -1 : LAYOUTS.indexOf(scene.layout)
-      return { ...scene, layout: LAYOUTS[(at + 1) % LAYOUTS.length] ?? 'four' }
+      const layouts: readonly Layout[] = LAYOUTS.filter((layout) => layout !== change.but)
+      const at = layouts.indexOf(scene.layout)
+      return { ...scene, layout: layouts[(at + 1) % layouts.length] ?? 'four' }
     }
     case 'enlarge':
       return scene.layout === 'single'

@@ -117,7 +117,8 @@ export function useActions(
         ? document.exitFullscreen()
         : document.documentElement.requestFullscreen?.().catch(() => undefined)),
   }
-  useKeys({ scene, profile: work.profile, convention: settings.display, mayEdit }, dispatch, {
+  const comparable = study.segmentations.length > 1
+  useKeys({ scene, profile: work.profile, convention: settings.display, mayEdit, comparable }, dispatch, {
     ...actions,
     undo: () => edits.editing.undo(),
     redo: () => edits.editing.redo(),

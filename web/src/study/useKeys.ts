@@ -22,6 +22,8 @@ export interface Keyed {
   profile: Profile | null
   convention: Convention
   mayEdit: boolean
+  /** Whether there are two versions to compare. */
+  comparable: boolean
 }
 
 /** The viewer's keys, by their place on the keyboard. They are listed in the help as they stand here. */
@@ -32,7 +34,7 @@ export function useKeys(keyed: Keyed, dispatch: Dispatch<Change>, deeds: KeyDeed
 }
 
 function shortcutsOf(
-  { scene, profile, convention, mayEdit }: Keyed,
+  { scene, profile, convention, mayEdit, comparable }: Keyed,
   dispatch: Dispatch<Change>,
   deeds: KeyDeeds,
   t: ReturnType<typeof useWords>['t'],
@@ -84,7 +86,12 @@ function shortcutsOf(
     { keys: 'KeyD', shown: 'D', does: t('keys.more_opacity'), run: () => dispatch({ kind: 'opacity_by', by: 0.05 }) },
     { keys: 'KeyO', shown: 'O', does: t('keys.drawing'), run: () => dispatch({ kind: 'next_drawing' }) },
     { keys: 'KeyX', shown: 'X', does: t('keys.crosshair'), run: () => dispatch({ kind: 'crosshair' }) },
-    { keys: 'KeyV', shown: 'V', does: t('keys.layout'), run: () => dispatch({ kind: 'next_layout' }) },
+    {
+      keys: 'KeyV',
+      shown: 'V',
+      does: t('keys.layout'),
+      run: () => dispatch({ kind: 'next_layout', but: comparable ? undefined : 'compare' }),
+    },
     {
       keys: 'Equal Shift+Equal NumpadAdd',
       shown: '+',

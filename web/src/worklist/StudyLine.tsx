@@ -69,7 +69,11 @@ export function StudyLine(props: StudyLineProps) {
             {row.patient.pseudonym}
           </Link>
         )}
-        {row.patient.name && <span className="patient-name">{row.patient.name}</span>}
+        {row.patient.name && (
+          <span className="patient-name" title={row.patient.name}>
+            {row.patient.name}
+          </span>
+        )}
       </td>
       <td className="cell-date">
         {row.date === null ? (
