@@ -1,6 +1,10 @@
 //! The blocked layout `[C/16][D][H][W][16]`, and how a kernel reads it.
 
 use crate::half::Cell;
+use rayon::prelude::*;
+
+/// Voxels that a thread packs at a time.
+const CHUNK: usize = 16384;
 
 /// Lanes of a channel block.
 pub const LANES: usize = 16;
@@ -62,13 +66,23 @@ impl<'a, T> Source<'a, T> {
 pub fn pack_channels<T: Cell>(planar: &[f32], channels: usize, voxels: usize, blocked: &mut [T]) {
     assert_eq!(planar.len(), channels * voxels, "pack: planar length");
     assert_eq!(blocked.len(), blocks(channels) * voxels * LANES, "pack: blocked length");
-    for (b, block) in blocked.chunks_exact_mut(voxels * LANES).enumerate() {
-        for (v, lanes) in block.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
-            for (l, lane) in lanes.iter_mut().enumerate() {
-                let c = b * LANES + l;
-                *lane = T::of(if c < channels { planar[c * voxels + v] } else { 0.0 });
-            }
+    let (block, planes) = (voxels * LANES, |b: usize| &planar[b * LANES * voxels..]);
+    for (b, block) in blocked.chunks_exact_mut(block).enumerate() {
+        let mut of_block = [&planar[..0]; LANES];
+        let mut n_planes = 0;
+        for plane in planes(b).chunks_exact(voxels).take(LANES) {
+            of_block[n_planes] = plane;
+            n_planes += 1;
         }
+        let of_block = &of_block[..n_planes];
+        block.as_chunks_mut::<LANES>().0.par_chunks_mut(CHUNK).enumerate().for_each(|(n, part)| {
+            for (v, lanes) in part.iter_mut().enumerate() {
+                *lanes = [T::default(); LANES];
+                for (lane, plane) in lanes.iter_mut().zip(of_block) {
+                    *lane = T::of(plane[n * CHUNK + v]);
+                }
+            }
+        });
     }
 }
 

@@ -258,7 +258,8 @@ impl<T: Cell> Net<T> {
         pack_channels(image, channels, voxels(self.shape), blocked);
     }
 
-    /// Logits of a head, planar `[R][D][H][W]` of its level; head 0 is the finest.
+    /// Logits of a head, planar `[R][D][H][W]` of its level; head 0 is the finest, and the only one that is computed where
+    /// nothing is trained.
     ///
     /// # Panics
     /// If there is no such head.
@@ -297,6 +298,10 @@ impl<T: Cell> Net<T> {
     fn layer_forward(&mut self, index: usize) {
         let layer = self.program.layers[index].ends();
         let Some(to) = layer.to else {
+            // The coarse heads are there for the loss.
+            if self.purpose == Purpose::Infer && matches!(self.program.layers[index], Layer::Head { head: 1.., .. }) {
+                return;
+            }
             let voxels = self.voxels_of(layer.from[0]);
             let mut state = std::mem::replace(&mut self.states[index], State::Plain);
             if let State::Head { weight, bias, logits, .. } = &mut state {

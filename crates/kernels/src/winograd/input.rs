@@ -163,7 +163,8 @@ pub(super) unsafe fn along_x<I: Isa>(
 /// Two blocks of channels as 16-bit integers in pairs, in the order of [`crate::isa::place`].
 pub(super) type Pairs = [i32; LANES];
 
-/// Where integers at the six points of a step lie: `[point][two blocks][row][16]`, and a line after each point.
+/// Where integers at the points of a row along y lie: `[point along z][point along x][two blocks][row][16]`, and a line after
+/// each point.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PairsLayout {
     pub(super) blocks: usize,
@@ -180,6 +181,12 @@ impl PairsLayout {
     pub(super) fn stride(&self) -> usize {
         self.groups() * self.rows + 1
     }
+
+    /// Where point `z`, `x` begins.
+    #[inline(always)]
+    pub(super) fn at(&self, z: usize, x: usize) -> usize {
+        (6 * z + x) * self.stride()
+    }
 }
 
 /// What integers may be, and the widest numbers that became some.
@@ -189,46 +196,54 @@ pub(super) struct Range<W> {
     pub(super) widest: W,
 }
 
-/// [`along_x`] to integers, of all blocks of `layout`.
+/// Combines planes along z and transforms along x to integers, to all points of row `i` along y and of all blocks. The four
+/// points along z of a row of tiles come one after another, while its planes are in the first-level cache.
 #[inline(always)]
 pub(super) fn along_x_in_pairs<I: Isa, D: Dots<I>>(
     isa: (I, D),
-    (work, step): (&Patch, usize),
+    (work, i): (&Patch, usize),
     (planes_layout, planes): (Planes, &[Lanes]),
     (layout, pairs): (PairsLayout, &mut [Pairs]),
     range: &mut Range<D::W>,
 ) {
-    let (i, (first, second, sum)) = (step / 4, INPUT4[step % 4]);
-    let stride = layout.stride();
-    let (p0, rest) = pairs.split_at_mut(stride);
-    let (p1, rest) = rest.split_at_mut(stride);
-    let (p2, rest) = rest.split_at_mut(stride);
-    let (p3, rest) = rest.split_at_mut(stride);
-    let (p4, p5) = rest.split_at_mut(stride);
     for group in 0..layout.groups() {
         for z in work.start[0]..work.start[0] + work.size[0] {
             for y in 0..work.size[1] {
-                let of = |b: usize| [first, second].map(|at| planes_layout.row(planes, (b, y, 2 * z + at), i));
                 let row = group * layout.rows + work.row([z, work.start[1] + y, work.start[2]]);
-                let at = row..row + work.size[2];
-                let mut to = [
-                    &mut p0[at.clone()],
-                    &mut p1[at.clone()],
-                    &mut p2[at.clone()],
-                    &mut p3[at.clone()],
-                    &mut p4[at.clone()],
-                    &mut p5[at],
-                ];
-                let a = of(2 * group);
-                match (2 * group + 1 < layout.blocks, sum) {
-                    (true, true) => pairs_row::<I, D, true>(isa, [a, of(2 * group + 1)], &mut to, range),
-                    (true, false) => pairs_row::<I, D, false>(isa, [a, of(2 * group + 1)], &mut to, range),
-                    (false, true) => lone_row::<I, D, true>(isa, a, &mut to, range),
-                    (false, false) => lone_row::<I, D, false>(isa, a, &mut to, range),
+                let paired = 2 * group + 1 < layout.blocks;
+                for (point, (first, second, sum)) in INPUT4.into_iter().enumerate() {
+                    let of = |b: usize| [first, second].map(|at| planes_layout.row(planes, (b, y, 2 * z + at), i));
+                    let mut to = six_points(&mut pairs[layout.at(point, 0)..], layout.stride(), row, work.size[2]);
+                    let a = of(2 * group);
+                    match (paired, sum) {
+                        (true, true) => pairs_row::<I, D, true>(isa, [a, of(2 * group + 1)], &mut to, range),
+                        (true, false) => pairs_row::<I, D, false>(isa, [a, of(2 * group + 1)], &mut to, range),
+                        (false, true) => lone_row::<I, D, true>(isa, a, &mut to, range),
+                        (false, false) => lone_row::<I, D, false>(isa, a, &mut to, range),
+                    }
                 }
             }
         }
     }
+}
+
+/// `n` rows from `row` on of each of the first six points.
+#[inline(always)]
+fn six_points(pairs: &mut [Pairs], stride: usize, row: usize, n: usize) -> [&mut [Pairs]; 6] {
+    let (a, rest) = pairs.split_at_mut(stride);
+    let (b, rest) = rest.split_at_mut(stride);
+    let (c, rest) = rest.split_at_mut(stride);
+    let (d, rest) = rest.split_at_mut(stride);
+    let (e, f) = rest.split_at_mut(stride);
+    let rows = row..row + n;
+    [
+        &mut a[rows.clone()],
+        &mut b[rows.clone()],
+        &mut c[rows.clone()],
+        &mut d[rows.clone()],
+        &mut e[rows.clone()],
+        &mut f[rows],
+    ]
 }
 
 /// Two planes of a block, to be added or subtracted and transformed along x: six inputs of a tile move on by four.

@@ -241,6 +241,9 @@ impl<T: Cell> DotKernel for InIntegers<'_, T> {
     }
 }
 
+/// The words of a whole block that has no neighbour.
+const LONE: [usize; LANES / 2] = [0, 1, 4, 5, 8, 9, 12, 13];
+
 /// The words of the last pair of blocks that hold channels.
 #[derive(Clone, Copy)]
 struct Tail {
@@ -259,11 +262,16 @@ struct InPairs<'a, I: Isa, D: Dots<I>> {
 }
 
 impl<I: Isa, D: Dots<I>> InPairs<'_, I, D> {
-    /// Transforms along x, to the six points of `step`.
+    /// Transforms along z and x, to the points of row `i` along y.
     #[inline(always)]
-    fn points(&mut self, isa: I, (patch, step): (&Patch, usize), planes: (Planes, &[Lanes]), v: &mut [Pairs]) {
-        let layout = PairsLayout { blocks: self.plan.in_blocks, rows: patch.rows() };
-        along_x_in_pairs((isa, self.dots), (patch, step), planes, (layout, v), &mut self.range);
+    fn points(
+        &mut self,
+        isa: I,
+        (patch, i): (&Patch, usize),
+        planes: (Planes, &[Lanes]),
+        (layout, v): (PairsLayout, &mut [Pairs]),
+    ) {
+        along_x_in_pairs((isa, self.dots), (patch, i), planes, (layout, v), &mut self.range);
         let mut widest = [0; LANES];
         self.dots.store(self.range.widest, &mut widest);
         let limit = self.integers.limit.unsigned_abs();
@@ -287,15 +295,13 @@ impl<I: Isa, D: Dots<I>> Products<I> for InPairs<'_, I, D> {
         let Winograd { in_blocks, out_blocks, .. } = *self.plan;
         let rows = patch.rows();
         let layout = PairsLayout { blocks: in_blocks, rows };
-        let of_step = 6 * layout.stride();
         let v: &mut [Pairs] = bytemuck::cast_slice_mut::<f32, i32>(v).as_chunks_mut().0;
-        for z in 0..4 {
-            self.points(isa, (patch, 4 * i + z), planes, &mut v[z * of_step..][..of_step]);
-        }
+        let v = &mut v[..layout.at(4, 0)];
+        self.points(isa, (patch, i), planes, (layout, v));
         let m_layout = Points { blocks: out_blocks, rows };
         let (stride, k) = (self.plan.pairs_stride(), self.plan.n_pairs());
         for j in 0..6 {
-            let v = [0, 1, 2, 3].map(|z| &v[z * of_step + j * layout.stride()..][..layout.groups() * rows]);
+            let v = [0, 1, 2, 3].map(|z| &v[layout.at(z, j)..][..layout.groups() * rows]);
             let (m0, m1) = m[m_layout.at(2 * j, 0, 0)..][..2 * m_layout.stride()].split_at_mut(m_layout.stride());
             let t = |z: usize| 24 * i + 6 * z + j;
             let weights = |ob: usize| [0, 1, 2, 3].map(|z| &self.integers.pairs[t(z) * stride + ob * k..][..k]);
@@ -398,16 +404,35 @@ fn tile<I: Isa, D: Dots<I>, const XT: usize, const OB: usize>(
             }
         }
     }
-    for k in 0..u[0][0].len() - full * LANES {
+    let rest = u[0][0].len() - full * LANES;
+    if rest > 0 {
+        let mut rows_of = [&[[0; LANES]; XT]; 4];
         for z in 0..4 {
-            let Some(rows_of) = v[z][full * rows + r..].first_chunk() else {
-                unreachable!("a tile lies within the rows")
-            };
-            let mut wk = [dots.zero(); OB];
-            for o in 0..OB {
-                wk[o] = dots.load(&u[o][z][full * LANES + k].0);
+            let Some(of) = v[z][full * rows + r..].first_chunk() else { unreachable!("a tile lies within the rows") };
+            rows_of[z] = of;
+        }
+        let w = |o: usize, z: usize, k: usize| dots.load(&u[o][z][full * LANES + k].0);
+        if rest == LONE.len() {
+            // A block without a neighbour, which narrow layers have: apart, so that the loop has a constant end.
+            for k in 0..LONE.len() {
+                for z in 0..4 {
+                    let mut wk = [dots.zero(); OB];
+                    for o in 0..OB {
+                        wk[o] = w(o, z, k);
+                    }
+                    rank::<I, D, XT, OB>(dots, LONE[k], rows_of[z], wk, &mut sum[z]);
+                }
             }
-            rank::<I, D, XT, OB>(dots, tail.words[k], rows_of, wk, &mut sum[z]);
+        } else {
+            for k in 0..rest {
+                for z in 0..4 {
+                    let mut wk = [dots.zero(); OB];
+                    for o in 0..OB {
+                        wk[o] = w(o, z, k);
+                    }
+                    rank::<I, D, XT, OB>(dots, tail.words[k] % LANES, rows_of[z], wk, &mut sum[z]);
+                }
+            }
         }
     }
     for o in 0..OB {
