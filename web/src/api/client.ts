@@ -67,6 +67,16 @@ function silence(): ApiError {
   return new ApiError({ code: 'offline', status: 0, title: 'No answer', detail: 'The server did not answer.' })
 }
 
+const strangers = new Set<() => void>()
+
+/** Calls `listener` when the server does not know this browser any more: the login has ended, perhaps in the midst of an edit. */
+export function onLoginNeeded(listener: () => void): () => void {
+  strangers.add(listener)
+  return () => {
+    strangers.delete(listener)
+  }
+}
+
 /** The one fetch of the page. Throws `ApiError` only; its code is `offline` when no answer came. */
 export async function send(method: Method, path: string, options: Options = {}): Promise<Response> {
   const headers: Record<string, string> = { Accept: 'application/json' }
@@ -83,6 +93,7 @@ export async function send(method: Method, path: string, options: Options = {}):
   )
   if (ABSENT.has(response.status)) connection.lost()
   else connection.heard()
+  if (response.status === 401) for (const listener of strangers) listener()
   if (!response.ok) throw asProblem(response.status, await answered(options.signal, () => response.text()))
   return response
 }

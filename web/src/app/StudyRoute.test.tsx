@@ -278,3 +278,20 @@ test('on paper stand who, what and that it is no medical device, and nothing of 
   act(() => window.dispatchEvent(new Event('afterprint')))
   expect(document.querySelector('.print-sheet')).toBeNull()
 })
+
+test('a login that ends in the midst of an edit leads to the login', async () => {
+  panesOf(100, 100)
+  let session: unknown = aSession('editor')
+  fakeServer({
+    ...answers(study()),
+    'GET session': () => session,
+    'PUT studies/1/draft': new Refusal(401, 'login_needed'),
+  })
+  open()
+  await waitFor(() => expect(screen.getByTestId('label')).toBeDefined())
+  press('KeyE')
+  session = { ...aSession('editor'), person: null }
+  dab(37, 62)
+  expect(await screen.findByRole('button', { name: 'Log in' })).toBeDefined()
+  expect(window.location.search).toContain('next=%2Fstudies%2F1')
+})

@@ -76,10 +76,7 @@ export const study = {
   'study.side': ['Results and mask', '결과와 마스크'],
   'study.result': ['Result', '결과'],
   'study.volumes': ['Volumes', '부피'],
-  'study.no_mask': [
-    'No segmentation yet. Press Segmentation, or S.',
-    '아직 분할 결과가 없습니다. 종양 분할 버튼이나 S 키를 누르십시오.',
-  ],
+  'study.no_mask': ['No segmentation yet.', '아직 분할 결과가 없습니다.'],
   'study.no_mask.paint': [
     'No segmentation yet. Press Segmentation or S, or paint one with the brush (P).',
     '아직 분할 결과가 없습니다. 종양 분할 버튼이나 S 키를 누르거나, 브러시(P)로 직접 칠하십시오.',
