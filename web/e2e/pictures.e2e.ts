@@ -141,7 +141,30 @@ describe.skipIf(pictures === undefined || lacking() !== null)('pictures', () => 
     await kept(compared, 'viewer-comparison')
   })
 
+  test('two studies beside each other', async () => {
+    const { items } = await (async () => {
+      const page = await stage.show('/', plain)
+      const list = await ask<{ items: { id: string; date: string }[] }>(page, 'GET', 'studies?state=draft')
+      await page.close()
+      return list
+    })()
+    const earlier = items.find(({ date }) => date === '2026-03-02')?.id ?? ''
+    const page = await stage.show(`/compare?a=${earlier}&b=${study}`, { ...plain, height: 620 })
+    await page.locator('.pair-table').getByText(/%/).first().waitFor()
+    await page.waitForLoadState('networkidle')
+    await kept(page, 'compare')
+  })
+
+  test('a study on paper', async () => {
+    const page = await settled('')
+    await page.emulateMedia({ media: 'print' })
+    await page.setViewportSize({ width: 718, height: 760 })
+    await page.evaluate(() => window.dispatchEvent(new Event('beforeprint')))
+    await kept(page, 'print')
+  })
+
   test.each([
+    ['patients', 'P-0001'],
     ['models', 'Learnt from'],
     ['settings', 'Tissue colours'],
   ])('%s', async (name, shows) => {

@@ -40,13 +40,17 @@ export class Stage {
   /** What the pages complained about: console errors, exceptions, violations of the content security policy. */
   readonly complaints: string[] = []
   readonly origin: string
-  readonly #server: ChildProcess
+  readonly #data: string
+  readonly #flags: readonly string[]
+  #server: ChildProcess
   readonly #browser: Browser
   readonly #context: BrowserContext
 
-  private constructor(origin: string, server: ChildProcess, browser: Browser, context: BrowserContext) {
+  private constructor(origin: string, started: Started, browser: Browser, context: BrowserContext) {
     this.origin = origin
-    this.#server = server
+    this.#data = started.data
+    this.#flags = started.flags
+    this.#server = started.server
     this.#browser = browser
     this.#context = context
   }
@@ -54,10 +58,7 @@ export class Stage {
   /** Starts both and goes in by the link that the server prints. */
   static async open(flags: readonly string[] = []): Promise<Stage> {
     const data = mkdtempSync(join(tmpdir(), 'glioscope-data-'))
-    const server = spawn(PROGRAM, ['serve', '--listen', '127.0.0.1:0', '--data', data, ...flags], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-      env: { ...plainEnvironment(), XDG_CONFIG_HOME: data },
-    })
+    const server = served(data, '127.0.0.1:0', flags)
     const link = await firstLink(server)
     const executablePath = browserPath()
     const browser = await chromium.launch({
@@ -77,9 +78,30 @@ export class Stage {
     const first = await context.newPage()
     await first.goto(link)
     await first.close()
-    const stage = new Stage(new URL(link).origin, server, browser, context)
-    server.once('exit', () => rmSync(data, { recursive: true, force: true }))
-    return stage
+    return new Stage(new URL(link).origin, { data, flags, server }, browser, context)
+  }
+
+  /** Stops the server while pages are open. */
+  async halt(): Promise<void> {
+    const ended = new Promise((done) => this.#server.once('exit', done))
+    this.#server.kill('SIGTERM')
+    await ended
+  }
+
+  /** Starts the server again, where it was and with what it knew. */
+  async resume(): Promise<void> {
+    this.#server = served(this.#data, new URL(this.origin).host, this.#flags)
+    await firstLink(this.#server)
+  }
+
+  /** The browser of the person who came in by the link, with fingers instead of a mouse. */
+  async touching(width: number, height: number): Promise<BrowserContext> {
+    return this.#browser.newContext({
+      ...CONTEXT,
+      viewport: { width, height },
+      hasTouch: true,
+      storageState: await this.#context.storageState(),
+    })
   }
 
   /** Another person's browser: it knows no cookie. */
@@ -121,11 +143,23 @@ export class Stage {
 
   async close(): Promise<void> {
     await this.#browser.close()
-    const ended = new Promise((done) => this.#server.once('exit', done))
-    this.#server.kill('SIGTERM')
-    await ended
+    if (this.#server.exitCode === null) await this.halt()
+    rmSync(this.#data, { recursive: true, force: true })
     rmSync(this.folder, { recursive: true, force: true })
   }
+}
+
+interface Started {
+  readonly data: string
+  readonly flags: readonly string[]
+  readonly server: ChildProcess
+}
+
+function served(data: string, listen: string, flags: readonly string[]): ChildProcess {
+  return spawn(PROGRAM, ['serve', '--listen', listen, '--data', data, ...flags], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...plainEnvironment(), XDG_CONFIG_HOME: data },
+  })
 }
 
 /** The address with the one-time token, from the first lines that the server prints. */
