@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { connection } from '../api/client'
 import { plainGrid } from '../viewer/space'
 import type { Labels } from '../viewer/volume'
 import { broughtBack, type Draft, DraftKeeper, type Kept, type KeptDraft, type Shelves } from './drafts'
@@ -34,8 +35,10 @@ function rig() {
       return true
     },
     async dropRemotely() {
+      if (!state.online) return false
       deeds.push('drop server')
       state.remote = null
+      return true
     },
   }
   return { deeds, state, shelves }
@@ -118,5 +121,25 @@ describe('the keeper of drafts', () => {
     keeper.flush()
     await vi.waitFor(() => expect(said).toEqual(['not yet', 'here']))
     expect([keeper.atRisk, state.local?.sent]).toEqual([false, false])
+    state.online = true
+    connection.lost()
+    connection.heard()
+    await vi.waitFor(() => expect(said.at(-1)).toBe('server'))
+  })
+
+  it('tells the server later of a draft that was thrown away while it was silent', async () => {
+    const { state, shelves } = rig()
+    const said: Kept[] = []
+    const keeper = new DraftKeeper(PLACE, (kept) => said.push(kept), shelves)
+    keeper.note(note('v1'))
+    keeper.flush()
+    await vi.waitFor(() => expect(said.at(-1)).toBe('server'))
+    state.online = false
+    await keeper.drop()
+    expect([state.local, state.remote?.parent]).toEqual([null, 'v1'])
+    state.online = true
+    connection.lost()
+    connection.heard()
+    await vi.waitFor(() => expect(state.remote).toBeNull())
   })
 })

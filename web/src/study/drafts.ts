@@ -82,7 +82,8 @@ export interface Shelves {
   remote(place: Place): Promise<Draft | null | 'silent'>
   /** Says whether the server has it now. */
   keepRemotely(place: Place, draft: Draft): Promise<boolean>
-  dropRemotely(place: Place): Promise<void>
+  /** Says whether the server has none any more. */
+  dropRemotely(place: Place): Promise<boolean>
 }
 
 export const shelves: Shelves = {
@@ -110,7 +111,10 @@ export const shelves: Shelves = {
       .then(() => true)
       .catch(() => false)
   },
-  dropRemotely: ({ study }) => remove(`studies/${study}/draft`).catch(() => undefined),
+  dropRemotely: ({ study }) =>
+    remove(`studies/${study}/draft`)
+      .then(() => true)
+      .catch((error: unknown) => !(error instanceof ApiError && error.status === 0)),
 }
 
 export type Kept = 'not yet' | 'here' | 'server'
@@ -152,7 +156,8 @@ export class DraftKeeper {
   #kept: Kept = 'not yet'
   /** Whether there may be a draft at all. */
   #used = false
-  #unsent: Draft | null = null
+  /** What the server has not heard of yet. */
+  #unsent: Draft | 'dropped' | null = null
 
   constructor(place: Place, onKept: (kept: Kept) => void, to: Shelves = shelves) {
     this.#place = place
@@ -201,9 +206,10 @@ export class DraftKeeper {
     this.#unsent = null
     if (!this.#used) return Promise.resolve()
     this.#used = false
+    const turn = this.#turn
     return inTurn(async () => {
       await this.#shelves.dropLocally(this.#place)
-      await this.#shelves.dropRemotely(this.#place)
+      await this.#dropRemotely(turn)
     })
   }
 
@@ -239,10 +245,17 @@ export class DraftKeeper {
     await this.#shelves.keepLocally(this.#place, { ...draft, sent: true })
   }
 
+  async #dropRemotely(turn: number): Promise<void> {
+    const dropped = await this.#shelves.dropRemotely(this.#place)
+    if (turn === this.#turn) this.#unsent = dropped ? null : 'dropped'
+  }
+
   async #sendAgain(): Promise<void> {
     const turn = this.#turn
     await inTurn(async () => {
-      if (this.#unsent && turn === this.#turn) await this.#send(this.#unsent, turn)
+      if (this.#unsent === null || turn !== this.#turn) return
+      if (this.#unsent === 'dropped') await this.#dropRemotely(turn)
+      else await this.#send(this.#unsent, turn)
     })
   }
 
