@@ -1,5 +1,5 @@
 import { act, cleanup, configure, fireEvent, render, screen, waitFor } from '@testing-library/react'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { aSegmentation, aSession, aStudy, fakeServer, page } from '../api/fakes'
 import type { Study } from '../api/types'
 import { niftiOf } from '../viewer/testVolumes'
@@ -7,6 +7,8 @@ import { App } from './App'
 import { changeSettings } from './settings'
 
 configure({ asyncUtilTimeout: 5000 })
+// Loaded when it is first opened; here before the clock runs.
+beforeAll(() => import('./CompareRoute'))
 beforeEach(() => changeSettings({ language: 'en', display: 'radiological' }))
 afterEach(cleanup)
 

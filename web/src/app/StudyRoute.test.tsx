@@ -1,5 +1,5 @@
 import { act, cleanup, configure, fireEvent, render, screen, waitFor } from '@testing-library/react'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { connection } from '../api/client'
 import { aJob, aSegmentation, aSession, aStudy, fakeServer, page, Refusal } from '../api/fakes'
 import type { Study } from '../api/types'
@@ -56,6 +56,8 @@ const slider = (plane: string) => screen.findByLabelText(`Slice, ${plane}`)
 
 // Whole pages on a machine that compiles beside them take their time.
 configure({ asyncUtilTimeout: 5000 })
+// Loaded when it is first opened; here before the clock runs.
+beforeAll(() => import('./StudyRoute'))
 
 beforeEach(() => changeSettings({ language: 'en', display: 'radiological' }))
 afterEach(() => {

@@ -16,7 +16,7 @@ interface PaneGridProps {
   library: Library
   profile: Profile | null
   deeds: (spec: PaneSpec) => Deeds
-  onHover: (at: Cursor) => void
+  onHover: (at: Cursor, spec: PaneSpec) => void
   dispatch: Dispatch<Change>
 }
 

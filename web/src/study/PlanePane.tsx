@@ -4,11 +4,12 @@ import { attachGestures, type Deeds } from '../viewer/paneGestures'
 import { createPaneViewer } from '../viewer/paneViewer'
 import type { Profile } from '../viewer/profile'
 import type { BrushRing, PaneScene } from '../viewer/Scene'
-import { clampVoxel, offsetOf, sameVec, throughAxis, type Vec3 } from '../viewer/space'
+import { clampVoxel, sameVec, throughAxis, type Vec3 } from '../viewer/space'
 import type { Cursor, Viewer } from '../viewer/Viewer'
 import { useWords } from '../words/useWords'
 import type { PaneSpec } from './arrangement'
 import { type Look, paneSceneOf, seriesOf, windowOf } from './paneScene'
+import { readoutAt, shortText } from './readout'
 import { SliceSlider } from './SliceSlider'
 import { useSize } from './useSize'
 
@@ -18,7 +19,7 @@ interface PlanePaneProps {
   library: Library
   profile: Profile | null
   deeds: (spec: PaneSpec) => Deeds
-  onHover: (at: Cursor) => void
+  onHover: (at: Cursor, spec: PaneSpec) => void
   onIndex: (index: number) => void
   chosen: boolean
 }
@@ -36,32 +37,33 @@ export function PlanePane({ look, spec, library, profile, deeds, onHover, onInde
   const pointed = useMemo(
     () => ({
       ring: ringOf(look, spec, ringAt),
-      probe: probeAt && { at: probeAt, text: valueText(look, spec, probeAt, library) },
+      probe: probeAt && { at: probeAt, text: probeText(look, spec, probeAt, library) },
     }),
     [look, spec, ringAt, probeAt, library],
   )
   const drawn = useMemo(() => (size ? paneSceneOf(look, spec, size, pointed) : null), [look, spec, size, pointed])
 
+  const now = useRef({ drawn, look, spec, deeds, onHover })
+  useEffect(() => {
+    now.current = { drawn, look, spec, deeds, onHover }
+  })
+
   useEffect(() => {
     if (!canvas.current) return
     const made = createPaneViewer(canvas.current, library)
     viewer.current = made
-    const off = made.onCursor(onHover)
+    const off = made.onCursor((at) => now.current.onHover(at, now.current.spec))
     return () => {
       off()
       made.dispose()
       viewer.current = null
     }
-  }, [library, onHover])
+  }, [library])
 
   useEffect(() => {
     if (drawn) void viewer.current?.show(drawn)
   }, [drawn])
 
-  const now = useRef({ drawn, look, spec, deeds, onHover })
-  useEffect(() => {
-    now.current = { drawn, look, spec, deeds, onHover }
-  })
   const ready = drawn !== null
   useEffect(() => {
     if (!canvas.current || !ready) return
@@ -80,7 +82,7 @@ export function PlanePane({ look, spec, library, profile, deeds, onHover, onInde
       probe: (at) => {
         const voxel = at && clampVoxel(at, now.current.look.grid.shape)
         setProbeAt(voxel)
-        now.current.onHover(voxel)
+        now.current.onHover(voxel, now.current.spec)
       },
       enlarge: () => own().enlarge(),
     }
@@ -123,19 +125,10 @@ function ringOf(look: Look, spec: PaneSpec, at: Vec3 | null): BrushRing | null {
   return at && paints(look) && spec.mask === 'shown' ? { at, mm: look.scene.brush.tip.mm } : null
 }
 
-const CODES = ['background', 'ncr', 'ed', 'et'] as const
-
-/** "312 · enhancing": intensity and label of a voxel, as short as they must be beside a finger. */
-function valueText({ words, series, masks, grid }: Look, spec: PaneSpec, at: Vec3, library: Library): string {
-  const offset = offsetOf(at, grid.shape)
-  const value = library.volume(seriesOf(series, spec.sequence)?.url ?? '')?.values[offset]
-  const mask = masks[spec.mask]
-  const code = CODES[(mask && spec.mask !== 'difference' && library.labels(mask)?.values[offset]) || 0] ?? 'background'
-  const parts = [
-    ...(value === undefined ? [] : [words.number(value, Number.isInteger(value) ? 0 : 1)]),
-    ...(code === 'background' ? [] : [words.named(`study.tissue.${code}`)]),
-  ]
-  return parts.join(' · ') || '–'
+function probeText(look: Look, spec: PaneSpec, at: Vec3, library: Library): string {
+  // The codes of a difference are no tissues.
+  const mask = spec.mask === 'difference' ? null : look.masks[spec.mask]
+  return shortText(look, readoutAt(look, library, spec.sequence, mask, at))
 }
 
 function handOf({ drawn, look, spec }: { drawn: PaneScene | null; look: Look; spec: PaneSpec }) {

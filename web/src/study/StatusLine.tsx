@@ -1,8 +1,9 @@
 import type { Library } from '../viewer/library'
-import { offsetOf, toWorld, type Vec3 } from '../viewer/space'
+import { toWorld, type Vec3 } from '../viewer/space'
 import { useWords } from '../words/useWords'
 import { type Hover, useHover } from './hover'
-import { type Look, seriesOf } from './paneScene'
+import type { Look } from './paneScene'
+import { readoutAt, valueText } from './readout'
 import { drawnSequence } from './scene'
 
 interface StatusLineProps {
@@ -11,29 +12,24 @@ interface StatusLineProps {
   hover: Hover
 }
 
-const CODES = ['background', 'ncr', 'ed', 'et'] as const
-
 /** Intensity, label and place under the pointer, or at the crosshair while the pointer is elsewhere. */
 export function StatusLine({ look, library, hover }: StatusLineProps) {
   const words = useWords()
   const pointed = useHover(hover)
   const { scene, grid } = look
-  const at = pointed ?? scene.cursor
-  const sequence = drawnSequence(scene)
-  const series = seriesOf(look.series, sequence)
-  const volume = series ? library.volume(series.url) : null
-  const labels = look.masks.shown ? library.labels(look.masks.shown) : null
-  const value = volume?.values[offsetOf(at, grid.shape)]
-  const code = CODES[labels?.values[offsetOf(at, grid.shape)] ?? 0] ?? 'background'
+  const at = pointed?.at ?? scene.cursor
+  // Where panes differ in what they show, the one under the pointer is read; elsewhere a key may have changed it under a resting pointer.
+  const differ = scene.layout === 'reading' || scene.layout === 'sequences'
+  const sequence = differ && pointed ? pointed.sequence : drawnSequence(scene)
+  const mask = pointed?.mask === 'against' ? look.masks.against : look.masks.shown
+  const readout = readoutAt(look, library, sequence, mask, at)
+  const { code } = readout
   return (
     <p className="status-line numeric" data-testid="status" data-at={pointed ? 'pointer' : 'crosshair'}>
       <span>
-        {words.named(`sequence.${sequence}`)}{' '}
-        <b data-testid="intensity">
-          {value === undefined ? '–' : words.number(value, Number.isInteger(value) ? 0 : 1)}
-        </b>
+        {words.named(`sequence.${sequence}`)} <b data-testid="intensity">{valueText(look, readout)}</b>
       </span>
-      {labels && (
+      {code !== null && (
         <span data-testid="label" data-code={code}>
           {code === 'background' ? words.t('study.label.background') : words.named(`tissue.${code}`)}
         </span>

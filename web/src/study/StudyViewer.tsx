@@ -3,7 +3,7 @@ import type { Study, Triple } from '../api/types'
 import { toast } from '../ui/Toasts'
 import { stopsOf } from '../viewer/profile'
 import { offsetOf, throughAxis, type Vec3 } from '../viewer/space'
-import { arrangementOf } from './arrangement'
+import { arrangementOf, type PaneSpec } from './arrangement'
 import { Hover } from './hover'
 import { JobStage } from './JobStage'
 import { PaneGrid } from './PaneGrid'
@@ -40,7 +40,10 @@ export function StudyViewer({ study, shape, spacing, gone }: StudyViewerProps) {
   const actions = useActions(study, work, segmenting, panes)
 
   const { words } = look
-  const onHover = useCallback((at: Vec3 | null) => hover.move(at), [hover])
+  const onHover = useCallback(
+    (at: Vec3 | null, { sequence, mask }: PaneSpec) => hover.move(at && { at, sequence, mask }),
+    [hover],
+  )
   const onOpenArea = useCallback(() => toast({ text: words.t('study.open_area') }), [words])
   const onPick = useCallback(
     (seed: Vec3) => {
