@@ -7,6 +7,7 @@ if (reason !== null) console.error(`SKIPPED: end-to-end tests of the page: ${rea
 
 const pages = [
   { name: 'worklist', path: '/', shows: { en: 'P-0001', ko: 'P-0001' } },
+  { name: 'patients', path: '/patients', shows: { en: 'P-0001', ko: 'P-0001' } },
   { name: 'bin', path: '/?bin=true', shows: { en: 'The bin is empty.', ko: '휴지통이 비어 있습니다.' } },
   { name: 'upload', path: '/upload', shows: { en: 'Choose files', ko: '파일 선택' } },
   { name: 'models', path: '/models', shows: { en: 'Learnt from', ko: '학습 자료' } },

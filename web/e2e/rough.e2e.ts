@@ -1,5 +1,6 @@
 import type { CDPSession, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { serious } from './serious'
 import { lacking, Stage } from './stage'
 import { AXIAL, ask, drawn, markedScans, opened, plain, reading, surfaceDrawn, uploaded } from './viewing'
 
@@ -146,6 +147,17 @@ describe.skipIf(reason !== null)('where things are rough', () => {
         await page.close()
       }
     }
+  })
+
+  test.each([
+    ['en', 'dark'],
+    ['ko', 'light'],
+  ] as const)('two studies beside each other keep nobody out, in %s, %s', async (language, theme) => {
+    const page = await stage.show(`/compare?a=${demo}&b=${marked}`, { language, theme })
+    await page.locator('.pair-table').waitFor()
+    await page.waitForLoadState('networkidle').catch(() => undefined)
+    expect(await serious(page)).toEqual([])
+    await page.close()
   })
 
   test('a study is printed on one page', async () => {
