@@ -297,3 +297,21 @@ test('a login that ends in the midst of an edit leads to the login', async () =>
   expect(await screen.findByRole('button', { name: 'Log in' })).toBeDefined()
   expect(window.location.search).toContain('next=%2Fstudies%2F1')
 })
+
+test('the crosshair goes to the first mask of the model, and stays where it is for any later one', async () => {
+  let now = study({ segmentations: [], centre: [2, 2, 1] })
+  fakeServer({ ...answers(now), 'GET studies/1': () => now })
+  open()
+  const axial = await slider('Axial')
+  expect(axial.getAttribute('aria-valuetext')).toBe('2 / 4')
+  const arrives = (next: Study) => {
+    now = next
+    act(() => connection.lost())
+    act(() => connection.heard())
+  }
+  arrives(study({ centre: [1, 1, 2] }))
+  await waitFor(() => expect(axial.getAttribute('aria-valuetext')).toBe('3 / 4'))
+  arrives(study({ centre: [1, 1, 3], segmentations: [aSegmentation('b', { number: 2 }), aSegmentation('a')] }))
+  expect(await screen.findByLabelText('Show version 2')).toBeDefined()
+  expect(axial.getAttribute('aria-valuetext')).toBe('3 / 4')
+})

@@ -17,7 +17,7 @@ export function PairTable({ left, right }: { left: Study; right: Study }) {
   const said = (row: SegmentationRow | null) =>
     row ? `${t('study.version', { n: row.number })}, ${named(`state.${row.state}`)}` : t('state.unsegmented')
   const share = (from: number, to: number) =>
-    from === 0 ? '' : `${to < from ? '−' : '+'}${words.number((Math.abs(to - from) / from) * 100)} %`
+    from === 0 || from === to ? '' : `${to < from ? '−' : '+'}${words.number((Math.abs(to - from) / from) * 100)} %`
   return (
     <section>
       <h3>{t('compare.change')}</h3>

@@ -47,7 +47,7 @@ export function useWorkspace(study: Study, shape: Triple, spacing: Triple): Work
     return atPlace(start, window.location.search)
   })
   usePlace(scene)
-  useFirstMask(study.centre, scene.cursor, dispatch)
+  useFirstMask(study, scene.cursor, dispatch)
   const volume = useVolumes({ library, series: study.series, revision }, scene, dispatch)
   const edits = useEdits(study, library)
   const versions = versionsOf(scene, study.segmentations, edits.state)
@@ -96,14 +96,16 @@ export function useWorkspace(study: Study, shape: Triple, spacing: Triple): Work
   return { scene, dispatch, library, look, labels, profile, versions, edits, begin, volumes, mayEdit }
 }
 
-/** The first mask moves the crosshair onto the tumour, but only for a reader who has not gone anywhere yet. */
-function useFirstMask(centre: Triple | null, cursor: Vec3, dispatch: Dispatch<Change>): void {
-  const [known, setKnown] = useState(centre)
+/** The model's first mask moves the crosshair onto the tumour, but only for a reader who has not gone anywhere yet. */
+function useFirstMask({ centre, segmentations }: Study, cursor: Vec3, dispatch: Dispatch<Change>): void {
+  const [known, setKnown] = useState({ centre, masks: segmentations.length })
+  const masks = segmentations.length
   useEffect(() => {
-    if (!centre || (known && sameVec(centre, known))) return
-    setKnown(centre)
-    if (known && sameVec(cursor, known)) dispatch({ kind: 'cursor', at: centre })
-  }, [centre, known, cursor, dispatch])
+    if (known.masks > 0 || masks === 0) return
+    setKnown({ centre, masks })
+    const still = known.centre !== null && sameVec(cursor, known.centre)
+    if (still && centre && segmentations[0]?.source !== 'edit') dispatch({ kind: 'cursor', at: centre })
+  }, [centre, masks, segmentations, known, cursor, dispatch])
 }
 
 const NOTHING: Volumes = { ncr: 0, ed: 0, et: 0, wt: 0, tc: 0 }

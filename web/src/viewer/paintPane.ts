@@ -227,12 +227,17 @@ function paintNumber(ctx: CanvasRenderingContext2D, scene: PaneScene): void {
   write(ctx, scene.text.slice, 6, scene.frame.height - 9, 'left')
 }
 
+/** Below this width of a pane, in CSS pixels, its words would cover its letters. */
+const NARROW = 260
+
 function paintFurniture(ctx: CanvasRenderingContext2D, scene: PaneScene, t: PaneTransform): void {
   const { width, height } = scene.frame
-  ctx.font = `12px ${FONT}`
+  const narrow = width < NARROW
+  ctx.font = `${narrow ? 11 : 12}px ${FONT}`
   ctx.textBaseline = 'middle'
-  write(ctx, scene.text.title, 8, 13, 'left')
-  write(ctx, scene.text.slice, width - 8, height - 12, 'right')
+  // The letters are never covered: in a narrow pane words stand in the corners only.
+  write(ctx, narrow ? (scene.text.title.split(' · ')[0] ?? '') : scene.text.title, narrow ? 4 : 8, 13, 'left')
+  write(ctx, scene.text.slice, width - (narrow ? 4 : 8), narrow ? 13 : height - 12, 'right')
   const bar = scaleBar(t.pixelsPerMm, width)
   const y = height - 9
   for (const [style, thick] of [
@@ -248,7 +253,8 @@ function paintFurniture(ctx: CanvasRenderingContext2D, scene: PaneScene, t: Pane
     ctx.lineTo(8 + bar.pixels, y - 4)
     ctx.stroke()
   }
-  write(ctx, `${bar.mm} mm`, 14 + bar.pixels, y - 4, 'left')
+  if (narrow) write(ctx, `${bar.mm} mm`, 8, y - 13, 'left')
+  else write(ctx, `${bar.mm} mm`, 14 + bar.pixels, y - 4, 'left')
 }
 
 /** The number of the slice that a scene shows, counted from 0. */
