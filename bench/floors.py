@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Print the floors of docs/performance.md: what must be computed and moved, and the least time for it on a machine.
 
-    python3 bench/floors.py [BENCH.jsonl]     (the lines of `make bench`; without them no times)
+    python3 bench/floors.py                           (without times)
+    python3 bench/floors.py BENCH.jsonl               (peaks from the lines of `make bench`)
+    python3 bench/floors.py f32=344 int16=722 copy=26 (peaks by hand: milliards of operations, GB/s)
 
 Arithmetic by definition is 2 a product, all taps. Winograd's filtering F(m, 3) along an axis takes (m + 2) products for m
 outputs instead of 3 m: 144 / 864 with F(4) F(4) F(2), 216 / 1728 with F(4) F(4) F(4). It serves convolutions of stride 1.
@@ -41,8 +43,15 @@ def peaks(file):
     return rate, memory
 
 
+def told(words):
+    """Peaks that were typed."""
+    rate = {name: 1e9 * float(giga) for name, giga in (word.split("=") for word in words)}
+    return rate, {"copy": rate["copy"]} if "copy" in rate else {}
+
+
 def main():
-    rate, memory = peaks(pathlib.Path(sys.argv[1])) if len(sys.argv) > 1 else ({}, {})
+    words = sys.argv[1:]
+    rate, memory = peaks(pathlib.Path(words[0])) if words and "=" not in words[0] else told(words)
     head = ["work", "GFLOP by definition", *(f"after {way}" for way in list(WAYS)[1:]), "GB moved, f32", "GB moved, 16 bit"]
     times = [(way, precision) for way in list(WAYS)[1:] for precision in ("f32", "int16") if precision in rate]
     head += [f"least s, {way}, {precision}" for way, precision in times] + (["least s, memory, f32"] if memory else [])

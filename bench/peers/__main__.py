@@ -23,7 +23,7 @@ from spec import SPECS, fresh_model
 HERE = pathlib.Path(__file__).resolve().parent
 WORK = pathlib.Path("target/peers")
 ALL = ("agree", "forward", "train", "whole", "tiles", "dice")
-OURS = ("f32", "bf16", "int16", "int8")
+OURS = ("f32", "f16", "int16")
 DEFAULT_MODEL = "models/default.safetensors"
 # Engines begin to sleep this long after a run; one that still spins would slow the next.
 PAUSE = 0.5
@@ -78,8 +78,8 @@ class Ours:
     """`glioscope bench`: each run is a process, whose first pass does not count."""
 
     def __init__(self, bench, precision, words, what=""):
-        self.name, self.precision = f"Glioscope {precision or 'f32'}{what}", precision or "f32"
-        self.command = [*bench.ours(precision), "bench", *words, "--runs", "1", "--json"]
+        self.name, self.precision = f"Glioscope {precision}{what}", precision
+        self.command = [*bench.ours(), "bench", *words, "--runs", "1", "--json"]
 
     def run(self):
         said = json.loads(subprocess.run(self.command, check=True, capture_output=True, text=True).stdout)
@@ -98,16 +98,20 @@ class Bench:
         if not self.tcmalloc:
             print("SKIPPED: no tcmalloc found (--tcmalloc FILE), so PyTorch runs with the system's allocator", file=sys.stderr)
 
-    def ours(self, precision):
-        isa = ["--isa", self.isa] if self.isa else []
-        return [self.glioscope, "--threads", str(self.threads), *isa, *(["--precision", precision] if precision else [])]
+    def ours(self):
+        return [self.glioscope, "--threads", str(self.threads), *(["--isa", self.isa] if self.isa else [])]
 
-    def precisions(self):
-        """Ours that this machine has; None where the program knows only f32."""
-        if "--precision" not in subprocess.run([self.glioscope, "--help"], capture_output=True, text=True).stdout:
-            return [None]
-        works = lambda p: subprocess.run([*self.ours(p), "bench", "net", "--name", "n32", "--patch", "16", "--runs", "1"], capture_output=True).returncode == 0
-        return [p for p in OURS if self.wanted(f"Glioscope {p}") and works(p)]
+    def in_turn(self, words, what="", precisions=OURS):
+        """Ours in every precision that the machine and the model allow; the others are refused by name."""
+        found = []
+        for precision in (p for p in precisions if self.wanted(f"Glioscope {p}")):
+            engine = Ours(self, precision, [*words, "--precision", precision], what)
+            refused = subprocess.run(engine.command, capture_output=True, text=True)
+            if refused.returncode == 0:
+                found.append(engine)
+            else:
+                print(f"SKIPPED: {engine.name}: {refused.stderr.strip()}", file=sys.stderr)
+        return found
 
     def wanted(self, name):
         return not self.only or any(word.lower() in name.lower() for word in self.only)
@@ -125,7 +129,10 @@ class Bench:
         """A model file of ours: the shipped one, or random weights."""
         model = DEFAULT_MODEL if net == "default" else str(WORK / f"{net}.safetensors")
         if not os.path.exists(model):
-            fresh_model(net, model, DEFAULT_MODEL)
+            cases = case.split(self.real)["train"][:4]
+            fresh_model(net, model, DEFAULT_MODEL, cases)
+            folders = [str(self.folder(name)) for name in cases]
+            subprocess.run([self.glioscope, "model", "calibrate", model, "--data", *folders, "--out", model], check=True, stdout=self.log)
         return model
 
     def files(self, net, settings):
@@ -189,16 +196,11 @@ class Bench:
     def peers(self, kinds, net, patch):
         return [Peer(self, name, settings, net, patch) for name, settings in kinds.items() if self.wanted(name)]
 
-    def net(self, name, sides, passed="forward", what=""):
-        """Ours on noise, in every precision that there is; a training step knows one."""
-        words = ["net", "--name", name, "--patch", ",".join(map(str, sides)), "--pass", passed]
-        return self.in_turn(words, what, [None] if passed == "train" else self.precisions())
+    def net(self, name, sides, what=""):
+        return self.in_turn(["net", "--name", name, "--patch", ",".join(map(str, sides))], what)
 
     def files_to_files(self, *words, what=""):
-        return self.in_turn(["case", *map(str, words)], what, self.precisions())
-
-    def in_turn(self, words, what, precisions):
-        return [Ours(self, p, words, what) for p in precisions if self.wanted(f"Glioscope {p or 'f32'}")]
+        return self.in_turn(["case", *map(str, words)], what)
 
     def forward(self):
         sides = [self.side or 128] * 3
@@ -206,7 +208,8 @@ class Bench:
 
     def train(self):
         sides = [self.side or 96] * 3
-        self.interleave("train", self.net("n32", sides, "train") + self.peers(STEPS, "n32", sides))
+        ours = self.in_turn(["net", "--name", "n32", "--patch", str(sides[0]), "--pass", "train"], precisions=("f32",))
+        self.interleave("train", ours + self.peers(STEPS, "n32", sides))
 
     def whole(self):
         folder = self.folder(case.split(self.real)["validation"][1])
@@ -224,15 +227,16 @@ class Bench:
         self.interleave("tiles", ours + self.peers(torch, "nnunet", sides))
 
     def example(self, *words):
-        """`crates/segment/examples/numbers.rs`, which says what our tensors hold."""
+        """`crates/segment/examples/numbers.rs`, which says what our tensors hold; false where it cannot."""
         isa = ["isa=" + self.isa] if self.isa else []
-        subprocess.run([pathlib.Path(self.glioscope).parent / "examples" / "numbers", *isa, *words], check=True, stdout=self.log)
+        return subprocess.run([pathlib.Path(self.glioscope).parent / "examples" / "numbers", *isa, *words], stderr=self.log).returncode == 0
 
     def agree(self):
         """Relative L2 of each engine's logits to PyTorch's in f32, on a whole brain; both networks."""
         folder = self.folder(case.split(self.real)["validation"][1])
         channels, _ = case.prepared(folder)
-        self.example("prepared", str(folder), str(WORK / "prepared.f32"))
+        if not self.example("prepared", str(folder), str(WORK / "prepared.f32")):
+            raise SystemExit("agree: target/release/examples/numbers is missing; `make bench-peers` builds it")
         ours = np.fromfile(WORK / "prepared.f32", "<f4").reshape(channels.shape)
         rows = [{"network": "-", "engine": "case.py against our preparation", "relative_l2": relative(channels, ours), "largest": float(np.abs(channels - ours).max())}]
         for net in ("default", "n32"):
@@ -251,8 +255,9 @@ class Bench:
                     logits[name] = np.load(WORK / "logits.npy")
             expected = logits.pop("PyTorch eager f32")
             sides = ",".join(map(str, image.shape[2:]))
-            self.example("logits", self.model(net), str(WORK / "image.f32"), sides, str(WORK / "logits.f32"))
-            logits["Glioscope f32"] = np.fromfile(WORK / "logits.f32", "<f4").reshape(expected.shape)
+            for precision in OURS:
+                if self.example("logits", self.model(net), str(WORK / "image.f32"), sides, precision, str(WORK / "logits.f32")):
+                    logits[f"Glioscope {precision}"] = np.fromfile(WORK / "logits.f32", "<f4").reshape(expected.shape)
             for name, of in logits.items():
                 rows.append({"network": net, "engine": name, "relative_l2": relative(of, expected), "largest": float(np.abs(of - expected).max())})
         self.keep("agree", {"against": "PyTorch eager f32", "rows": rows})
@@ -268,6 +273,7 @@ class Bench:
         names = case.split(self.real)["validation"]
         peers = {n: s for n, s in PEERS.items() if not s.get("compiled") and s["engine"] != "onnxruntime"}
         peers = [Peer(self, name, settings, "default", None) for name, settings in peers.items() if self.wanted(name)]
+        precisions = [e.precision for e in self.files_to_files(self.folder(names[0]))]
         scores, equal, seconds = {}, {}, {}
         for name in names:
             folder = self.folder(name)
@@ -282,13 +288,13 @@ class Bench:
                 codes[peer.name] = case.decoded(np.load(WORK / "logits.npy")[(slice(None), *place)])
                 seconds.setdefault(peer.name, []).append(said["seconds"])
                 f32.setdefault("peers", codes[peer.name] if peer.precision == "f32" else None)
-            for precision in self.precisions():
-                mode, out = f"Glioscope {precision or 'f32'}", WORK / "segmented"
-                command = [*self.ours(precision), "segment", str(folder), "--out", str(out), "--labels", "brats2023", "--json"]
+            for precision in precisions:
+                mode, out = f"Glioscope {precision}", WORK / "segmented"
+                command = [*self.ours(), "segment", str(folder), "--precision", precision, "--out", str(out), "--labels", "brats2023", "--json"]
                 said = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
                 codes[mode] = np.rint(case.ras(out / "labels.nii.gz")[box]).astype(np.uint8)
                 seconds.setdefault(mode, []).append(sum(s["seconds"] for s in said["seconds"]))
-                if (precision or "f32") == "f32":
+                if precision == "f32":
                     f32["ours"] = codes[mode]
             for mode, of in codes.items():
                 own = f32.get("ours" if mode.startswith("Glioscope") else "peers")

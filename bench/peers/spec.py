@@ -89,8 +89,10 @@ def card(model):
     return json.loads(header["__metadata__"]["glioscope"])
 
 
-def fresh_model(name, path, like, seed=1):
+def fresh_model(name, path, like, cases, seed=1):
     """Writes a model with random weights that Glioscope can open: four classes, the card of the model `like` with another network.
+
+    `cases` are named as those that it was trained on, so that it can be calibrated on them.
 
     Weights are normal with the deviation of He et al. (2015); gammas and betas differ from 1 and 0, so that a mistake in them shows.
     """
@@ -110,5 +112,6 @@ def fresh_model(name, path, like, seed=1):
     said = card(like)
     said["name"], said["outputs"], said["scores"] = name, ["background", "NCR", "ED", "ET"], []
     said["recipe"]["network"] |= {"outputs": "classes", "widths": list(spec.widths), "down": spec.down, "deep_supervision": [1.0]}
-    said["provenance"] |= {"steps": 0, "trained_on": [], "validated_on": [], "phantoms": 0}
+    said.pop("calibration", None)
+    said["provenance"] |= {"steps": 0, "trained_on": list(cases), "validated_on": [], "phantoms": 0}
     save_file(weights, path, metadata={"glioscope": json.dumps(said)})
