@@ -223,6 +223,7 @@ fn sqlite(path: PathBuf) -> ConnectOptions {
             .create_if_missing(true)
             .foreign_keys(true)
             .busy_timeout(PATIENCE)
+            .row_buffer_size(256) // a page comes over from SQLite's thread without waiting for us to read it
             .pragma("journal_mode", "WAL") // readers and the writer do not wait for each other
             .pragma("synchronous", "FULL") // a power cut loses nothing that was answered
             .pragma("secure_delete", "ON") // names that are forgotten do not stay in free pages

@@ -8,12 +8,11 @@
 //! compared is known again by inode, length and time of its last change, so that a part of a volume, or the tenth look at
 //! it, costs no more than asking for these. Bytes that a disk changes without writing are for `check` to find.
 
-use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt};
 use sea_orm::sea_query::OnConflict;
@@ -21,6 +20,7 @@ use sea_orm::{ActiveValue::Set, DbErr, EntityTrait};
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
+use crate::compared::Compared;
 use crate::db::{Db, now};
 use crate::entity::file;
 use crate::ids::Sha;
@@ -81,25 +81,8 @@ impl From<io::Error> for FilesError {
 #[derive(Clone, Debug)]
 pub struct Files {
     folder: Arc<Path>,
-    compared: Arc<Mutex<HashMap<Sha, Mark>>>,
+    compared: Compared,
 }
-
-/// What a file was when its hash was compared: one that was written since has another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Mark {
-    inode: u64,
-    bytes: u64,
-    changed: (i64, i64),
-}
-
-impl Mark {
-    fn of(about: &fs::Metadata) -> Self {
-        Self { inode: about.ino(), bytes: about.len(), changed: (about.mtime(), about.mtime_nsec()) }
-    }
-}
-
-/// Marks that are kept: a few megabytes.
-const MARKS: usize = 1 << 16;
 
 /// A file that is being written; removed if it is dropped.
 #[derive(Debug)]
@@ -163,7 +146,7 @@ impl Files {
         for name in [BLOBS, STAGING] {
             DirBuilder::new().recursive(true).mode(0o700).create(folder.join(name))?;
         }
-        Ok(Self { folder: folder.into(), compared: Arc::default() })
+        Ok(Self { folder: folder.into(), compared: Compared::default() })
     }
 
     /// Where the blob lies, if it is there.
@@ -289,7 +272,7 @@ impl Files {
         let blob = self.opened(db, sha).await?;
         let files = self.clone();
         blocking(move || {
-            if !files.is_whole(sha, &blob.file)? {
+            if !files.compared.is_whole(sha, &blob.file)? {
                 return Err(damaged(sha, blob.bytes, blob.bytes));
             }
             Ok(blob)
@@ -341,32 +324,6 @@ impl Files {
         .await
     }
 
-    /// Whether an open file has this hash: read and compared unless that was done. At its beginning afterwards.
-    fn is_whole(&self, sha: Sha, mut file: &File) -> io::Result<bool> {
-        let mark = Mark::of(&file.metadata()?);
-        if self.compared().get(&sha) == Some(&mark) {
-            return Ok(true);
-        }
-        let (found, _) = hash(&mut file)?;
-        file.rewind()?;
-        if found == sha {
-            self.remember(sha, mark);
-        }
-        Ok(found == sha)
-    }
-
-    fn remember(&self, sha: Sha, mark: Mark) {
-        let mut compared = self.compared();
-        if compared.len() >= MARKS {
-            compared.clear();
-        }
-        compared.insert(sha, mark);
-    }
-
-    fn compared(&self) -> MutexGuard<'_, HashMap<Sha, Mark>> {
-        self.compared.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The folder in which it all lies.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -393,7 +350,9 @@ impl Files {
         }
         loop {
             match File::open(&path) {
-                Ok(there) if there.metadata()?.len() == staged.bytes && self.is_whole(staged.sha, &there)? => {
+                Ok(there)
+                    if there.metadata()?.len() == staged.bytes && self.compared.is_whole(staged.sha, &there)? =>
+                {
                     return Ok(sync(folder)?); // who named it may be slower
                 }
                 Ok(_) => {
@@ -405,7 +364,7 @@ impl Files {
             }
             match fs::hard_link(staged.path(), &path) {
                 Ok(()) => {
-                    self.remember(staged.sha, Mark::of(&staged.file.as_file().metadata()?)); // hashed as it came
+                    self.compared.remember(staged.sha, &staged.file.as_file().metadata()?); // hashed as it came
                     return Ok(sync(folder)?);
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {} // somebody else was faster: look again
@@ -447,28 +406,6 @@ impl Staging {
         self.file.as_file().sync_all()?;
         self.file.rewind()?;
         Ok(Staged { file: self.file, sha: Sha(self.hash.finalize().into()), bytes: self.bytes })
-    }
-}
-
-/// The hash of a file from where it is read, and how many bytes there are.
-pub(crate) fn hash(from: &mut dyn Read) -> io::Result<(Sha, u64)> {
-    copy_hashed(from, &mut io::sink())
-}
-
-/// Copies what a reader gives; its hash, and how many bytes there were.
-pub(crate) fn copy_hashed(from: &mut dyn Read, to: &mut dyn Write) -> io::Result<(Sha, u64)> {
-    let (mut sha, mut bytes, mut buffer) = (Sha256::new(), 0, vec![0; 1 << 18]);
-    loop {
-        match from.read(&mut buffer) {
-            Ok(0) => return Ok((Sha(sha.finalize().into()), bytes)),
-            Ok(n) => {
-                sha.update(&buffer[..n]);
-                to.write_all(&buffer[..n])?;
-                bytes += n as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
     }
 }
 

@@ -163,6 +163,37 @@ fn accounts_are_made_where_the_server_runs() {
 }
 
 #[test]
+fn only_serve_and_migrate_bring_a_database_up() {
+    use sea_orm::ConnectionTrait as _;
+    use server::db::{Db, Location};
+
+    let root = folder();
+    let place = root.path();
+    let none = fail(glioscope(["user", "list", "--data", text(&place.join("none"))]));
+    assert!(none.contains("no store here") && !place.join("none").exists(), "nothing was made: {none}");
+    succeed(glioscope(["migrate", "--data", text(place)]));
+    let tokio = || tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    // As a version left it that had one step less: what this step adds is there already, and is asked for first.
+    tokio().block_on(async {
+        let db = Db::connect(&Location::of(None, place)).await.unwrap();
+        db.execute_unprepared("DELETE FROM seaql_migrations WHERE version LIKE 'm0005%'").await.unwrap();
+        db.close().await.unwrap();
+    });
+    for command in [
+        glioscope(["user", "list", "--data", text(place)]),
+        glioscope(["user", "add", "kim", "--role", "admin", "--data", text(place)]),
+    ] {
+        let older = fail(command);
+        assert!(older.contains("older than this version") && older.contains("glioscope migrate"), "{older}");
+    }
+    let pending =
+        tokio().block_on(async { Db::connect(&Location::of(None, place)).await.unwrap().pending().await.unwrap() });
+    assert_eq!(pending, 1, "nothing was changed");
+    assert!(succeed(glioscope(["migrate", "--data", text(place)])).contains("by 1 step"), "it says so");
+    succeed(glioscope(["user", "list", "--data", text(place), "--json"]));
+}
+
+#[test]
 fn shells_are_told_the_commands() {
     for shell in ["bash", "zsh", "fish"] {
         let script = succeed(glioscope(["completions", shell]));

@@ -18,9 +18,10 @@ use sha2::{Digest, Sha256};
 use volume::write_atomically;
 
 use super::check::hash;
+use crate::compared::copy_hashed;
 use crate::db::{Db, now};
 use crate::entity::{self, file};
-use crate::files::{Files, FilesError, blocking, copy_hashed, sync};
+use crate::files::{Files, FilesError, blocking, sync};
 use crate::ids::Sha;
 
 /// The name of the file that says that a backup is whole.

@@ -10,9 +10,10 @@ use serde::Serialize;
 
 use super::refer;
 use crate::audit;
+use crate::compared;
 use crate::db::Db;
 use crate::entity::{file, measurement, model, segmentation, series, study};
-use crate::files::{self, Files, FilesError, blocking};
+use crate::files::{Files, FilesError, blocking};
 use crate::ids::Sha;
 
 /// Something is not as it should be.
@@ -181,7 +182,7 @@ fn named(path: &Path) -> Option<Sha> {
 
 /// The hash of a file, and how long it is.
 pub(super) fn hash(path: &Path) -> io::Result<(Sha, u64)> {
-    files::hash(&mut File::open(path)?)
+    compared::hash(&mut File::open(path)?)
 }
 
 async fn rows_that_lack(db: &Db, files: &HashMap<Sha, u64>, findings: &mut Vec<Finding>) -> Result<(), DbErr> {

@@ -59,6 +59,7 @@ pub(super) async fn receive(
         }
         Err(error) => return Err(broken(app, &row, error).await?),
     };
+    room.settle(staged.bytes());
     let taken = match is_zip(&staged) {
         Ok(true) => take_zip(app, person, &row, (staged, &mut room)).await,
         Ok(false) => take(app, &row, staged).await.map(|row| row.into_iter().collect()),

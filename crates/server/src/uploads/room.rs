@@ -45,6 +45,17 @@ impl Room {
     }
 }
 
+impl Room {
+    /// Holds what came, where nobody had said how much would.
+    pub(super) fn settle(&mut self, bytes: u64) {
+        let mut all = self.all.lock();
+        if let Some(held) = all.get_mut(&self.key) {
+            *held = held.saturating_sub(self.bytes).saturating_add(bytes);
+        }
+        self.bytes = bytes;
+    }
+}
+
 impl Drop for Room {
     fn drop(&mut self) {
         let mut all = self.all.lock();

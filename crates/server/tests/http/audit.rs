@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 use server::entity::audit;
 use server::upkeep::backup;
 
-use crate::masks::edited;
-use crate::material::{case, escaped, open, put, seen, study, without};
+use crate::material::{case, escaped, mask, open, put, seen, study, without};
 use crate::visitor::{Answer, PASSWORD, Site, Visitor, refused};
 
 fn text(value: &Value) -> &str {
@@ -44,7 +43,7 @@ impl Things {
         let other = study(who, without(case(2), &["seg"]), json!({})).await;
         let cancelled = job(&other["id"]).await;
         who.change(Method::DELETE, &format!("/api/v1/jobs/{cancelled}")).send().await;
-        let draft = who.change(Method::PUT, &format!("/api/v1/studies/{}/draft", text(&made["id"]))).body(edited(&[]));
+        let draft = who.change(Method::PUT, &format!("/api/v1/studies/{}/draft", text(&made["id"]))).body(mask(1));
         let kept = draft.send().await;
         assert_eq!(kept.status, StatusCode::NO_CONTENT, "{kept:?}");
         let upload = open(who).await;
@@ -56,7 +55,7 @@ impl Things {
 
     /// Every change that can be made of them, one after the other.
     async fn change_all(&self, who: &Visitor, mut each: impl AsyncFnMut(&str, Answer)) {
-        let (study, mask) = (text(&self.study["id"]), text(&self.study["segmentations"][0]["id"]));
+        let (study, first) = (text(&self.study["id"]), text(&self.study["segmentations"][0]["id"]));
         let study = format!("/api/v1/studies/{study}");
         let patient = format!("/api/v1/patients/{}", text(&self.study["patient"]["id"]));
         let upload = format!("/api/v1/uploads/{}", text(&self.upload["id"]));
@@ -70,12 +69,12 @@ impl Things {
         each("name", send(Method::PATCH, patient.clone(), json!({"name": "Kim"})).await).await;
         each(
             "decision",
-            send(Method::PATCH, format!("/api/v1/segmentations/{mask}"), json!({"state": "rejected"})).await,
+            send(Method::PATCH, format!("/api/v1/segmentations/{first}"), json!({"state": "rejected"})).await,
         )
         .await;
-        each("draft", bytes(Method::PUT, format!("{study}/draft"), edited(&[])).await).await;
+        each("draft", bytes(Method::PUT, format!("{study}/draft"), mask(1)).await).await;
         each("no draft", bytes(Method::DELETE, format!("{study}/draft"), vec![]).await).await;
-        each("version", bytes(Method::POST, format!("{study}/versions"), edited(&[])).await).await;
+        each("version", bytes(Method::POST, format!("{study}/versions"), mask(1)).await).await;
         each("job", send(Method::POST, format!("{study}/segmentations"), json!({})).await).await;
         each("cancel", bytes(Method::DELETE, format!("/api/v1/jobs/{}", self.waiting), vec![]).await).await;
         each("retry", bytes(Method::POST, format!("/api/v1/jobs/{}/retry", self.cancelled), vec![]).await).await;

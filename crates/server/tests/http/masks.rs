@@ -16,7 +16,7 @@ fn text(value: &Value) -> &str {
 }
 
 /// The phantom's mask as the page would send it, without the tissues that `drop` names.
-pub(crate) fn edited(drop: &[Tissue]) -> Vec<u8> {
+fn edited(drop: &[Tissue]) -> Vec<u8> {
     let labels = phantom(1, SHAPE).label_map().unwrap();
     let labels = labels.map(|tissue| if drop.contains(&tissue) { Tissue::Background } else { tissue });
     mask_bytes(&encode_labels(&labels, LabelScheme::Brats2023), &Geometry::from_grid(labels.grid())).unwrap()

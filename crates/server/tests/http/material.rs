@@ -5,8 +5,10 @@ use std::io::Write as _;
 use axum::http::{Method, StatusCode};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use segment::labels::{LabelScheme, encode_labels};
 use segment::phantom::phantom;
 use serde_json::{Value, json};
+use volume::nifti::{Geometry, mask_bytes};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
@@ -29,6 +31,12 @@ pub(crate) fn case(seed: u64) -> Vec<NamedFile> {
         .collect();
     files.sort();
     files
+}
+
+/// A phantom's mask as the page would send it.
+pub(crate) fn mask(seed: u64) -> Vec<u8> {
+    let labels = phantom(seed, SHAPE).label_map().unwrap();
+    mask_bytes(&encode_labels(&labels, LabelScheme::Brats2023), &Geometry::from_grid(labels.grid())).unwrap()
 }
 
 /// One file of a case by the ending of its stem, such as `flair`.

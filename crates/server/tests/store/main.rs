@@ -11,7 +11,7 @@
 mod files;
 mod material;
 mod queue;
-mod races;
+mod requests;
 mod rows;
 mod servers;
 mod upkeep;
@@ -27,7 +27,7 @@ use std::future::Future;
 
 use material::Store;
 use server::db::Location;
-use servers::Databases;
+use servers::{Databases, Place};
 
 /// Everything that must hold on one kind of database, each part on tables of its own.
 async fn suite(databases: &Databases) {
@@ -47,10 +47,17 @@ async fn suite(databases: &Databases) {
     part(databases, "purge", upkeep::the_bin_is_taken_out).await;
     part(databases, "bin", upkeep::what_is_taken_out_of_the_bin_stays).await;
     part(databases, "chain", queue::changes_at_once_make_one_chain).await;
-    races::two_completions_make_a_study_whole(databases.fresh("whole").await).await;
+    site(databases, "whole", requests::two_completions_make_a_study_whole).await;
+    site(databases, "lists", requests::lists_are_sorted_and_paged).await;
+    site(databases, "zips", requests::zips_and_drafts_are_taken).await;
     part(databases, "race", upkeep::what_is_stored_again_is_not_purged).await;
     part(databases, "check", upkeep::damage_is_found).await;
     part(databases, "backup", upkeep::a_backup_comes_back).await;
+}
+
+async fn site<F: Future<Output = ()>>(databases: &Databases, name: &str, test: impl FnOnce(Place) -> F) {
+    println!("{name}");
+    Box::pin(test(databases.fresh(name).await)).await;
 }
 
 async fn part<F: Future<Output = ()>>(databases: &Databases, name: &str, test: impl FnOnce(Store) -> F) {

@@ -195,6 +195,8 @@ pub(crate) async fn moves(store: Store, target: Place) {
         Err(RestoreError::NotEmpty { .. })
     ));
 
+    of_other_versions(&back, &folder).await;
+
     let name = fs::read_dir(&folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -209,6 +211,21 @@ pub(crate) async fn moves(store: Store, target: Place) {
         restore(&back.db, &back.files, &folder, &Person::command_line()).await,
         Err(RestoreError::NoBackup { .. })
     ));
+}
+
+/// A backup of a version whose rows were the same is taken, one of another is not.
+async fn of_other_versions(back: &Store, folder: &std::path::Path) {
+    let manifest: serde_json::Value = serde_json::from_slice(&fs::read(folder.join(MANIFEST)).unwrap()).unwrap();
+    for (steps, is_taken) in [(3, false), (4, true), (99, false)] {
+        let mut other = manifest.clone();
+        other["steps"] = steps.into();
+        fs::write(folder.join(MANIFEST), other.to_string()).unwrap();
+        let refused = restore(&back.db, &back.files, folder, &Person::command_line()).await.unwrap_err();
+        let is_for_rows = matches!(refused, RestoreError::NotEmpty { .. });
+        let is_for_version = matches!(refused, RestoreError::OtherVersion { .. });
+        assert_eq!((is_for_rows, is_for_version), (is_taken, !is_taken), "{steps} steps: {refused}");
+    }
+    fs::write(folder.join(MANIFEST), manifest.to_string()).unwrap();
 }
 
 /// Counters go on where they were.
