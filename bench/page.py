@@ -66,7 +66,13 @@ class Plot:
         foot = max(self.x0, self.y0 / gb)
         style = f'fill="none" stroke="{roof["colour"]}" stroke-width="1.5"' + (' stroke-dasharray="6 4"' if roof["dashed"] else "")
         self.out.append(f'<path d="M{self.x(foot):.1f} {self.y(foot * gb):.1f}L{self.x(corner):.1f} {self.y(height):.1f}H{WIDTH - RIGHT}" {style}/>')
-        self.text(WIDTH - RIGHT + 6, self.y(height) + 4, f"{roof['said']} {height:.0f}", fill=roof["colour"])
+        self.text(WIDTH - RIGHT + 6, roof["label"], f"{roof['said']} {height:.0f}", fill=roof["colour"])
+
+    def label(self, roofs):
+        """Names each roof at its end, one line apart where roofs lie closer."""
+        below = HEIGHT
+        for roof in sorted(roofs, key=lambda roof: roof["height"]):
+            roof["label"] = below = min(self.y(roof["height"]) + 4, below - 12)
 
     def point(self, p):
         x, y, colour = self.x(p["x"]), self.y(p["y"]), COLOURS[p["pass"]]
@@ -96,6 +102,7 @@ def roofline(lines):
             points.append({**of, "x": 1e9 * of["gflop"] / of["least_bytes"], "y": of["gflop_per_second"], "said": said})
     plot = Plot(roofs, points)
     plot.grid()
+    plot.label(roofs)
     for roof in roofs:
         plot.roof(roof, gb)
     for point in points:
