@@ -59,7 +59,7 @@ fn run(args: Args, show: Show) -> anyhow::Result<Outcome> {
         Command::Segment(segment) => segment::run(cpu, &segment, show, &interrupt),
         Command::Evaluate(evaluate) => evaluate::run(&evaluate, show, &interrupt),
         Command::Bench(bench) => bench::run(cpu, &bench, show, &interrupt),
-        Command::Model(model) => model::run(&model, show),
+        Command::Model(model) => model::run(cpu, &model, show),
         Command::Recipe(recipe) => recipe::run(&recipe, show),
         Command::Serve(serve) => serve::run(&serve, args.everywhere, show, &interrupt),
         Command::User(user) => user::run(&user, show),

@@ -51,7 +51,7 @@ pub fn pack_weights(order: Canonical, n_weights: usize, (i, o): (usize, usize), 
 }
 
 /// Rows of outputs a task makes: few enough that the staged input stays in the second-level cache.
-fn strip_rows(gather: &Gather, in_blocks: usize) -> usize {
+pub(crate) fn strip_rows(gather: &Gather, in_blocks: usize) -> usize {
     const CACHE: usize = 384 << 10;
     let fits = |rows: &usize| Staging::new(gather, *rows).block_len() * in_blocks * LANES * 4 <= CACHE;
     (1..=gather.count[1].clamp(1, 8)).rev().find(fits).unwrap_or(1)

@@ -5,7 +5,9 @@
 //! each parity of the output. What one gather reads forward, its weight gradient reads too.
 
 use crate::half::Cell;
+use crate::isa::{Dots, Isa};
 use crate::layout::{LANES, Source};
+use crate::pairs::Pairs;
 
 /// `[D, H, W]`.
 pub type Shape = [usize; 3];
@@ -198,30 +200,20 @@ impl Staging {
         (z, y): (usize, usize),
         to: &mut [[f32; LANES]],
     ) {
-        let [depth, height, width] = src.map(|n| n as isize);
         let (scale, shift) = source.affine(b);
         let (scale, shift, slope) = (isa.load(&scale), isa.load(&shift), isa.splat(source.slope));
         let plain = source.is_plain();
-        let values = source.values.as_chunks::<LANES>().0;
-        let block = b * src[0] * src[1] * src[2];
+        let block = &source.values.as_chunks::<LANES>().0[b * voxels(src)..][..voxels(src)];
         for (i, row) in to[..self.block_len()].chunks_exact_mut(self.step * self.length).enumerate() {
-            let zi = (z * self.step) as isize + self.low[0] + (i / self.rows) as isize;
-            let yi = (y * self.step) as isize + self.low[1] + (i % self.rows) as isize;
-            if zi < 0 || zi >= depth || yi < 0 || yi >= height {
+            let Some(from) = self.row_of(src, (z, y), i) else {
                 row.fill([0.0; LANES]);
                 continue;
-            }
-            let from = &values[block + ((zi * height + yi) * width) as usize..][..src[2]];
+            };
+            let from = &block[from..][..src[2]];
             for (phase, line) in row.chunks_exact_mut(self.length).enumerate() {
-                // Column j of this line is x = step * j + phase + low.
-                let first = phase as isize + self.low[2];
-                let step = self.step as isize;
-                let begin = ((-first + step - 1).div_euclid(step)).clamp(0, self.length as isize) as usize;
-                let end =
-                    (width - first + step - 1).div_euclid(step).clamp(begin as isize, self.length as isize) as usize;
+                let (begin, end, start) = self.columns(src[2], phase);
                 line[..begin].fill([0.0; LANES]);
                 line[end..].fill([0.0; LANES]);
-                let start = (first + step * begin as isize) as usize;
                 if begin == end {
                     continue;
                 }
@@ -238,6 +230,90 @@ impl Staging {
                 }
             }
         }
+    }
+
+    /// Lays a pair of blocks, or one alone, as integers; `scales` are the gain and the limit in every half.
+    #[inline(always)]
+    pub(crate) fn lay_pairs<I: Isa, D: Dots<I>, T: Cell>(
+        &self,
+        (isa, dots): (I, D),
+        (a, b): BlockPair<'_, '_, T>,
+        src: Shape,
+        (z, y): (usize, usize),
+        (to, (gain, limit), widest): (&mut [Pairs], (f32, D::W), &mut D::W),
+    ) {
+        let [_, _, width] = src;
+        let n = voxels(src);
+        let (a, b) = (Seen::new(isa, a, n, gain), b.map(|b| Seen::new(isa, b, n, gain)));
+        for (i, row) in to[..self.block_len()].chunks_exact_mut(self.step * self.length).enumerate() {
+            let Some(from) = self.row_of(src, (z, y), i) else {
+                row.fill([0; LANES]);
+                continue;
+            };
+            for (phase, line) in row.chunks_exact_mut(self.length).enumerate() {
+                let (begin, end, start) = self.columns(width, phase);
+                line[..begin].fill([0; LANES]);
+                line[end..].fill([0; LANES]);
+                for (k, to) in line[begin..end].iter_mut().enumerate() {
+                    let voxel = from + start + k * self.step;
+                    let first = a.at(isa, voxel);
+                    let second = match &b {
+                        Some(b) => b.at(isa, voxel),
+                        None => isa.splat(0.0),
+                    };
+                    dots.store(dots.pack(first, second, limit, widest), to);
+                }
+            }
+        }
+    }
+
+    /// Where row `i` of a staged block begins in a block of the source, if it lies in it.
+    #[inline(always)]
+    fn row_of(&self, [depth, height, width]: Shape, (z, y): (usize, usize), i: usize) -> Option<usize> {
+        let z = (z * self.step).checked_add_signed(self.low[0] + (i / self.rows) as isize)?;
+        let y = (y * self.step).checked_add_signed(self.low[1] + (i % self.rows) as isize)?;
+        if z < depth && y < height { Some((z * height + y) * width) } else { None }
+    }
+
+    /// Of a staged line: its first column in the volume, the one after its last, and where the first lies in a row of the
+    /// source. Column `j` stands for `x = step * j + phase + low`.
+    #[inline(always)]
+    fn columns(&self, width: usize, phase: usize) -> (usize, usize, usize) {
+        let (first, step, width) = (phase as isize + self.low[2], self.step as isize, width as isize);
+        let begin = (-first + step - 1).div_euclid(step).clamp(0, self.length as isize);
+        let end = (width - first + step - 1).div_euclid(step).clamp(begin, self.length as isize);
+        (begin as usize, end as usize, (first + step * begin).max(0) as usize)
+    }
+}
+
+/// A block of a source, and perhaps another.
+pub(crate) type BlockPair<'s, 'a, T> = ((&'s Source<'a, T>, usize), Option<(&'s Source<'a, T>, usize)>);
+
+/// A block and what it owes.
+struct Seen<'a, I: Isa, T> {
+    values: &'a [[T; LANES]],
+    scale: I::V,
+    shift: I::V,
+    slope: I::V,
+}
+
+impl<'a, I: Isa, T: Cell> Seen<'a, I, T> {
+    #[inline(always)]
+    fn new(isa: I, (source, b): (&Source<'a, T>, usize), voxels: usize, gain: f32) -> Self {
+        let (scale, shift) = source.affine(b);
+        let gain = isa.splat(gain);
+        Self {
+            values: &source.values.as_chunks().0[b * voxels..][..voxels],
+            scale: isa.mul(isa.load(&scale), gain),
+            shift: isa.mul(isa.load(&shift), gain),
+            slope: isa.splat(source.slope),
+        }
+    }
+
+    #[inline(always)]
+    fn at(&self, isa: I, voxel: usize) -> I::V {
+        let t = isa.fma(T::load(isa, &self.values[voxel]), self.scale, self.shift);
+        isa.max(t, isa.mul(t, self.slope))
     }
 }
 

@@ -1,7 +1,10 @@
 //! Products in 16-bit integers and storage in half precision, against the f32 they stand for.
 
+#![expect(clippy::unwrap_used, reason = "a test's material fails loudly")]
+
 use kernels::{
-    Cell, Cpu, Half, LANES, Moments, Shape, Source, Winograd, Write, blocks, moments, pack_channels, voxels,
+    Canonical, Cell, Cpu, DirectIntegers, Gather, Half, LANES, Moments, Shape, Source, Winograd, Write, blocks,
+    convolve, convolve_scratch, largest, moments, pack_channels, pack_weights, packed_len, voxels,
 };
 
 /// Numbers in -1..1 from a seed.
@@ -247,4 +250,65 @@ fn writing_over_and_measuring_is_writing_over() {
     let mut dst = vec![f32::NAN; blocks(20) * voxels(layer.shape) * LANES];
     plan.convolve(cpu, &[layer.source(&values)], &u, (&mut dst, Write::Overwrite), &mut scratch);
     assert!(dst == layer.run::<f32>(cpu, None).0[0], "the same values");
+}
+
+/// A direct convolution in f32, or in integers and how many were lost.
+fn direct(cpu: Cpu, layer: &Layer, stride: usize, widest: Option<f32>) -> (Vec<f32>, u64) {
+    let gather = Gather::conv3(layer.shape, stride);
+    let values = layer.stored::<f32>();
+    let source = [layer.source(&values)];
+    let mut dst = vec![f32::NAN; blocks(layer.o) * voxels(gather.dst_shape()) * LANES];
+    let threads = rayon::current_num_threads();
+    if let Some(widest) = widest {
+        let mut scratch = vec![f32::NAN; threads * DirectIntegers::scratch_len(&gather, blocks(layer.i))];
+        let integers = DirectIntegers::new(gather, (layer.i, layer.o), &layer.weights, widest);
+        let lost = integers.convolve(cpu, &source, &mut dst, &mut scratch);
+        return (dst, lost);
+    }
+    let mut packed = vec![f32::NAN; packed_len(27, layer.i, layer.o)];
+    pack_weights(Canonical::OutIn, 27, (layer.i, layer.o), &layer.weights, &mut packed);
+    let mut scratch = vec![f32::NAN; threads * convolve_scratch(&gather, blocks(layer.i))];
+    convolve(cpu, &gather, (&source, layer.i), (&packed, &[]), (&mut dst, Write::Overwrite), &mut scratch);
+    (dst, 0)
+}
+
+#[test]
+fn direct_integers_are_near_f32_and_the_same_bits_everywhere() {
+    for (shape, i, o) in
+        [([1, 1, 1], 1, 1), ([2, 9, 27], 4, 16), ([3, 4, 13], 17, 33), ([5, 6, 25], 16, 32), ([6, 4, 12], 48, 20)]
+    {
+        for stride in [1, 2] {
+            let layer = Layer::new(shape, i, o);
+            let values = layer.stored::<f32>();
+            let widest = largest(Cpu::detect(), &[layer.source(&values)], voxels(shape));
+            let (plain, _) = direct(Cpu::detect(), &layer, stride, None);
+            let [got, ..] = same_bits(|cpu| {
+                let (got, lost) = direct(cpu, &layer, stride, Some(widest));
+                assert_eq!(lost, 0, "{shape:?} {i} -> {o}");
+                [got, Vec::new(), Vec::new()]
+            });
+            let error = relative(&got, &plain);
+            eprintln!("{shape:?} {i} -> {o}, stride {stride}: {error:.1e}");
+            assert!(error < 2e-3, "{shape:?} {i} -> {o}, stride {stride}: {error:e}");
+            for cpu in dots() {
+                let (cut, lost) = direct(cpu, &layer, stride, Some(widest / 16.0));
+                assert!(lost > 0 && cut.iter().all(|x| x.is_finite()), "{:?}: cut, counted", cpu.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_largest_number_is_found() {
+    let layer = Layer::new([3, 5, 7], 20, 16);
+    let n = voxels(layer.shape);
+    let seen = |at: usize| {
+        let t = layer.raw.planar[at].mul_add(layer.raw.scale[at / n], layer.raw.shift[at / n]);
+        t.max(t * layer.raw.slope).abs()
+    };
+    let expected = (0..20 * n).map(seen).fold(0.0, f32::max);
+    let values = layer.stored::<f32>();
+    for cpu in Cpu::all() {
+        assert!((largest(cpu, &[layer.source(&values)], n) - expected).abs() < 1e-6, "{:?}", cpu.name());
+    }
 }

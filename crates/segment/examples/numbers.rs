@@ -1,18 +1,20 @@
 //! Writes the numbers that other engines are compared with, as plain little-endian f32.
 //!
-//! `numbers prepared CASE OUT` writes the tensor of a case, `[4][D][H][W]`; `numbers logits MODEL IMAGE D,H,W OUT` those of
-//! head 0 on an image. `isa=avx2` in front lowers the instruction set. Used by `make bench-peers`.
+//! `numbers prepared CASE OUT` writes the tensor of a case, `[4][D][H][W]`; `numbers logits MODEL IMAGE D,H,W PRECISION OUT`
+//! those of head 0 on an image. `isa=avx2` in front lowers the instruction set. Used by `make bench-peers`.
 
 use std::error::Error;
 use std::fs;
 use std::path::Path;
 
-use kernels::{Cpu, IsaName};
+use kernels::{Cell, Cpu, Half, IsaName};
 use segment::artefact::Artefact;
 use segment::dataset::find_one;
+use segment::infer::Model;
+use segment::precision::Precision;
 use segment::prepare::{Preparing, prepare};
 use segment::study::Study;
-use unet::{Net, Purpose};
+use unet::{Net, UnetError};
 use volume::Limits;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -28,19 +30,37 @@ fn main() -> Result<(), Box<dyn Error>> {
             let (tensor, _) = prepare(&study, Preparing::Brain)?;
             write(out, &tensor.values)
         }
-        ["logits", model, image, shape, out] => {
+        ["logits", model, image, shape, precision, out] => {
             let model = Artefact::open(Path::new(model))?.model;
             let sides: Vec<usize> = shape.split(',').map(str::parse).collect::<Result<_, _>>()?;
             let shape = <[usize; 3]>::try_from(sides).map_err(|_| "give D,H,W")?;
+            let precision =
+                Precision::ALL.into_iter().find(|of| of.as_str() == precision).ok_or("no such precision")?;
+            precision.check(cpu, &model)?;
             let bytes = fs::read(image)?;
             let image: Vec<f32> = bytes.as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b)).collect();
-            let mut net = Net::new(&model.network.spec(), shape, Purpose::Infer, cpu)?;
-            net.load(&model.weights);
-            net.forward(&image, None);
-            write(out, net.logits(0))
+            let calibration = model.calibration.as_ref().filter(|_| precision == Precision::Int16);
+            let widest = calibration.map(|of| of.in_order(&model.network)).transpose()?;
+            let logits = match precision {
+                Precision::F32 => logits::<f32>(cpu, (&model, None), shape, &image)?,
+                Precision::F16 | Precision::Int16 => logits::<Half>(cpu, (&model, widest.as_deref()), shape, &image)?,
+            };
+            write(out, &logits)
         }
-        _ => Err("numbers [isa=NAME] prepared CASE OUT | numbers [isa=NAME] logits MODEL IMAGE D,H,W OUT".into()),
+        _ => Err("numbers [isa=NAME] (prepared CASE OUT | logits MODEL IMAGE D,H,W PRECISION OUT)".into()),
     }
+}
+
+fn logits<T: Cell>(
+    cpu: Cpu,
+    (model, widest): (&Model, Option<&[f32]>),
+    shape: [usize; 3],
+    image: &[f32],
+) -> Result<Vec<f32>, UnetError> {
+    let mut net = Net::<T>::inference(&model.network.spec(), shape, cpu, widest)?;
+    net.load(&model.weights);
+    net.forward(image, None);
+    Ok(net.logits(0).to_vec())
 }
 
 fn lowered(word: &str) -> Result<Cpu, Box<dyn Error>> {

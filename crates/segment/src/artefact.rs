@@ -9,6 +9,7 @@ use volume::write_atomically;
 
 use crate::infer::Model;
 use crate::labels::LabelScheme;
+use crate::precision::Calibration;
 use crate::recipe::Recipe;
 use crate::source::Digest;
 use crate::study::Sequence;
@@ -40,6 +41,9 @@ pub struct Card {
     pub provenance: Provenance,
     /// Scores on cases that were not trained on; empty if there are none.
     pub scores: Vec<ScoreLine>,
+    /// What products of integers must know; none in models that were never calibrated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
 }
 
 /// Where weights come from.
@@ -150,7 +154,11 @@ impl Artefact {
             serde_json::from_str(card).map_err(|source| ArtefactError::Card { path: path.to_owned(), source })?;
         let network = card.recipe.network.clone();
         let weights = weights::from_bytes(&network.spec(), bytes).map_err(broken)?;
-        Ok(Self { card, model: Model { network, weights }, sha256: Digest::of(bytes) })
+        let calibration = card.calibration.clone();
+        if let Some(calibration) = &calibration {
+            calibration.in_order(&network).map_err(broken)?;
+        }
+        Ok(Self { card, model: Model { network, weights, calibration }, sha256: Digest::of(bytes) })
     }
 
     /// Writes a model, whole or not at all.

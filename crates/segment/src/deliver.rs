@@ -17,9 +17,10 @@ use crate::infer::{InferError, infer};
 use crate::labels::{LabelMap, LabelScheme, encode_labels};
 use crate::memory;
 use crate::picture::{self, PictureError, Subject};
+use crate::precision::{Precision, Unable};
 use crate::prepare::prepare;
 use crate::recipe::inference::{Inference, Mode, TensorAxis};
-use crate::report::{ModelUsed, Report, Stage, StageTime};
+use crate::report::{ModelUsed, Report, Said, Stage, StageTime, Warning};
 use crate::staging::{OutputError, Staging};
 use crate::study::Study;
 use crate::train::Flow;
@@ -38,6 +39,8 @@ pub struct Delivery<'a> {
     pub model: &'a Artefact,
     /// How it is used: the model's own way, or another.
     pub inference: &'a Inference,
+    /// In which numbers it computes.
+    pub precision: Precision,
     /// What the numbers in the mask shall mean.
     pub scheme: LabelScheme,
     /// The folder for the three files.
@@ -63,6 +66,10 @@ pub struct Pass {
     pub tile: Option<[usize; 3]>,
     /// Axes along which mirrored passes were averaged.
     pub mirror: Vec<TensorAxis>,
+    /// In which numbers it computed.
+    pub precision: Precision,
+    /// The instruction set that it computed with.
+    pub isa: String,
     /// Why there were tiles where one pass was asked for.
     pub lack_of_memory: Option<LackOfMemory>,
 }
@@ -98,6 +105,9 @@ pub enum DeliverError {
     /// Of the network.
     #[error(transparent)]
     Network(#[from] unet::UnetError),
+    /// Of the precision that was asked for.
+    #[error(transparent)]
+    Precision(#[from] Unable),
     /// Of the picture.
     #[error(transparent)]
     Picture(#[from] PictureError),
@@ -132,20 +142,25 @@ pub fn segment_case(
     delivery: &Delivery<'_>,
     tell: &mut dyn FnMut(Stage, f64) -> Flow,
 ) -> Result<Delivered, DeliverError> {
+    delivery.precision.check(cpu, &delivery.model.model)?;
     let staging = Staging::begin(delivery.out)?;
     let mut clock = Clock { seconds: Vec::new(), tell };
     let study = clock.time(Stage::Read, |_| Ok(Study::read(found, &Limits::default())?))?;
     let preparing = delivery.model.card.recipe.preparing.method;
     let (tensor, preparation) = clock.time(Stage::Prepare, |_| Ok(prepare(&study, preparing)?))?;
     let (inference, pass) = affordable(cpu, delivery, tensor.shape, memory::available())?;
-    let codes = clock.time(Stage::Network, |tell| {
-        Ok(infer(cpu, &delivery.model.model, &inference, &tensor, &mut |share| tell(Stage::Network, share))?)
+    let model = (&delivery.model.model, delivery.precision);
+    let inferred = clock.time(Stage::Network, |tell| {
+        Ok(infer(cpu, model, &inference, &tensor, &mut |share| tell(Stage::Network, share))?)
     })?;
     drop(tensor);
-    let labels = clock.time(Stage::Decode, |_| Ok(preparation.restore(&codes)?))?;
+    let labels = clock.time(Stage::Decode, |_| Ok(preparation.restore(&inferred.codes)?))?;
     clock.time(Stage::Write, |_| write_labels(&staging, &study, &labels, delivery.scheme))?;
     let model = ModelUsed { name: delivery.model.card.name.clone(), sha256: delivery.model.sha256 };
-    let report = Report::new(&study, &labels, delivery.scheme, model, clock.seconds);
+    let mut report = Report::new(&study, &labels, delivery.scheme, model, clock.seconds);
+    if inferred.lost > 0 {
+        report.warnings.push(Said::from(Warning::OutOfRange { numbers: inferred.lost }));
+    }
     let delivered = Delivered { report, inference: pass };
     write_report(&staging, &delivered)?;
     staging.commit()?;
@@ -188,14 +203,21 @@ fn affordable(
     let mut lack_of_memory = None;
     if let (Mode::Whole, Some(available_bytes)) = (inference.mode, available) {
         let spec = delivery.model.model.network.spec();
-        let needed_bytes = memory::of_pass(&spec, shape, cpu, available_bytes)?;
+        let needed_bytes = memory::of_pass(&spec, shape, (cpu, delivery.precision), available_bytes)?;
         if needed_bytes > available_bytes {
             inference.mode = Mode::Tiles;
             lack_of_memory = Some(LackOfMemory { needed_bytes, available_bytes });
         }
     }
     let tile = (inference.mode == Mode::Tiles).then_some(inference.tile);
-    let pass = Pass { mode: inference.mode, tile, mirror: inference.mirror.clone(), lack_of_memory };
+    let pass = Pass {
+        mode: inference.mode,
+        tile,
+        mirror: inference.mirror.clone(),
+        precision: delivery.precision,
+        isa: cpu.name().as_str().to_owned(),
+        lack_of_memory,
+    };
     Ok((inference, pass))
 }
 
@@ -252,11 +274,18 @@ mod tests {
             recipe,
             provenance,
             scores: vec![],
+            calibration: None,
         };
         Artefact::write(&file, &card, &weights).unwrap();
         let model = Artefact::open(&file).unwrap();
         let inference = Inference { mode: Mode::Whole, ..model.card.recipe.inference.clone() };
-        let delivery = Delivery { model: &model, inference: &inference, scheme: LabelScheme::Msd, out: folder.path() };
+        let delivery = Delivery {
+            model: &model,
+            inference: &inference,
+            precision: Precision::F32,
+            scheme: LabelScheme::Msd,
+            out: folder.path(),
+        };
         let passed = |available| affordable(Cpu::detect(), &delivery, [40, 48, 40], available).unwrap();
         assert_eq!(passed(None).1.mode, Mode::Whole, "where nobody says how much there is");
         assert_eq!(passed(Some(8 << 30)).1.mode, Mode::Whole, "enough");

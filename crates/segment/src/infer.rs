@@ -1,9 +1,10 @@
 //! A prepared case through the network: in one pass or in tiles with Gaussian weights, mirrored or not.
 
-use kernels::{Cpu, voxels};
-use unet::{Net, Purpose, UnetError};
+use kernels::{Cell, Cpu, Half, voxels};
+use unet::{Net, UnetError};
 
 use crate::decode::{Scale, decode_classes, decode_regions};
+use crate::precision::{Calibration, Precision};
 use crate::prepare::Tensor4;
 use crate::recipe::inference::{Inference, Mode};
 use crate::recipe::training::{Network, Outputs};
@@ -28,27 +29,56 @@ pub struct Model {
     pub network: Network,
     /// Its weights, in the arena's order.
     pub weights: Vec<f32>,
+    /// What integers must know of it, if anyone looked.
+    pub calibration: Option<Calibration>,
 }
 
-/// Tissue codes `[D][H][W]` of a prepared case. Runs on the current rayon pool. `progress` hears the share of passes done
-/// and may stop the work between two of them.
+/// What a network found in a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inferred {
+    /// Tissue codes `[D][H][W]`.
+    pub codes: Vec<u8>,
+    /// Numbers that integers could not hold ([`Net::lost`]): many mean a case unlike those of the calibration.
+    pub lost: u64,
+}
+
+/// What the network finds in a prepared case. Runs on the current rayon pool. `progress` hears the share of passes done and
+/// may stop the work between two of them.
 ///
 /// # Errors
 /// If the network cannot be laid out, or `progress` said stop.
 pub fn infer(
     cpu: Cpu,
-    model: &Model,
+    (model, precision): (&Model, Precision),
     how: &Inference,
     tensor: &Tensor4,
     progress: &mut dyn FnMut(f64) -> Flow,
-) -> Result<Vec<u8>, InferError> {
+) -> Result<Inferred, InferError> {
+    match precision {
+        Precision::F32 => passes::<f32>(cpu, (model, None), how, tensor, progress),
+        Precision::F16 => passes::<Half>(cpu, (model, None), how, tensor, progress),
+        Precision::Int16 => {
+            let calibration = model.calibration.as_ref();
+            let widest = calibration.map(|c| c.in_order(&model.network)).transpose()?;
+            passes::<Half>(cpu, (model, widest.as_deref()), how, tensor, progress)
+        }
+    }
+}
+
+fn passes<T: Cell>(
+    cpu: Cpu,
+    (model, widest): (&Model, Option<&[f32]>),
+    how: &Inference,
+    tensor: &Tensor4,
+    progress: &mut dyn FnMut(f64) -> Flow,
+) -> Result<Inferred, InferError> {
     let spec = model.network.spec();
     let tile = tile_shape(how, tensor.shape, spec.multiple());
     let starts: Vec<Vec<i64>> = (0..3).map(|a| starts(tensor.shape[a], tile[a], how.overlap)).collect();
     let tiles = starts[0].iter().flat_map(|&z| starts[1].iter().flat_map(move |&y| [(z, y)]));
     let tiles: Vec<[i64; 3]> = tiles.flat_map(|(z, y)| starts[2].iter().map(move |&x| [z, y, x])).collect();
     let mirrors = mirrors(how);
-    let mut net = Net::new(&spec, tile, Purpose::Infer, cpu)?;
+    let mut net = Net::<T>::inference(&spec, tile, cpu, widest)?;
     net.load(&model.weights);
     let n = voxels(tensor.shape);
     let mut codes = vec![0; n];
@@ -62,7 +92,7 @@ pub fn infer(
             return Err(InferError::Stopped);
         }
         let window = Window { case: tensor.shape, tile, start: *start, mirror: *mirror };
-        window.cut(tensor, &mut image);
+        window.cut(&tensor.values, &mut image);
         net.forward(&image, None);
         if passes == 1 {
             let mut tile_codes = vec![0; voxels(tile)];
@@ -78,7 +108,16 @@ pub fn infer(
         }
         decode(model.network.outputs, how, &sum, &mut codes);
     }
-    Ok(codes)
+    Ok(Inferred { codes, lost: net.lost() })
+}
+
+/// A case in the middle of an image that the network can take whole: its shape, a multiple of `multiple`, and its values.
+pub(crate) fn whole_image(case: [usize; 3], values: &[f32], multiple: usize) -> ([usize; 3], Vec<f32>) {
+    let tile = case.map(|n| n.next_multiple_of(multiple));
+    let start = [0, 1, 2].map(|a| starts(case[a], tile[a], 0.0)[0]);
+    let mut image = vec![0.0; values.len() / voxels(case) * voxels(tile)];
+    Window { case, tile, start, mirror: [false; 3] }.cut(values, &mut image);
+    (tile, image)
 }
 
 fn decode(outputs: Outputs, how: &Inference, logits: &[f32], codes: &mut [u8]) {
@@ -162,11 +201,10 @@ impl Window {
         (flip(0, d, at / (h * w)) * h + flip(1, h, at / w % h)) * w + flip(2, w, at % w)
     }
 
-    fn cut(&self, tensor: &Tensor4, image: &mut [f32]) {
+    /// From values `[C][D][H][W]` of the case to those of the tile.
+    fn cut(&self, values: &[f32], image: &mut [f32]) {
         image.fill(0.0);
-        let (n, t) = (voxels(self.case), voxels(self.tile));
-        for c in 0..tensor.channels {
-            let (from, to) = (&tensor.values[c * n..][..n], &mut image[c * t..][..t]);
+        for (from, to) in values.chunks_exact(voxels(self.case)).zip(image.chunks_exact_mut(voxels(self.tile))) {
             self.each_row(|case, tile, len| {
                 if self.mirror.contains(&true) {
                     for i in 0..len {

@@ -14,6 +14,7 @@ mod memory;
 pub mod phantom;
 pub mod picture;
 mod plan;
+pub mod precision;
 pub mod prefetch;
 pub mod prepare;
 pub mod random;

@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use kernels::{Cpu, LANES, blocks, voxels};
-use unet::{Net, NetSpec, Purpose, UnetError};
+use kernels::{Cpu, Half, LANES, blocks, voxels};
+use unet::{Net, NetSpec, UnetError};
+
+use crate::precision::Precision;
 
 /// What packed weights and scratch take beside the activations of a network of some million weights (judgement: 5.6 M
 /// weights packed for Winograd's filtering are 120 MB).
@@ -44,16 +46,25 @@ fn field(text: &str, word: &str) -> Option<u64> {
 ///
 /// # Errors
 /// If the description makes no network.
-pub(crate) fn of_pass(spec: &NetSpec, shape: [usize; 3], cpu: Cpu, limit: u64) -> Result<u64, UnetError> {
+pub(crate) fn of_pass(
+    spec: &NetSpec,
+    shape: [usize; 3],
+    (cpu, precision): (Cpu, Precision),
+    limit: u64,
+) -> Result<u64, UnetError> {
     let shape = shape.map(|n| n.next_multiple_of(spec.multiple()));
     let values = |channels: usize| (channels * voxels(shape) * size_of::<f32>()) as u64;
     // At full resolution a layer reads two tensors, the concatenation, and writes a third.
-    let rough = 3 * values(blocks(spec.widths.first().copied().unwrap_or(1)) * LANES);
+    let share = if precision == Precision::F32 { 1 } else { 2 };
+    let rough = 3 * values(blocks(spec.widths.first().copied().unwrap_or(1)) * LANES) / share;
     if rough > limit {
         return Ok(rough);
     }
-    let activations = Net::new(spec, shape, Purpose::Infer, cpu)?.bytes() as u64;
-    Ok(activations + values(spec.inputs + spec.outputs) + BESIDE)
+    let activations = match precision {
+        Precision::F32 => Net::<f32>::inference(spec, shape, cpu, None)?.bytes(),
+        Precision::F16 | Precision::Int16 => Net::<Half>::inference(spec, shape, cpu, None)?.bytes(),
+    };
+    Ok(activations as u64 + values(spec.inputs + spec.outputs) + BESIDE)
 }
 
 #[cfg(test)]
@@ -86,10 +97,12 @@ mod tests {
     #[test]
     fn a_larger_case_takes_more_and_a_huge_one_is_not_laid_out() {
         let spec = NetSpec { widths: vec![4, 8], ..NetSpec::n32() };
-        let cpu = Cpu::detect();
-        let small = of_pass(&spec, [16, 16, 15], cpu, u64::MAX).unwrap();
-        let large = of_pass(&spec, [32, 32, 32], cpu, u64::MAX).unwrap();
+        let of = |shape, precision, limit| of_pass(&spec, shape, (Cpu::detect(), precision), limit).unwrap();
+        let small = of([16, 16, 15], Precision::F32, u64::MAX);
+        let large = of([32, 32, 32], Precision::F32, u64::MAX);
         assert!(BESIDE < small && small < large);
-        assert_eq!(of_pass(&spec, [1 << 20, 1 << 10, 1 << 10], cpu, 1).unwrap(), (3 * 16 * 4) << 40);
+        let halves = of([32, 32, 32], Precision::F16, u64::MAX);
+        assert!(small < halves && halves < large, "halves take less");
+        assert_eq!(of([1 << 20, 1 << 10, 1 << 10], Precision::F32, 1), (3 * 16 * 4) << 40);
     }
 }

@@ -12,6 +12,7 @@ use segment::artefact::Artefact;
 use segment::infer::infer;
 use segment::labels::{LabelMap, Region, Tissue};
 use segment::phantom::{FULL_SHAPE, phantom};
+use segment::precision::Precision;
 use segment::prepare::prepare;
 use segment::study::{Sequence, Study};
 use segment::train::Flow;
@@ -20,8 +21,10 @@ use volume::{Limits, Orientation};
 fn labels_of(artefact: &Artefact, study: &Study) -> LabelMap {
     let (tensor, preparation) = prepare(study, artefact.card.recipe.preparing.method).unwrap();
     let how = &artefact.card.recipe.inference;
-    let codes = infer(Cpu::detect(), &artefact.model, how, &tensor, &mut |_| Flow::Continue).unwrap();
-    preparation.restore(&codes).unwrap()
+    let cpu = Cpu::detect();
+    let model = (&artefact.model, Precision::fastest(cpu, &artefact.model));
+    let inferred = infer(cpu, model, how, &tensor, &mut |_| Flow::Continue).unwrap();
+    preparation.restore(&inferred.codes).unwrap()
 }
 
 fn dice(region: Region, a: &LabelMap, b: &LabelMap) -> f64 {

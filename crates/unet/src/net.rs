@@ -87,7 +87,8 @@ impl Net {
     }
 
     /// Runs the network on `image`, planar `[C][D][H][W]`, and raises `widest`, a number for each 3x3x3 convolution in
-    /// order, to the widest point of each input: what [`Net::inference`] wants to know.
+    /// order, to how wide each input is: what
+    /// [`Net::inference`] wants to know.
     ///
     /// # Panics
     /// As [`Net::forward`].

@@ -2,9 +2,9 @@
 
 use crate::memory::Purpose;
 use kernels::{
-    Canonical, Cell, Cpu, Direction, Gather, Integers, LANES, Moments, Shape, Source, Winograd, Write, blocks,
-    convolve, convolve_scratch, convolve_up, convolve_up_scratch, pack_weights, packed_len, partial_len,
-    weight_gradient, weight_gradient_scratch,
+    Canonical, Cell, Cpu, DirectIntegers, Direction, Gather, Integers, LANES, Moments, Shape, Source, Winograd, Write,
+    blocks, convolve, convolve_scratch, convolve_up, convolve_up_scratch, largest, pack_weights, packed_len,
+    partial_len, voxels, weight_gradient, weight_gradient_scratch,
 };
 
 /// One convolution of any kind.
@@ -21,13 +21,24 @@ pub(crate) struct Conv {
     packed_back: Packed,
     winograd: Plans,
     /// The weights in integers instead of f32, if the input's widest point is known and this machine has the products.
-    integers: Option<Integers>,
+    integers: Option<InIntegers>,
     /// The widest point of the input, if it is known; only forward.
     widest: Option<f32>,
     gaps: Option<Gaps>,
     /// The input's shape, if this is a transposed convolution.
     up: Option<Shape>,
 }
+
+/// Weights as integers, for the one way or the other.
+#[derive(Debug)]
+enum InIntegers {
+    Winograd(Integers),
+    Direct(Box<DirectIntegers>),
+}
+
+/// Input channels up to which a convolution with a stride is worked through in integers: the more terms a sum has the coarser
+/// they are, and wide layers take little of the time.
+const FEW: usize = 64;
 
 /// Weights that begin on a line of the cache.
 #[derive(Debug, Default)]
@@ -150,20 +161,32 @@ impl Conv {
         }
     }
 
-    /// Lets the products be integers where they can, for inputs whose points are about as wide as `widest`.
+    /// Lets the products be integers where they can, for inputs about as wide as `widest`.
     pub(crate) fn quantise(&mut self, cpu: Cpu, widest: f32) {
-        let can = self.winograd.forward.as_ref().is_some_and(|winograd| winograd.has_integers(cpu));
-        self.widest = (can && widest > 0.0).then_some(widest);
+        let can = self.is_direct() || self.winograd.forward.as_ref().is_some_and(|winograd| winograd.has_integers(cpu));
+        self.widest = (can && cpu.has_int16() && widest > 0.0).then_some(widest);
     }
 
-    /// The widest point of these inputs, or 0 where products are never integers.
+    /// Whether products in integers are direct.
+    fn is_direct(&self) -> bool {
+        self.up.is_none() && self.winograd.d_weights.is_none() && self.i <= FEW
+    }
+
+    /// How wide these inputs are: their widest point, or number where products in integers are direct; 0 where they never are
+    /// integers.
     pub(crate) fn widest<T: Cell>(&self, cpu: Cpu, sources: &[Source<'_, T>]) -> f32 {
+        if self.is_direct() {
+            return largest(cpu, sources, voxels(self.forward[0].src_shape()));
+        }
         self.winograd.forward.as_ref().map_or(0.0, |winograd| winograd.widest(cpu, sources))
     }
 
     /// Whether [`Conv::forward`] measures its output when it is asked to.
     pub(crate) fn measures(&self) -> bool {
-        self.widest.is_some() || self.winograd.forward.as_ref().is_some_and(Winograd::measures)
+        match self.widest {
+            Some(_) => !self.is_direct(),
+            None => self.winograd.forward.as_ref().is_some_and(Winograd::measures),
+        }
     }
 
     /// Partial sums for that.
@@ -183,7 +206,9 @@ impl Conv {
             (None, None) => direct(&self.forward, self.i),
         };
         if purpose == Purpose::Infer {
-            return (forward, 0);
+            let direct =
+                if self.is_direct() { DirectIntegers::scratch_len(&self.forward[0], blocks(self.i)) } else { 0 };
+            return (forward.max(threads * direct), 0);
         }
         let d_src = plans.d_src.as_ref().map_or_else(|| direct(&self.backward, self.o), |w| w.scratch_len(threads));
         let (d_weights, partial) = match &plans.d_weights {
@@ -208,8 +233,11 @@ impl Conv {
 
     fn load_spread(&mut self, cpu: Cpu, weights: &[f32], purpose: Purpose) {
         let (i, o) = (self.i, self.o);
-        if let (Some(winograd), Some(widest)) = (&self.winograd.forward, self.widest) {
-            self.integers = Some(winograd.integers(cpu, (o, i), weights, widest));
+        if let (Some(widest), true) = (self.widest, self.is_direct()) {
+            let integers = DirectIntegers::new(self.forward[0].clone(), (i, o), weights, widest);
+            self.integers = Some(InIntegers::Direct(Box::new(integers)));
+        } else if let (Some(winograd), Some(widest)) = (&self.winograd.forward, self.widest) {
+            self.integers = Some(InIntegers::Winograd(winograd.integers(cpu, (o, i), weights, widest)));
         } else if let Some(winograd) = &self.winograd.forward {
             let packed = self.packed.room(winograd.weights_len());
             winograd.transform_weights(cpu, Direction::Forward, (o, i), weights, packed);
@@ -240,6 +268,13 @@ impl Conv {
         (dst, moments): (&mut [T], Option<&mut Moments<'_>>),
         scratch: &mut [f32],
     ) -> u64 {
+        if let Some(InIntegers::Direct(integers)) = &self.integers {
+            let lost = integers.convolve(cpu, sources, dst, scratch);
+            if !bias.is_empty() {
+                add_bias(bias, dst);
+            }
+            return lost;
+        }
         let Some(winograd) = &self.winograd.forward else {
             if let (Some(shape), [source]) = (self.up, sources) {
                 convolve_up(cpu, shape, (source, self.i), (self.packed.get(), bias), dst, scratch);
@@ -252,13 +287,15 @@ impl Conv {
         };
         let mut lost = 0;
         match (&self.integers, moments) {
-            (Some(integers), moments) => {
+            (Some(InIntegers::Winograd(integers)), moments) => {
                 lost = winograd.convolve_integers(cpu, sources, integers, (dst, moments), scratch);
             }
-            (None, Some(moments)) => {
+            (Some(InIntegers::Direct(_)) | None, Some(moments)) => {
                 winograd.convolve_and_measure(cpu, sources, self.packed.get(), (dst, moments), scratch);
             }
-            (None, None) => winograd.convolve(cpu, sources, self.packed.get(), (dst, Write::Overwrite), scratch),
+            (Some(InIntegers::Direct(_)) | None, None) => {
+                winograd.convolve(cpu, sources, self.packed.get(), (dst, Write::Overwrite), scratch);
+            }
         }
         if !bias.is_empty() {
             add_bias(bias, dst);

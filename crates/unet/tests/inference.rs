@@ -53,7 +53,10 @@ fn every_precision_is_near_f32() {
                 eprintln!("{down:?}, {norm:?}, {:?}, integers {}: {error:.1e}", cpu.name(), widest.is_some());
                 assert!(error < 1e-2, "{down:?}, {:?}, integers {}: {error:e}", cpu.name(), widest.is_some());
                 assert_eq!(net.lost(), 0, "what it was calibrated on fits");
-                assert!(net.bytes() * 2 == plain.bytes(), "halves take half");
+                assert!(
+                    net.bytes() * 2 < plain.bytes() + 4096,
+                    "halves take half, but for what begins each slot on a line"
+                );
             }
         }
     }

@@ -1,10 +1,16 @@
-//! `glioscope model`: what a model is made of.
+//! `glioscope model`: what a model is made of, and what its integers must know.
 
 use std::path::Path;
 
 use anyhow::bail;
-use segment::artefact::{Artefact, DEFAULT};
+use kernels::Cpu;
+use segment::artefact::{Artefact, Card, DEFAULT};
+use segment::dataset::find;
+use segment::precision::{CALIBRATION_CASES, Calibration};
+use segment::prepare::prepare;
+use segment::study::Study;
 use serde_json::json;
+use volume::Limits;
 
 use crate::Outcome;
 use crate::args;
@@ -36,8 +42,45 @@ fn licence(path: &Path) -> &'static str {
     }
 }
 
-pub(crate) fn run(args: &args::Model, show: Show) -> anyhow::Result<Outcome> {
-    let args::Model::Info(args) = args;
+pub(crate) fn run(cpu: Cpu, args: &args::Model, show: Show) -> anyhow::Result<Outcome> {
+    match args {
+        args::Model::Info(args) => info(args, show),
+        args::Model::Calibrate(args) => calibrate(cpu, args, show),
+    }
+}
+
+/// Calibrates a model on the first cases that it was trained on and that the folders hold.
+fn calibrate(cpu: Cpu, args: &args::ModelCalibrate, show: Show) -> anyhow::Result<Outcome> {
+    let artefact = open(&args.model)?;
+    let card = &artefact.card;
+    let found = find(&args.data)?;
+    let known = card.provenance.trained_on.iter().filter_map(|name| found.iter().find(|case| case.name == *name));
+    let known: Vec<_> = known.take(CALIBRATION_CASES).collect();
+    if known.is_empty() {
+        bail!(
+            "{}: the folders hold none of the cases that this model was trained on ({})",
+            args.model.display(),
+            card.provenance.trained_on.join(", ")
+        );
+    }
+    let method = card.recipe.preparing.method;
+    let mut cases = Vec::with_capacity(known.len());
+    for found in known {
+        let (tensor, _) = prepare(&Study::read(found, &Limits::default())?, method)?;
+        cases.push((found.name.as_str(), tensor));
+    }
+    let looked_at = cases.iter().map(|(name, tensor)| (*name, tensor.shape, tensor.values.as_slice()));
+    let model = &artefact.model;
+    let calibration = Calibration::of(cpu, &model.network, &model.weights, looked_at)?;
+    let on = calibration.cases.join(", ");
+    let card = Card { calibration: Some(calibration), ..card.clone() };
+    Artefact::write(&args.out, &card, &model.weights)?;
+    show::result(&args.out.display().to_string())?;
+    show.note(format_args!("calibrated on {on}"));
+    Ok(Outcome::Done)
+}
+
+fn info(args: &args::ModelInfo, show: Show) -> anyhow::Result<Outcome> {
     let artefact = open(&args.model)?;
     let licence = licence(&args.model);
     if show.is_json() {
@@ -80,6 +123,7 @@ fn described(artefact: &Artefact, licence: &str) -> anyhow::Result<String> {
         ("phantoms", made.phantoms.to_string()),
         ("validated on", count(&made.validated_on)),
         ("made by", made.program.clone()),
+        ("calibrated", card.calibration.as_ref().map_or_else(|| "no".to_owned(), |of| count(&of.cases))),
         ("licence", licence.to_owned()),
     ];
     let lines: Vec<String> = rows.iter().map(|(name, value)| format!("{name:<13} {value}")).collect();

@@ -5,23 +5,27 @@ use std::path::Path;
 use kernels::Cpu;
 use segment::dataset::find_one;
 use segment::deliver::{DeliverError, Delivered, Delivery, LABELS, OVERVIEW, REPORT, segment_case};
+use segment::infer::Model;
 use segment::labels::{LabelScheme, Region};
+use segment::precision::Precision;
 use segment::recipe::inference::{Inference, Mode, TensorAxis};
 use segment::report::Stage;
 
 use crate::Outcome;
-use crate::args;
+use crate::args::{self, PrecisionName};
 use crate::commands::model;
 use crate::interrupt::Interrupt;
-use crate::show::{self, Show, ml, table};
+use crate::show::{self, Show, Usage, ml, table};
 
 pub(crate) fn run(cpu: Cpu, args: &args::Segment, show: Show, interrupt: &Interrupt) -> anyhow::Result<Outcome> {
     let model = model::open(&args.model)?;
     let found = find_one(&args.case)?;
     let inference = inference(args, &model.card.recipe.inference);
+    let precision = precision(cpu, args.precision, &model.model)?;
     let delivery = Delivery {
         model: &model,
         inference: &inference,
+        precision,
         scheme: args.labels.map_or(model.card.label_scheme, LabelScheme::from),
         out: &args.out,
     };
@@ -46,6 +50,16 @@ pub(crate) fn run(cpu: Cpu, args: &args::Segment, show: Show, interrupt: &Interr
     };
     tell(&delivered, &args.out, show)?;
     Ok(Outcome::Done)
+}
+
+/// What was typed, or the fastest.
+///
+/// # Errors
+/// [`Usage`] if machine or model do not allow it.
+pub(crate) fn precision(cpu: Cpu, typed: PrecisionName, model: &Model) -> anyhow::Result<Precision> {
+    let precision = typed.named().unwrap_or_else(|| Precision::fastest(cpu, model));
+    precision.check(cpu, model).map_err(|unable| Usage(format!("--precision {precision}: {unable}")))?;
+    Ok(precision)
 }
 
 /// The model's own way, less what was typed.
@@ -105,7 +119,7 @@ fn tell(delivered: &Delivered, out: &Path, show: Show) -> anyhow::Result<()> {
     });
     let total: f64 = report.seconds.iter().map(|stage| stage.seconds).sum();
     show::result(&format!(
-        "{}\n\n{}\n\n{}\n\n{}\n{}\n{}\n\nLabels: {}. Model: {}, {:.12}. {total:.1} s.",
+        "{}\n\n{}\n\n{}\n\n{}\n{}\n{}\n\nLabels: {}. Model: {}, {:.12}, in {} on {}. {total:.1} s.",
         report.case,
         table(&["tissue", "ml", "voxels"], 1, tissues.collect()),
         table(&["region", "ml", "voxels", "parts", "middle of the largest (RAS mm)"], 1, regions.collect()),
@@ -115,6 +129,8 @@ fn tell(delivered: &Delivered, out: &Path, show: Show) -> anyhow::Result<()> {
         report.label_scheme,
         report.model.name,
         report.model.sha256.to_string(),
+        delivered.inference.precision,
+        delivered.inference.isa,
     ))?;
     show::notice()
 }

@@ -5,6 +5,7 @@
 mod bad_input;
 mod disk;
 mod material;
+mod precision;
 mod results;
 mod serving;
 mod stopped;

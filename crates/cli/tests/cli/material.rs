@@ -150,6 +150,7 @@ pub(crate) fn write_model(folder: &Path, finds: Finds) -> PathBuf {
             program: "a test".to_owned(),
         },
         scores: vec![],
+        calibration: None,
     };
     let file = folder.join("model.safetensors");
     Artefact::write(&file, &card, &values).unwrap();

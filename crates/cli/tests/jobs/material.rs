@@ -212,6 +212,7 @@ fn write_model(folder: &Path) -> PathBuf {
         recipe,
         provenance,
         scores: vec![],
+        calibration: None,
     };
     let file = folder.join("model.safetensors");
     Artefact::write(&file, &card, &values).unwrap();

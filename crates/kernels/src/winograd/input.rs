@@ -9,6 +9,7 @@ use crate::gather::find_block;
 use crate::half::Cell;
 use crate::isa::{Dots, Isa};
 use crate::layout::{LANES, Source};
+use crate::pairs::Pairs;
 use std::ops;
 
 /// Planes of some blocks and rows of tiles, transformed along y: `[block][tile row][plane][6][columns][16]`.
@@ -159,9 +160,6 @@ pub(super) unsafe fn along_x<I: Isa>(
         }
     }
 }
-
-/// Two blocks of channels as 16-bit integers in pairs, in the order of [`crate::isa::place`].
-pub(super) type Pairs = [i32; LANES];
 
 /// Where integers at the points of a row along y lie: `[point along z][point along x][two blocks][row][16]`, and a line after
 /// each point.

@@ -6,7 +6,7 @@
 //! F(4, 3) makes too large; with 16 bits there are levels to spare.
 
 use super::forward::{March, Products};
-use super::input::{Input, Pairs, PairsLayout, Planes, Range, along_x, along_x_in_pairs};
+use super::input::{Input, PairsLayout, Planes, Range, along_x, along_x_in_pairs};
 use super::output::{Halfway, Output, Sums, back_along_x};
 use super::tiles::{Cut, Lanes, POINTS, Patch, Points, PointsMut, STEPS, aligned};
 use super::transforms::output4;
@@ -15,21 +15,12 @@ use super::{Moments, Winograd};
 use crate::cpu::Cpu;
 use crate::gather::Write;
 use crate::half::Cell;
-use crate::isa::{DotKernel, Dots, Isa, Kernel, place};
+use crate::isa::{DotKernel, Dots, Isa, Kernel};
 use crate::layout::{LANES, Source, blocks};
+use crate::pairs::{HEADROOM, LONE, Pairs, Tail, Words, at_limit, exceeds, limit, n_pairs, order, steps, word};
 use crate::team::{Shared, run_tasks};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// How far inputs may exceed the widest point that was seen in calibration before they are cut.
-const HEADROOM: f32 = 2.0;
-/// The largest integer that a point may become: below what 16 bits hold, so that more is seen to be more.
-const LARGEST: f32 = 32766.0;
-
-/// Sixteen lanes of pairs of weights; they begin on a line of the cache.
-#[derive(Clone, Copy, Debug)]
-#[repr(align(64))]
-struct Words([i32; LANES]);
 
 /// A layer's weights as integers, and the scales that go with them.
 #[derive(Clone, Debug)]
@@ -49,29 +40,6 @@ impl Integers {
     pub fn bytes(&self) -> usize {
         size_of_val(&*self.pairs) + size_of_val(&*self.back)
     }
-}
-
-/// The first channel of a word of a pair of blocks.
-fn channel(group: usize, word: usize) -> usize {
-    let (second, lane) = place(word);
-    (2 * group + usize::from(second)) * LANES + lane
-}
-
-/// The largest integer of an input of `channels`. More levels of the input leave fewer to the weights, since their
-/// products must not leave i32; noise of both is about equal so.
-fn limit(channels: usize) -> f32 {
-    (LARGEST * (64.0 / channels as f32).sqrt()).min(LARGEST).floor()
-}
-
-/// The smallest step of weights `u`, of which `Σ |round(u / step)| * limit` stays below 2^31: rounding adds at most a half
-/// to each.
-fn step(u: impl Iterator<Item = f32> + Clone, limit: f32) -> f64 {
-    let (limit, n) = (f64::from(limit), u.clone().count() as f64);
-    let largest = u.clone().fold(0.0, |m, u| f64::from(u.abs()).max(m));
-    let sum: f64 = u.map(|u| f64::from(u.abs())).sum();
-    let room = f64::from(i32::MAX) - 64.0 - 0.5 * n * limit;
-    let step = (largest / 32767.0).max(sum * limit / room);
-    if step > 0.0 { step } else { 1.0 }
 }
 
 impl Winograd {
@@ -101,7 +69,7 @@ impl Winograd {
         };
         let (pairs, back) = (Shared::new(&mut integers.pairs), Shared::new(&mut integers.back));
         let channels = self.in_blocks * LANES;
-        let order = self.order();
+        let order = order(i);
         (0..self.out_blocks).into_par_iter().with_max_len(1).for_each(|block| {
             let mut u = vec![[0.0; LANES]; POINTS * (channels + 1)];
             cpu.run(Transform { weights, block, channels, u: &mut u });
@@ -111,40 +79,19 @@ impl Winograd {
                     let at = t * stride + block * order.len();
                     (pairs.slice(at, order.len()), back.slice(t * self.out_blocks + block, 1))
                 };
-                for lane in 0..LANES {
-                    let step = step(u[..channels].iter().map(|u| u[lane]), limit);
-                    back[0][lane] = (step / f64::from(gain)) as f32;
-                    let integer = |k: usize| (f64::from(u[k][lane]) / step).round() as i32;
-                    for (&k, pair) in order.iter().zip(&mut *pairs) {
-                        pair.0[lane] = (integer(k) & 0xFFFF) | (integer(k + 1) << 16);
-                    }
-                }
+                cpu.run(Quantise { u: &u[..channels], order: &order, limit, gain, pairs, back: &mut back[0] });
             }
         });
         integers
     }
 
-    /// The first channel of each pair of an input, in the order in which [`Dots::pack`] leaves them; pairs of channels that
-    /// there are not are left out.
-    fn order(&self) -> Vec<usize> {
-        let groups = self.in_blocks.div_ceil(2);
-        (0..groups).flat_map(|group| self.words(group).map(move |word| channel(group, word))).collect()
-    }
-
-    /// Which of the sixteen words of a pair of blocks hold channels.
-    #[inline(always)]
-    fn words(&self, group: usize) -> impl Iterator<Item = usize> + use<> {
-        let channels = (self.in_blocks - 1) * LANES + self.last;
-        (0..LANES).filter(move |&word| channel(group, word) < channels)
-    }
-
     fn pairs_stride(&self) -> usize {
-        self.out_blocks * self.n_pairs() + 1
+        self.out_blocks * n_pairs(self.inputs()) + 1
     }
 
-    /// Pairs of channels of the input.
-    fn n_pairs(&self) -> usize {
-        (self.in_blocks - 1) * LANES / 2 + self.last.div_ceil(2)
+    /// Channels of the input.
+    fn inputs(&self) -> usize {
+        (self.in_blocks - 1) * LANES + self.last
     }
 
     /// `dst = convolution of sources`, its products in integers. Measures the output into `moments` if there are some. Returns
@@ -218,6 +165,34 @@ impl Kernel for Transform<'_> {
     }
 }
 
+/// Rounds the weights of one point to integers.
+struct Quantise<'a> {
+    /// Of each input channel.
+    u: &'a [Lanes],
+    order: &'a [usize],
+    limit: f32,
+    gain: f32,
+    pairs: &'a mut [Words],
+    back: &'a mut Lanes,
+}
+
+impl Kernel for Quantise<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<I: Isa>(self, _: I) {
+        let steps = steps(self.u, self.limit);
+        let inverse = steps.map(|step| 1.0 / step);
+        for lane in 0..LANES {
+            self.back[lane] = steps[lane] / self.gain;
+        }
+        for (&k, pair) in self.order.iter().zip(self.pairs) {
+            for lane in 0..LANES {
+                pair.0[lane] = word(self.u[k][lane] * inverse[lane], self.u[k + 1][lane] * inverse[lane]);
+            }
+        }
+    }
+}
+
 struct InIntegers<'a, T> {
     march: March<'a, T>,
     integers: &'a Integers,
@@ -230,25 +205,11 @@ impl<T: Cell> DotKernel for InIntegers<'_, T> {
         let Self { integers, .. } = self;
         let range = Range { limit: dots.splat_half(integers.limit), widest: dots.zero() };
         let plan = self.march.plan;
-        let mut tail = Tail { words: [0; LANES], n: 0 };
-        for word in plan.words(plan.in_blocks.div_ceil(2) - 1) {
-            tail.words[tail.n] = word;
-            tail.n += 1;
-        }
+        let tail = Tail::new(plan.inputs());
         let mut products = InPairs { plan, dots, integers, tail, range, lost: 0 };
         self.march.run(isa, &mut products);
         products.lost
     }
-}
-
-/// The words of a whole block that has no neighbour.
-const LONE: [usize; LANES / 2] = [0, 1, 4, 5, 8, 9, 12, 13];
-
-/// The words of the last pair of blocks that hold channels.
-#[derive(Clone, Copy)]
-struct Tail {
-    words: [usize; LANES],
-    n: usize,
 }
 
 /// Products of integers.
@@ -274,9 +235,12 @@ impl<I: Isa, D: Dots<I>> InPairs<'_, I, D> {
         along_x_in_pairs((isa, self.dots), (patch, i), planes, (layout, v), &mut self.range);
         let mut widest = [0; LANES];
         self.dots.store(self.range.widest, &mut widest);
-        let limit = self.integers.limit.unsigned_abs();
-        if widest.iter().any(|&w| w as u16 > limit || (w >> 16) as u16 > limit) {
-            self.lost += lost(v, (patch.len(), layout), self.integers.limit);
+        if exceeds(&widest, self.integers.limit) {
+            for point in v.chunks_exact(layout.stride()) {
+                for group in point[..layout.groups() * layout.rows].chunks_exact(layout.rows) {
+                    self.lost += at_limit(&group[..patch.len()], self.integers.limit);
+                }
+            }
             self.range.widest = self.dots.zero();
         }
     }
@@ -299,7 +263,7 @@ impl<I: Isa, D: Dots<I>> Products<I> for InPairs<'_, I, D> {
         let v = &mut v[..layout.at(4, 0)];
         self.points(isa, (patch, i), planes, (layout, v));
         let m_layout = Points { blocks: out_blocks, rows };
-        let (stride, k) = (self.plan.pairs_stride(), self.plan.n_pairs());
+        let (stride, k) = (self.plan.pairs_stride(), n_pairs(self.plan.inputs()));
         for j in 0..6 {
             let v = [0, 1, 2, 3].map(|z| &v[layout.at(z, j)..][..layout.groups() * rows]);
             let (m0, m1) = m[m_layout.at(2 * j, 0, 0)..][..2 * m_layout.stride()].split_at_mut(m_layout.stride());
@@ -325,18 +289,6 @@ impl<I: Isa, D: Dots<I>> Products<I> for InPairs<'_, I, D> {
         }
         back_along_x(isa, i, (m_layout, m), halves);
     }
-}
-
-/// How many halves of the rows in use are at the limit.
-fn lost(pairs: &[Pairs], (rows, layout): (usize, PairsLayout), limit: i16) -> u64 {
-    let mut n = 0;
-    for point in pairs.chunks_exact(layout.stride()) {
-        for group in point[..layout.groups() * layout.rows].chunks_exact(layout.rows) {
-            let halves = group[..rows].iter().flatten().flat_map(|w| [*w as i16, (w >> 16) as i16]);
-            n += halves.filter(|half| half.unsigned_abs() >= limit.unsigned_abs()).count() as u64;
-        }
-    }
-    n
 }
 
 /// Of each output block, the rows of the two outputs along z.
@@ -383,55 +335,37 @@ fn tile<I: Isa, D: Dots<I>, const XT: usize, const OB: usize>(
     let full = u[0][0].len() / LANES;
     for g in 0..full {
         let mut rows_of = [&[[0; LANES]; XT]; 4];
-        let mut w = [[const { &[Words([0; LANES]); LANES] }; 4]; OB];
         for z in 0..4 {
             let Some(of) = v[z][g * rows + r..].first_chunk() else { unreachable!("a tile lies within the rows") };
             rows_of[z] = of;
-            for o in 0..OB {
-                let Some(of) = u[o][z][g * LANES..].first_chunk() else {
-                    unreachable!("weights of each pair of blocks")
-                };
-                w[o][z] = of;
-            }
         }
+        let w = weights_of::<LANES, OB>(u, g * LANES);
+        // Not `ranks`: through a loop around it the sums go to memory and back.
         for k in 0..LANES {
             for z in 0..4 {
                 let mut wk = [dots.zero(); OB];
                 for o in 0..OB {
                     wk[o] = dots.load(&w[o][z][k].0);
                 }
-                rank::<I, D, XT, OB>(dots, k, rows_of[z], wk, &mut sum[z]);
+                for x in 0..XT {
+                    let s = dots.splat(rows_of[z][x][k]);
+                    for o in 0..OB {
+                        sum[z][x][o] = dots.dot(sum[z][x][o], s, wk[o]);
+                    }
+                }
             }
         }
     }
-    let rest = u[0][0].len() - full * LANES;
-    if rest > 0 {
-        let mut rows_of = [&[[0; LANES]; XT]; 4];
-        for z in 0..4 {
-            let Some(of) = v[z][full * rows + r..].first_chunk() else { unreachable!("a tile lies within the rows") };
-            rows_of[z] = of;
-        }
-        let w = |o: usize, z: usize, k: usize| dots.load(&u[o][z][full * LANES + k].0);
-        if rest == LONE.len() {
-            // A block without a neighbour, which narrow layers have: apart, so that the loop has a constant end.
-            for k in 0..LONE.len() {
-                for z in 0..4 {
-                    let mut wk = [dots.zero(); OB];
-                    for o in 0..OB {
-                        wk[o] = w(o, z, k);
-                    }
-                    rank::<I, D, XT, OB>(dots, LONE[k], rows_of[z], wk, &mut sum[z]);
-                }
-            }
-        } else {
-            for k in 0..rest {
-                for z in 0..4 {
-                    let mut wk = [dots.zero(); OB];
-                    for o in 0..OB {
-                        wk[o] = w(o, z, k);
-                    }
-                    rank::<I, D, XT, OB>(dots, tail.words[k] % LANES, rows_of[z], wk, &mut sum[z]);
-                }
+    // Apart, so that the usual loops have constant ends.
+    let at = full * rows + r;
+    match u[0][0].len() - full * LANES {
+        0 => {}
+        8 => sum = ranks::<I, D, XT, OB, 8>(dots, (v, at), weights_of(u, full * LANES), &LONE, sum),
+        2 => sum = ranks::<I, D, XT, OB, 2>(dots, (v, at), weights_of(u, full * LANES), &[0, 1], sum),
+        _ => {
+            for k in 0..tail.n {
+                let w = weights_of::<1, OB>(u, full * LANES + k);
+                sum = ranks::<I, D, XT, OB, 1>(dots, (v, at), w, &[tail.words[k] % LANES], sum);
             }
         }
     }
@@ -448,21 +382,48 @@ fn tile<I: Isa, D: Dots<I>, const XT: usize, const OB: usize>(
     }
 }
 
-/// `sum[x][o] += v[x][word] . w[o]`.
+/// `N` pairs of weights from `first` on, of each output block and point along z.
 #[inline(always)]
-fn rank<I: Isa, D: Dots<I>, const XT: usize, const OB: usize>(
-    dots: D,
-    word: usize,
-    v: &[Pairs; XT],
-    w: [D::W; OB],
-    sum: &mut [[D::W; OB]; XT],
-) {
-    for x in 0..XT {
-        let s = dots.splat(v[x][word]);
-        for o in 0..OB {
-            sum[x][o] = dots.dot(sum[x][o], s, w[o]);
+fn weights_of<const N: usize, const OB: usize>(u: [[&[Words]; 4]; OB], first: usize) -> [[&[Words; N]; 4]; OB] {
+    let mut w = [[const { &[Words([0; LANES]); N] }; 4]; OB];
+    for o in 0..OB {
+        for z in 0..4 {
+            let Some(of) = u[o][z][first..].first_chunk() else { unreachable!("weights of each pair of channels") };
+            w[o][z] = of;
         }
     }
+    w
+}
+
+/// `sum[z][x][o] += v[z][at + x][words[k]] . w[o][z][k]`; by value, so that the sums stay in registers.
+#[inline(always)]
+fn ranks<I: Isa, D: Dots<I>, const XT: usize, const OB: usize, const N: usize>(
+    dots: D,
+    (v, at): ([&[Pairs]; 4], usize),
+    w: [[&[Words; N]; 4]; OB],
+    words: &[usize; N],
+    mut sum: [[[D::W; OB]; XT]; 4],
+) -> [[[D::W; OB]; XT]; 4] {
+    let mut rows_of = [&[[0; LANES]; XT]; 4];
+    for z in 0..4 {
+        let Some(of) = v[z][at..].first_chunk() else { unreachable!("a tile lies within the rows") };
+        rows_of[z] = of;
+    }
+    for k in 0..N {
+        for z in 0..4 {
+            let mut wk = [dots.zero(); OB];
+            for o in 0..OB {
+                wk[o] = dots.load(&w[o][z][k].0);
+            }
+            for x in 0..XT {
+                let s = dots.splat(rows_of[z][x][words[k]]);
+                for o in 0..OB {
+                    sum[z][x][o] = dots.dot(sum[z][x][o], s, wk[o]);
+                }
+            }
+        }
+    }
+    sum
 }
 
 /// The widest point of a unit's input.

@@ -37,6 +37,15 @@ impl Canvas {
         }
     }
 
+    /// Lays an image of `width` pixels a row with its upper left corner at a place.
+    pub(super) fn image(&mut self, [left, top]: [usize; 2], width: usize, image: &[Colour]) {
+        for (y, row) in image.chunks(width).enumerate() {
+            for (x, colour) in row.iter().enumerate() {
+                self.set(left + x, top + y, *colour);
+            }
+        }
+    }
+
     /// Fills a rectangle given by its upper left corner and its size.
     pub(super) fn fill(&mut self, [x, y]: [usize; 2], [width, height]: [usize; 2], colour: Colour) {
         for row in y..y + height {
@@ -71,6 +80,8 @@ impl Canvas {
         let mut encoder = png::Encoder::new(&mut bytes, side(self.width), side(self.height));
         encoder.set_color(png::ColorType::Rgb);
         encoder.set_depth(png::BitDepth::Eight);
+        // A reader waits for the picture, and nobody keeps many.
+        encoder.set_compression(png::Compression::Fast);
         let mut writer = encoder.write_header()?;
         writer.write_image_data(&self.pixels)?;
         writer.finish()?;

@@ -11,8 +11,9 @@ mod slice;
 
 use crate::labels::{LabelMap, Tissue};
 use crate::study::Sequence;
-use pane::View;
 pub use pane::{Plane, Window};
+use pane::{View, drawn};
+use rayon::prelude::*;
 use sheet::{Row, Sheet};
 pub use slice::{Shown, slice};
 use thiserror::Error;
@@ -61,13 +62,23 @@ pub fn overview(subject: &Subject<'_>) -> Result<Vec<u8>, PictureError> {
         Row { head: scene.place(&view), view }
     });
     let mut sheet = Sheet::new(subject.name, "", &Sequence::ALL.map(title), &rows);
-    for (column, scan) in scene.windowed().into_iter().enumerate() {
-        for row in 0..rows.len() {
-            sheet.pane([column, row], scan, scene.labels.as_ref());
-        }
-    }
+    let labels = scene.labels.as_ref();
+    let places = (0..12).map(|n| ([n % 4, n / 4], scene.windowed(n % 4), labels));
+    lay(&mut sheet, &rows, &places.collect::<Vec<_>>());
     sheet.rulers(scene.scale(PANE));
     Ok(sheet.finish(&scene.legend())?)
+}
+
+/// A pane of a sheet: column and row, scan and window, mask.
+type Pane<'a> = ([usize; 2], Option<(&'a Volume<f32>, Window)>, Option<&'a Volume<u8>>);
+
+/// Draws the panes, all at a time, and lays them on the sheet.
+fn lay(sheet: &mut Sheet<'_>, rows: &[Row], panes: &[Pane<'_>]) {
+    let draw = |&(at, scan, labels): &Pane<'_>| (at, scan.map(|scan| drawn(&rows[at[1]].view, scan, labels)));
+    let images: Vec<_> = panes.par_iter().map(draw).collect();
+    for (at, image) in images {
+        sheet.pane(at, image.as_deref());
+    }
 }
 
 /// The axial slice of the four sequences side by side, as the report's figure shows it: above with the mask, below
@@ -83,12 +94,9 @@ pub fn inspection(subject: &Subject<'_>) -> Result<Vec<u8>, PictureError> {
         rows.push(Row { head: "without the mask".into(), view });
     }
     let mut sheet = Sheet::new(subject.name, "", &Sequence::ALL.map(title), &rows);
-    for (column, scan) in scene.windowed().into_iter().enumerate() {
-        sheet.pane([column, 0], scan, scene.labels.as_ref());
-        if rows.len() > 1 {
-            sheet.pane([column, 1], scan, None);
-        }
-    }
+    let labels = [scene.labels.as_ref(), None];
+    let places = (0..4 * rows.len()).map(|n| ([n % 4, n / 4], scene.windowed(n % 4), labels[n / 4]));
+    lay(&mut sheet, &rows, &places.collect::<Vec<_>>());
     sheet.rulers(scene.scale(PANE));
     Ok(sheet.finish(&scene.legend())?)
 }
@@ -113,12 +121,9 @@ pub fn comparison(subject: &Subject<'_>, prediction: &LabelMap, note: &str) -> R
     };
     let rows = shown.map(|sequence| Row { head: format!("{}  {}", title(sequence), scene.place(&view)), view });
     let mut sheet = Sheet::new(subject.name, note, &["scan", "reference", "prediction"], &rows);
-    let windowed = scene.windowed();
-    for (row, sequence) in shown.into_iter().enumerate() {
-        for (column, labels) in [None, scene.labels.as_ref(), Some(&predicted)].into_iter().enumerate() {
-            sheet.pane([column, row], windowed[sequence.index()], labels);
-        }
-    }
+    let labels = [None, scene.labels.as_ref(), Some(&predicted)];
+    let places = (0..6).map(|n| ([n % 3, n / 3], scene.windowed(shown[n / 3].index()), labels[n % 3]));
+    lay(&mut sheet, &rows, &places.collect::<Vec<_>>());
     sheet.rulers(scene.scale(SMALL_PANE));
     Ok(sheet.finish(&names())?)
 }
@@ -153,7 +158,7 @@ fn upright_codes(labels: &LabelMap) -> Volume<u8> {
 
 /// A subject in RAS order, and what of it is shown.
 struct Scene {
-    scans: [Option<Volume<f32>>; 4],
+    scans: [Option<(Volume<f32>, Window)>; 4],
     labels: Option<Volume<u8>>,
     grid: Grid,
     bounds: Bounds,
@@ -161,13 +166,20 @@ struct Scene {
 
 impl Scene {
     fn new(subject: &Subject<'_>) -> Result<Self, PictureError> {
-        let scans = subject.scans.map(|scan| scan.map(upright));
+        let windowed = |scan: &Volume<f32>| {
+            let scan = upright(scan);
+            let window = Window::of(&scan);
+            (scan, window)
+        };
+        let mut found: Vec<_> = subject.scans.par_iter().map(|scan| scan.map(windowed)).collect();
+        let scans: [_; 4] = std::array::from_fn(|n| found[n].take());
         let labels = subject.labels.map(upright_codes);
-        let grid = *scans.iter().flatten().next().ok_or(PictureError::NoScan)?.grid();
-        let brain = scans.iter().flatten().find_map(|scan| Bounds::of(scan, |value| value != 0.0));
+        let each = || scans.iter().flatten().map(|(scan, _)| scan);
+        let grid = *each().next().ok_or(PictureError::NoScan)?.grid();
+        let brain = each().find_map(|scan| Bounds::of(scan, |value| value != 0.0));
         let whole = Bounds::whole(grid.shape());
         let mut scene = Self { scans, labels, grid, bounds: brain.unwrap_or(whole) };
-        for scan in scene.scans.iter().flatten() {
+        for (scan, _) in scene.scans.iter().flatten() {
             scene.check(scan)?;
         }
         if let Some(labels) = &scene.labels {
@@ -189,9 +201,9 @@ impl Scene {
         if first == second { Ok(()) } else { Err(PictureError::ShapesDiffer { first, second }) }
     }
 
-    /// The scans with the window of each.
-    fn windowed(&self) -> [Option<(&Volume<f32>, Window)>; 4] {
-        std::array::from_fn(|n| self.scans[n].as_ref().map(|scan| (scan, Window::of(scan))))
+    /// Scan `n` with its window.
+    fn windowed(&self, n: usize) -> Option<(&Volume<f32>, Window)> {
+        self.scans[n].as_ref().map(|(scan, window)| (scan, *window))
     }
 
     /// Pixels per mm when the longest side of the brain takes `pane` pixels.

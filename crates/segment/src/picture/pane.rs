@@ -1,6 +1,6 @@
 //! One slice of a volume as pixels: which voxel lies under a pixel, its letters, its window, the mask over it.
 
-use super::canvas::{BLACK, Canvas, Colour, mixed};
+use super::canvas::{BLACK, Colour, mixed};
 use volume::{Bounds, Volume};
 
 /// The three planes, each named by the axis that runs through it (0 = x, 1 = y, 2 = z of a RAS volume).
@@ -200,16 +200,10 @@ const TINT: f32 = 0.16;
 /// What is left of the image in the hairline around an outline.
 const HAIRLINE: f32 = 0.65;
 
-/// Draws a slice with its upper left corner at `corner`, with the mask of `labels` over it.
+/// A slice with the mask of `labels` over it, row by row.
 ///
 /// Each tissue has an outline of one pixel inside its border, a dark hairline outside the tumour, and a light tint.
-pub(super) fn draw(
-    canvas: &mut Canvas,
-    corner: [usize; 2],
-    view: &View,
-    scan: (&Volume<f32>, Window),
-    labels: Option<&Volume<u8>>,
-) {
+pub(super) fn drawn(view: &View, scan: (&Volume<f32>, Window), labels: Option<&Volume<u8>>) -> Vec<Colour> {
     let values = view.values(scan.0);
     let codes = labels.map_or_else(|| vec![0; values.len()], |labels| view.labels(labels));
     let [width, height] = view.size;
@@ -218,6 +212,7 @@ pub(super) fn draw(
         let (x, y) = ((x + dx).saturating_sub(1).min(width - 1), (y + dy).saturating_sub(1).min(height - 1));
         codes[x + width * y]
     };
+    let mut image = Vec::with_capacity(width * height);
     for y in 0..height {
         for x in 0..width {
             let grey = scan.1.grey(values[x + width * y]);
@@ -230,7 +225,8 @@ pub(super) fn draw(
             } else {
                 grey
             };
-            canvas.set(corner[0] + x, corner[1] + y, colour);
+            image.push(colour);
         }
     }
+    image
 }

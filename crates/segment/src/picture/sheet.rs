@@ -1,8 +1,7 @@
 //! How a picture is laid out: name, heads, a table of panes, legend, and the research-use line.
 
-use super::canvas::{BLACK, Canvas, QUIET, TEXT, fitted, height_of, width_of};
-use super::pane::{View, Window, draw, tissue_colour};
-use volume::Volume;
+use super::canvas::{BLACK, Canvas, Colour, QUIET, TEXT, fitted, height_of, width_of};
+use super::pane::{View, tissue_colour};
 
 /// Stands on every picture that leaves the program.
 const RESEARCH: &str = "Research use only, not a medical device";
@@ -75,22 +74,17 @@ impl<'a> Sheet<'a> {
         [self.width, self.rows[row].view.size[1] + 2 * FRAME]
     }
 
-    /// Draws a scan with its mask, and the letters, in the pane of a column and a row.
-    pub(super) fn pane(
-        &mut self,
-        [column, row]: [usize; 2],
-        scan: Option<(&Volume<f32>, Window)>,
-        labels: Option<&Volume<u8>>,
-    ) {
+    /// Lays what was drawn of a scan, and the letters, in the pane of a column and a row.
+    pub(super) fn pane(&mut self, [column, row]: [usize; 2], image: Option<&[Colour]>) {
         let (corner, frame, view) = (self.corner(column, row), self.frame(row), self.rows[row].view);
-        let Some(scan) = scan else {
+        let Some(image) = image else {
             let text = "not given";
             let left = corner[0] + (frame[0].saturating_sub(width_of(text, SCALE))) / 2;
             self.canvas.text([left, corner[1] + frame[1] / 2], text, SCALE, QUIET);
             return;
         };
         let inside = [corner[0] + (frame[0] - view.size[0]) / 2, corner[1] + FRAME];
-        draw(&mut self.canvas, inside, &view, scan, labels);
+        self.canvas.image(inside, view.size[0], image);
         self.letters(corner, frame, view.letters());
     }
 

@@ -4,7 +4,7 @@ use volume::{Bounds, Volume};
 
 use super::PictureError;
 use super::canvas::{BLACK, Canvas};
-use super::pane::{Plane, View, Window, draw};
+use super::pane::{Plane, View, Window, drawn};
 
 /// Which part of a slice is shown, and how large.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -59,7 +59,7 @@ pub fn slice(
     let mut canvas = Canvas::new(size[0], size[1]);
     canvas.fill([0, 0], size, BLACK);
     let corner = [0, 1].map(|side| (size[side] - view.size[side]) / 2);
-    draw(&mut canvas, corner, &view, (scan, window), labels);
+    canvas.image(corner, view.size[0], &drawn(&view, (scan, window), labels));
     Ok(canvas.encode()?)
 }
 

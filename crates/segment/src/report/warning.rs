@@ -54,6 +54,11 @@ pub enum Warning {
         /// How many.
         n_components: usize,
     },
+    /// The network met numbers that its integers cannot hold.
+    OutOfRange {
+        /// How many.
+        numbers: u64,
+    },
 }
 
 /// Below this enhancing tumour may be noise: ten voxels of 1 mm³, the least that BraTS 2024 scores as a lesion.
@@ -93,6 +98,11 @@ impl fmt::Display for Warning {
             Self::ManyParts { n_components } => {
                 write!(f, "the tumour falls into {n_components} parts, which is unusual; look at the overview")
             }
+            Self::OutOfRange { numbers } => write!(
+                f,
+                "{numbers} numbers in the network were larger than its 16-bit integers hold, so this case is unlike those \
+                 that they were calibrated on; compare with --precision f32"
+            ),
         }
     }
 }

@@ -18,6 +18,7 @@ use volume::write_atomically;
 use crate::artefact::{Artefact, ArtefactError, Card, Provenance, ScoreLine};
 use crate::infer::{InferError, Model, infer};
 use crate::labels::{LabelScheme, Region};
+use crate::precision::{CALIBRATION_CASES, Calibration, Precision};
 use crate::prefetch::{Feed, Prefetch, PrefetchStopped};
 use crate::recipe::Recipe;
 use crate::sample::{Case, CaseFault, Sources};
@@ -181,7 +182,8 @@ pub fn train(
     let TrainingCases { train, held } = cases;
     let phantoms = cases::phantoms(recipe)?;
     let card = card(recipe, (&train, phantoms.len()), &held);
-    let judge = Judge { cpu, recipe, held: &held, card, model: run.folder.join("model.safetensors") };
+    let looked_at = train.iter().take(CALIBRATION_CASES).cloned().collect();
+    let judge = Judge { cpu, recipe, held: &held, looked_at, card, model: run.folder.join("model.safetensors") };
     let feed = Feed::new(Sources::new(train, phantoms, recipe.augmentation.paste.margin)?, recipe);
     let mut log = Log::begin(run.folder, run.wall_time, state.done, recipe.network.outputs)?;
     let mut prefetch = Prefetch::start(feed, state.done, 1, 4);
@@ -260,6 +262,7 @@ fn card(recipe: &Recipe, (train, phantoms): (&[Case], usize), held: &[Held]) -> 
             program: format!("glioscope {}", env!("CARGO_PKG_VERSION")),
         },
         scores: Vec::new(),
+        calibration: None,
     }
 }
 
@@ -268,6 +271,8 @@ struct Judge<'a> {
     cpu: Cpu,
     recipe: &'a Recipe,
     held: &'a [Held],
+    /// What the model is calibrated on.
+    looked_at: Vec<Case>,
     card: Card,
     model: PathBuf,
 }
@@ -285,17 +290,23 @@ impl Judge<'_> {
     }
 
     fn write(&self, state: &State, scores: Vec<ScoreLine>) -> Result<(), TrainError> {
-        let mut card = Card { scores, ..self.card.clone() };
+        let weights = state.ema.weights();
+        let cases = self.looked_at.iter().map(|case| (case.name.as_str(), case.shape, case.image.as_slice()));
+        let calibrate = || Calibration::of(self.cpu, &self.recipe.network, weights, cases);
+        let calibration = (!self.looked_at.is_empty()).then(calibrate).transpose()?;
+        let mut card = Card { scores, calibration, ..self.card.clone() };
         card.provenance.steps = state.done;
-        Ok(Artefact::write(&self.model, &card, state.ema.weights())?)
+        Ok(Artefact::write(&self.model, &card, weights)?)
     }
 
     /// Mean Dice of WT, TC, ET over the validation cases, on the prepared grid; both empty is 1.
     fn dice(&self, state: &State) -> Result<[f64; 3], TrainError> {
-        let model = Model { network: self.recipe.network.clone(), weights: state.ema.weights().to_vec() };
+        let (network, weights) = (self.recipe.network.clone(), state.ema.weights().to_vec());
+        let model = Model { network, weights, calibration: None };
         let mut mean = [0.0; 3];
         for case in self.held {
-            let codes = infer(self.cpu, &model, &self.recipe.inference, &case.case, &mut |_| Flow::Continue)?;
+            let model = (&model, Precision::F32);
+            let codes = infer(self.cpu, model, &self.recipe.inference, &case.case, &mut |_| Flow::Continue)?.codes;
             for (sum, region) in mean.iter_mut().zip(Region::ALL) {
                 let counts = metrics::Counts::of(&region.mask(&case.labels), &region.mask(&codes));
                 let dice = metrics::Convention::Brats2020.number(metrics::Measure::Dice, counts.dice());

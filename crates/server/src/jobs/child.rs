@@ -12,6 +12,7 @@ use segment::artefact::Artefact;
 use segment::dataset::{FoundCase, ScanFile};
 use segment::deliver::{DeliverError, Delivered, Delivery, segment_case};
 use segment::labels::LabelScheme;
+use segment::precision::Precision;
 use segment::recipe::inference::Inference;
 use segment::report::Stage;
 use segment::staging::OutputError;
@@ -164,7 +165,8 @@ fn carry_out(cpu: Cpu, task: &Task, teller: &mut Teller) -> Result<Inference, Fa
         scheme: None,
         problems: Vec::new(),
     };
-    let delivery = Delivery { model: &model, inference: &inference, scheme: SCHEME, out: &task.out };
+    let precision = Precision::fastest(cpu, &model.model);
+    let delivery = Delivery { model: &model, inference: &inference, precision, scheme: SCHEME, out: &task.out };
     let delivered = segment_case(cpu, &found, &delivery, &mut |stage, share| teller.tell(stage, share));
     let delivered = delivered.map_err(|error| failure(&error, task))?;
     compare(task, &delivered)?;
@@ -208,7 +210,7 @@ fn failure(error: &DeliverError, task: &Task) -> Failure {
     }
     let code = match error {
         DeliverError::Scans(_) => FailureCode::ScansUnusable,
-        DeliverError::Network(_) => FailureCode::ModelUnusable,
+        DeliverError::Network(_) | DeliverError::Precision(_) => FailureCode::ModelUnusable,
         DeliverError::Output(OutputError::Full { .. }) => FailureCode::DiskFull,
         DeliverError::Picture(_) | DeliverError::Output(_) | DeliverError::Stopped => FailureCode::Internal,
     };

@@ -172,6 +172,7 @@ fn another_model() -> Vec<u8> {
         recipe,
         provenance,
         scores: vec![],
+        calibration: None,
     };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");

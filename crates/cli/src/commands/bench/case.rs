@@ -1,16 +1,16 @@
 //! A whole case, from its four files to labels, report and picture.
 
+use ::segment::dataset::{FoundCase, find_one};
+use ::segment::deliver::{DeliverError, Delivery, Pass, segment_case};
+use ::segment::recipe::inference::Mode;
+use ::segment::report::{Stage, StageTime};
 use kernels::Cpu;
-use segment::dataset::{FoundCase, find_one};
-use segment::deliver::{DeliverError, Delivery, Pass, segment_case};
-use segment::recipe::inference::Mode;
-use segment::report::{Stage, StageTime};
 use serde::Serialize;
 
-use super::{PRECISION, Spread, peak_rss_mib, seconds};
+use super::{Spread, peak_rss_mib, seconds};
 use crate::Outcome;
 use crate::args::BenchCase;
-use crate::commands::model;
+use crate::commands::{model, segment};
 use crate::interrupt::Interrupt;
 use crate::show::{self, Show, table};
 
@@ -47,6 +47,7 @@ pub(super) fn run(cpu: Cpu, args: &BenchCase, show: Show, interrupt: &Interrupt)
     let delivery = Delivery {
         model: &model,
         inference: &model.card.recipe.inference,
+        precision: segment::precision(cpu, args.precision, &model.model)?,
         scheme: model.card.label_scheme,
         out: out.path(),
     };
@@ -71,7 +72,7 @@ pub(super) fn run(cpu: Cpu, args: &BenchCase, show: Show, interrupt: &Interrupt)
         case: found.name,
         model: model.card.name.clone(),
         isa: cpu.name().as_str(),
-        precision: PRECISION,
+        precision: delivery.precision.as_str(),
         threads: rayon::current_num_threads(),
         runs,
         seconds,

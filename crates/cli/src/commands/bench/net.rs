@@ -1,7 +1,8 @@
 //! A network on a patch of noise.
 
 use anyhow::Context;
-use kernels::{Cpu, voxels};
+use kernels::{Cpu, Half, IsaName, voxels};
+use segment::precision::Precision;
 use segment::recipe::{DEFAULT, ORIGINAL, Recipe};
 use serde::Serialize;
 use std::path::Path;
@@ -9,7 +10,7 @@ use unet::loss::{DiceClasses, DiceOver, LossSpec, LossWorkspace, Targets, loss};
 use unet::optim::{OptimSpec, Optimiser};
 use unet::{Net, NetSpec, Purpose, weights};
 
-use super::{PRECISION, Spread, peak_rss_mib, seconds};
+use super::{Spread, peak_rss_mib, seconds};
 use crate::Outcome;
 use crate::args::{BenchNet, NetName, PassName};
 use crate::interrupt::Interrupt;
@@ -41,7 +42,9 @@ pub(super) fn run(cpu: Cpu, args: &BenchNet, show: Show, interrupt: &Interrupt) 
         _ => return Err(Usage("--patch: give one side, or three: D,H,W".to_owned()).into()),
     };
     let (name, spec) = spec(args.name)?;
-    let mut bench = Bench::new(cpu, &spec, patch, args.pass).map_err(|error| Usage(format!("--patch: {error}")))?;
+    let precision = precision(cpu, args)?;
+    let mut bench =
+        Bench::new(cpu, &spec, patch, (args.pass, precision)).map_err(|error| Usage(format!("--patch: {error}")))?;
     let bar = show.bar(u64::from(args.runs), "{spinner} {pos}/{len} runs {wide_bar}")?;
     bench.take(); // does not count: pages are touched for the first time
     let mut measured = Vec::new();
@@ -64,10 +67,10 @@ pub(super) fn run(cpu: Cpu, args: &BenchNet, show: Show, interrupt: &Interrupt) 
         name,
         pass,
         patch,
-        parameters: bench.weights.len(),
+        parameters: bench.parameters,
         threads: rayon::current_num_threads(),
         isa: cpu.name().as_str(),
-        precision: PRECISION,
+        precision: precision.as_str(),
         runs,
         seconds,
         gflop,
@@ -79,7 +82,7 @@ pub(super) fn run(cpu: Cpu, args: &BenchNet, show: Show, interrupt: &Interrupt) 
     } else {
         let [d, h, w] = patch;
         show::result(&format!(
-            "{name}, {pass}, {d} x {h} x {w}, {PRECISION}, {}, {} threads: {:.3} s (least {:.3}, most {:.3} of {runs} \
+            "{name}, {pass}, {d} x {h} x {w}, {precision}, {}, {} threads: {:.3} s (least {:.3}, most {:.3} of {runs} \
              runs), {:.1} GFLOP, {:.0} GFLOP/s, peak {:.0} MiB",
             measured.isa,
             measured.threads,
@@ -92,6 +95,22 @@ pub(super) fn run(cpu: Cpu, args: &BenchNet, show: Show, interrupt: &Interrupt) 
         ))?;
     }
     Ok(if interrupt.is_asked() { Outcome::Stopped } else { Outcome::Done })
+}
+
+/// What was typed, or the fastest; a training step knows f32 alone.
+fn precision(cpu: Cpu, args: &BenchNet) -> anyhow::Result<Precision> {
+    let refused = |why: &str| anyhow::Error::from(Usage(format!("--precision: {why}")));
+    match (args.pass, args.precision.named()) {
+        (PassName::Train, None | Some(Precision::F32)) => Ok(Precision::F32),
+        (PassName::Train, Some(_)) => Err(refused("a training step is computed in f32")),
+        (PassName::Forward, Some(Precision::Int16)) if !cpu.has_int16() => {
+            Err(refused("int16 needs AVX-512 VNNI, which this machine or the instruction set asked for lacks"))
+        }
+        (PassName::Forward, Some(precision)) => Ok(precision),
+        (PassName::Forward, None) if cpu.name() == IsaName::Scalar => Ok(Precision::F32),
+        (PassName::Forward, None) if cpu.has_int16() => Ok(Precision::Int16),
+        (PassName::Forward, None) => Ok(Precision::F16),
+    }
 }
 
 pub(super) fn spec(name: NetName) -> anyhow::Result<(&'static str, NetSpec)> {
@@ -113,11 +132,19 @@ const LOSS: LossSpec = LossSpec {
     smooth: 1e-5,
 };
 
+/// A network laid out for one kind of pass.
+enum Laid {
+    Training(Net),
+    Floats(Net),
+    Halves(Net<Half>),
+}
+
 /// A network with all that a run needs.
 struct Bench {
-    net: Net,
-    pass: PassName,
+    net: Laid,
     outputs: usize,
+    parameters: usize,
+    /// Of a training alone: a forward pass has them packed.
     weights: Vec<f32>,
     image: Vec<f32>,
     targets: Vec<u8>,
@@ -128,44 +155,70 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(cpu: Cpu, spec: &NetSpec, patch: [usize; 3], pass: PassName) -> Result<Self, unet::UnetError> {
-        let purpose = if pass == PassName::Train { Purpose::Train } else { Purpose::Infer };
-        let mut net = Net::new(spec, patch, purpose, cpu)?;
+    fn new(
+        cpu: Cpu,
+        spec: &NetSpec,
+        patch: [usize; 3],
+        (pass, precision): (PassName, Precision),
+    ) -> Result<Self, unet::UnetError> {
         let weights = weights::initial(spec, 1)?;
-        net.load(&weights);
+        let widest = if precision == Precision::Int16 { Some(widest(cpu, spec, &weights)?) } else { None };
+        let mut net = match (pass, precision) {
+            (PassName::Train, _) => Laid::Training(Net::new(spec, patch, Purpose::Train, cpu)?),
+            (PassName::Forward, Precision::F32) => Laid::Floats(Net::new(spec, patch, Purpose::Infer, cpu)?),
+            (PassName::Forward, Precision::F16 | Precision::Int16) => {
+                Laid::Halves(Net::inference(spec, patch, cpu, widest.as_deref())?)
+            }
+        };
+        match &mut net {
+            Laid::Training(net) | Laid::Floats(net) => net.load(&weights),
+            Laid::Halves(net) => net.load(&weights),
+        }
         let (n, trained) = (voxels(patch), if pass == PassName::Train { weights.len() } else { 0 });
         let adam = OptimSpec::Adam { lr: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8 };
         Ok(Self {
             net,
-            pass,
             outputs: spec.outputs,
             image: noise(spec.inputs * n),
             targets: vec![0; if pass == PassName::Train { spec.outputs * n } else { 0 }],
             grads: vec![0.0; trained],
             optimiser: Optimiser::new(adam, trained, &[]),
             workspace: LossWorkspace::new((1, spec.outputs, n)),
-            weights,
+            parameters: weights.len(),
+            weights: if pass == PassName::Train { weights } else { Vec::new() },
             steps: 0,
         })
     }
 
     fn take(&mut self) {
         self.steps += 1;
-        if self.pass == PassName::Forward {
-            self.net.forward(&self.image, None);
-            return;
-        }
-        self.net.load(&self.weights);
-        self.net.forward(&self.image, Some(self.steps));
+        let net = match &mut self.net {
+            Laid::Floats(net) => return net.forward(&self.image, None),
+            Laid::Halves(net) => return net.forward(&self.image, None),
+            Laid::Training(net) => net,
+        };
+        net.load(&self.weights);
+        net.forward(&self.image, Some(self.steps));
         self.grads.fill(0.0);
-        for (_, logits, d_logits) in self.net.heads_mut() {
+        for (_, logits, d_logits) in net.heads_mut() {
             let shape = (1, self.outputs, logits.len() / self.outputs);
             let targets = Targets::Regions(&self.targets[..logits.len()]);
             loss(&LOSS, logits, targets, shape, &mut self.workspace, 1.0, d_logits);
         }
-        self.net.backward(&mut self.grads);
+        net.backward(&mut self.grads);
         self.optimiser.step(&mut self.weights, &self.grads, 1e-3);
     }
+}
+
+/// How wide inputs of convolutions are, found on a small patch of the same noise: the memory of a pass in f32 is not to
+/// count.
+fn widest(cpu: Cpu, spec: &NetSpec, weights: &[f32]) -> Result<Vec<f32>, unet::UnetError> {
+    let patch = [32_usize.next_multiple_of(spec.multiple()); 3];
+    let mut net = Net::new(spec, patch, Purpose::Infer, cpu)?;
+    net.load(weights);
+    let mut widest = Vec::new();
+    net.calibrate(&noise(spec.inputs * voxels(patch)), &mut widest);
+    Ok(widest)
 }
 
 /// Numbers from -1 to 1 that no kernel could profit from.

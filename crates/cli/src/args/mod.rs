@@ -1,11 +1,16 @@
 //! What may be typed. What it means is found where it is used: a path is opened by the command that reads it.
 
+mod bench;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use ::segment::labels::LabelScheme;
+use ::segment::precision::Precision;
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 use kernels::IsaName;
+
+pub(crate) use bench::{Bench, BenchCase, BenchConv, BenchLayers, BenchNet, BenchPeak, NetName, PassName};
 
 /// Finds brain tumours in MRI. Research use only, not a medical device.
 #[derive(Debug, Parser)]
@@ -52,6 +57,31 @@ impl From<Isa> for IsaName {
             Isa::Scalar => Self::Scalar,
             Isa::Avx2 => Self::Avx2,
             Isa::Avx512 => Self::Avx512,
+        }
+    }
+}
+
+/// In which numbers a network computes, by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PrecisionName {
+    /// The fastest that the machine and the model allow; all keep the labels
+    Auto,
+    /// All in f32
+    F32,
+    /// Stored in half precision, computed in f32
+    F16,
+    /// As f16, most products in 16-bit integers: needs AVX-512 VNNI and a calibrated model
+    Int16,
+}
+
+impl PrecisionName {
+    /// What was named; none leaves it to the machine and the model.
+    pub(crate) fn named(self) -> Option<Precision> {
+        match self {
+            Self::Auto => None,
+            Self::F32 => Some(Precision::F32),
+            Self::F16 => Some(Precision::F16),
+            Self::Int16 => Some(Precision::Int16),
         }
     }
 }
@@ -143,7 +173,11 @@ impl Command {
             Self::Restore(restore) => restore.json,
             Self::Check(check) => check.json,
             Self::Child => true,
-            Self::Serve(_) | Self::User(_) | Self::Worker(_) | Self::Completions(_) => false,
+            Self::Model(Model::Calibrate(_))
+            | Self::Serve(_)
+            | Self::User(_)
+            | Self::Worker(_)
+            | Self::Completions(_) => false,
         }
     }
 }
@@ -237,6 +271,9 @@ pub(crate) struct Segment {
     /// Average over the eight mirrorings of the brain; takes eight times as long
     #[arg(long)]
     pub(crate) mirror: bool,
+    /// In which numbers to compute
+    #[arg(long, value_name = "PRECISION", default_value = "auto")]
+    pub(crate) precision: PrecisionName,
     /// Print the report as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -265,123 +302,27 @@ pub(crate) struct Evaluate {
     pub(crate) json: bool,
 }
 
-/// What to time.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Bench {
-    /// A network on a patch of noise
-    Net(BenchNet),
-    /// Each distinct convolution of a network, forward and backward, beside the peak
-    Layers(BenchLayers),
-    /// A whole case, from its files to labels, report and picture, with the seconds of each stage
-    Case(BenchCase),
-    /// The direct convolution of 32 to 32 channels at 128 x 128 x 128, beside the peak
-    Conv(BenchConv),
-    /// The machine's peaks: multiply-adds of each kind that it has, and memory read, written and copied
-    Peak(BenchPeak),
-}
-
-/// Arguments of `bench net`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct BenchNet {
-    /// Which network
-    #[arg(long)]
-    pub(crate) name: NetName,
-    /// Side of the patch in voxels, or D,H,W
-    #[arg(long, value_name = "N", default_value = "128", value_delimiter = ',', num_args = 1..=3)]
-    pub(crate) patch: Vec<usize>,
-    /// Forward alone, or a whole training step (forward, loss, backward, Adam)
-    #[arg(long, default_value = "forward")]
-    pub(crate) pass: PassName,
-    /// How often, after one run that does not count
-    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) runs: u16,
-    /// Print one JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// Arguments of `bench layers`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct BenchLayers {
-    /// Which network
-    #[arg(long, default_value = "n32")]
-    pub(crate) name: NetName,
-    /// Side of the patch in voxels, or D,H,W
-    #[arg(long, value_name = "N", default_value = "128", value_delimiter = ',', num_args = 1..=3)]
-    pub(crate) patch: Vec<usize>,
-    /// How often, after one run that does not count
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) runs: u16,
-    /// Print one JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// Arguments of `bench case`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct BenchCase {
-    /// Folder of one case: four NIfTI files whose names carry the sequence
-    pub(crate) case: PathBuf,
-    /// A model file, or `default`
-    #[arg(long, value_name = "MODEL", default_value = "default")]
-    pub(crate) model: PathBuf,
-    /// How often, after one run that does not count
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) runs: u16,
-    /// Print one JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// Arguments of `bench conv`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct BenchConv {
-    /// How often, after one run that does not count
-    #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) runs: u16,
-    /// Print one JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// Arguments of `bench peak`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct BenchPeak {
-    /// How often, after one run that does not count
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) runs: u16,
-    /// Print one JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// A network that can be timed.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum NetName {
-    /// Base 32 doubling, five levels, pooling, instance norm: the net that engines are compared by
-    N32,
-    /// That of the default recipe
-    Default,
-    /// That of the report
-    Original,
-    /// nnU-Net's plan for such scans: six stages, base 32, at most 320, strided
-    Nnunet,
-}
-
-/// What is timed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum PassName {
-    /// Forward
-    Forward,
-    /// A training step
-    Train,
-}
-
 /// What to do with a model.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Model {
     /// Print the card: recipe, cases, scores, licence, hash
     Info(ModelInfo),
+    /// Find on some of the cases that a model was trained on what products of integers must know, and write it again
+    Calibrate(ModelCalibrate),
+}
+
+/// Arguments of `model calibrate`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ModelCalibrate {
+    /// A model file, or `default`
+    #[arg(value_name = "FILE")]
+    pub(crate) model: PathBuf,
+    /// Folders with cases that it was trained on, searched to any depth
+    #[arg(long, value_name = "DIR", num_args = 1.., required = true)]
+    pub(crate) data: Vec<PathBuf>,
+    /// The file to write
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
 }
 
 /// Arguments of `model info`.

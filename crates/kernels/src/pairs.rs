@@ -1,0 +1,135 @@
+//! 16-bit integers in pairs: how values and weights lie, and scales under which no sum of products leaves 32 bits.
+
+use crate::isa::place;
+use crate::layout::{LANES, blocks};
+
+/// How far inputs may exceed the widest that was seen in calibration before they are cut.
+pub(crate) const HEADROOM: f32 = 2.0;
+/// The largest integer of an input: below what 16 bits hold, so that more is seen to be more.
+const LARGEST: f32 = 32766.0;
+
+/// Two blocks of channels of one place in pairs, in the order of [`place`].
+pub(crate) type Pairs = [i32; LANES];
+
+/// Sixteen lanes of pairs of weights; they begin on a line of the cache.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+pub(crate) struct Words(pub(crate) [i32; LANES]);
+
+/// All words in order.
+pub(crate) const WHOLE: [usize; LANES] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+
+/// The words of a whole block that has no neighbour.
+pub(crate) const LONE: [usize; LANES / 2] = [0, 1, 4, 5, 8, 9, 12, 13];
+
+/// The words of the last pair of blocks that hold channels.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tail {
+    pub(crate) words: [usize; LANES],
+    pub(crate) n: usize,
+}
+
+impl Tail {
+    /// Of an input of `channels`.
+    pub(crate) fn new(channels: usize) -> Self {
+        let mut tail = Self { words: [0; LANES], n: 0 };
+        for word in words(channels, blocks(channels).div_ceil(2) - 1) {
+            tail.words[tail.n] = word;
+            tail.n += 1;
+        }
+        tail
+    }
+}
+
+/// The first channel of a word of a pair of blocks.
+fn channel(group: usize, word: usize) -> usize {
+    let (second, lane) = place(word);
+    (2 * group + usize::from(second)) * LANES + lane
+}
+
+/// Which of the sixteen words of a pair of blocks hold some of so many channels.
+fn words(channels: usize, group: usize) -> impl Iterator<Item = usize> {
+    (0..LANES).filter(move |&word| channel(group, word) < channels)
+}
+
+/// Pairs of so many channels.
+pub(crate) fn n_pairs(channels: usize) -> usize {
+    (channels / LANES) * LANES / 2 + (channels % LANES).div_ceil(2)
+}
+
+/// The first channel of each pair of an input, in the order in which `Dots::pack` leaves them; pairs of channels that there
+/// are not are left out.
+pub(crate) fn order(channels: usize) -> Vec<usize> {
+    let groups = blocks(channels).div_ceil(2);
+    (0..groups).flat_map(|group| words(channels, group).map(move |word| channel(group, word))).collect()
+}
+
+/// The largest integer of an input of which so many numbers make one sum. More levels of the input leave fewer to the
+/// weights, since their products must not leave i32; noise of both is about equal so.
+pub(crate) fn limit(terms: usize) -> f32 {
+    (LARGEST * (64.0 / terms as f32).sqrt()).min(LARGEST).floor()
+}
+
+/// Of each lane the smallest step of the weights `u` for which `sum of |round(u / step)| * limit` stays below 2^31: rounding
+/// adds at most a half to each, and a little for the arithmetic in f32.
+#[inline(always)]
+pub(crate) fn steps(u: &[[f32; LANES]], limit: f32) -> [f32; LANES] {
+    let (mut largest, mut sums) = ([0.0_f32; LANES], [0.0_f64; LANES]);
+    for u in u {
+        for lane in 0..LANES {
+            let magnitude = u[lane].abs();
+            largest[lane] = if magnitude > largest[lane] { magnitude } else { largest[lane] };
+            sums[lane] += f64::from(magnitude);
+        }
+    }
+    let limit = f64::from(limit);
+    let room = (f64::from(i32::MAX) - (0.5 * u.len() as f64 + 1.0) * limit) * (1.0 - 1e-6);
+    let mut steps = [1.0; LANES];
+    for lane in 0..LANES {
+        let step = (f64::from(largest[lane]) / 32766.0).max(sums[lane] * limit / room) as f32;
+        // All weights 0, or too small to matter: any step will do.
+        steps[lane] = if step > f32::MIN_POSITIVE { step } else { 1.0 };
+    }
+    steps
+}
+
+/// Two weights, in steps, as one word.
+#[inline(always)]
+pub(crate) fn word(first: f32, second: f32) -> i32 {
+    (first.round_ties_even() as i32 & 0xFFFF) | (second.round_ties_even() as i32) << 16
+}
+
+/// Whether any half of `widest` is beyond `limit`.
+pub(crate) fn exceeds(widest: &Pairs, limit: i16) -> bool {
+    let limit = limit.unsigned_abs();
+    widest.iter().any(|&w| w as u16 > limit || (w >> 16) as u16 > limit)
+}
+
+/// How many halves are at the limit.
+pub(crate) fn at_limit(pairs: &[Pairs], limit: i16) -> u64 {
+    let halves = pairs.iter().flatten().flat_map(|w| [*w as i16, (w >> 16) as i16]);
+    halves.filter(|half| half.unsigned_abs() >= limit.unsigned_abs()).count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_channel_has_one_place() {
+        for channels in 1..70 {
+            let order = order(channels);
+            assert_eq!(order.len(), n_pairs(channels), "{channels}");
+            let mut seen: Vec<usize> = order.iter().flat_map(|&c| [c, c + 1]).filter(|&c| c < channels).collect();
+            seen.sort_unstable();
+            assert_eq!(seen, (0..channels).collect::<Vec<_>>(), "{channels}");
+            let tail = Tail::new(channels);
+            assert_eq!(
+                (order.len() - 1) / LANES * LANES + tail.n,
+                order.len(),
+                "{channels}: whole groups, and the last"
+            );
+        }
+        assert_eq!(Tail::new(16).words[..8], LONE);
+    }
+}
