@@ -46,10 +46,11 @@ export function VolumeChart({ patient, width = 300 }: VolumeChartProps) {
       {course && (
         <p className="facts numeric">
           {words.t('study.course.nadir', { ml: words.ml(course.nadir), day: words.day(points[course.at]?.date ?? '') })}{' '}
-          {words.t('study.course.since', {
-            ml: words.mlChange(course.change),
-            percent: signed(words.number(Math.abs(course.share) * 100), course.change),
-          })}
+          {course.at < points.length - 1 &&
+            words.t('study.course.since', {
+              ml: words.mlChange(course.change),
+              percent: signed(words.number(Math.abs(course.share) * 100), course.change),
+            })}
         </p>
       )}
     </section>
