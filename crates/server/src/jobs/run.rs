@@ -106,7 +106,8 @@ async fn tail(errors: ChildStderr) -> String {
 fn died(status: ExitStatus, errors: &str) -> Failure {
     warn!(%status, errors, "a child died");
     let (code, detail) = match status.signal() {
-        _ if errors.contains("memory allocation of") => {
+        // Of an allocation, or of a thread that found no room for its stack.
+        _ if ["memory allocation of", "(os error 12)"].iter().any(|text| errors.contains(text)) => {
             (FailureCode::OutOfMemory, "It needed more memory than it may have.".to_owned())
         }
         Some(signal) => (FailureCode::Crashed, format!("The process that segmented was ended by signal {signal}.")),
