@@ -35,6 +35,8 @@ impl Run {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            // A trace needs memory where there may be none, and pushes out the line that says so.
+            .env("RUST_BACKTRACE", "0")
             .kill_on_drop(true)
             .spawn()?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
