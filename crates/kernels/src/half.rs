@@ -2,6 +2,7 @@
 
 use crate::isa::Isa;
 use crate::layout::LANES;
+use bytemuck::Zeroable;
 use std::fmt::Debug;
 
 /// The largest finite number.
@@ -11,6 +12,9 @@ pub(crate) const LARGEST: f32 = 65504.0;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct Half(u16);
+
+// SAFETY: sixteen bits that are all zero are the number 0.
+unsafe impl Zeroable for Half {}
 
 impl Half {
     /// The nearest one, ties to even; what is larger than the largest becomes the largest, of either sign.
@@ -45,7 +49,7 @@ impl Half {
 }
 
 /// How one value of an activation is stored: [`f32`] or [`Half`].
-pub trait Cell: Copy + Debug + Default + PartialEq + Send + Sync + 'static + sealed::Sealed {
+pub trait Cell: Copy + Zeroable + Debug + Default + PartialEq + Send + Sync + 'static + sealed::Sealed {
     /// Sixteen of them, as f32.
     fn load<I: Isa>(isa: I, from: &[Self; LANES]) -> I::V;
     /// Sixteen of them, from f32.
@@ -54,6 +58,10 @@ pub trait Cell: Copy + Debug + Default + PartialEq + Send + Sync + 'static + sea
     fn of(x: f32) -> Self;
     /// As f32.
     fn wide(self) -> f32;
+    /// So many zeros, whose memory the system gives when it is first touched.
+    fn zeros(n: usize) -> Vec<Self> {
+        bytemuck::zeroed_vec(n)
+    }
 }
 
 impl Cell for f32 {

@@ -77,7 +77,7 @@ impl<T: Cell> Memory<T> {
                 }
             }
         }
-        memory.slots = slots.into_iter().map(|(len, _)| vec![T::default(); len + LINE / size_of::<T>()]).collect();
+        memory.slots = slots.into_iter().map(|(len, _)| T::zeros(len + LINE / size_of::<T>())).collect();
         // Sixteen lanes that lie across two lines of the cache cost as much as thirty-two.
         for place in memory.values.iter_mut().chain(&mut memory.grads) {
             let skip = memory.slots[place.slot].as_ptr().align_offset(LINE);

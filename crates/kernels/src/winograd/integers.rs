@@ -35,13 +35,6 @@ pub struct Integers {
     limit: i16,
 }
 
-impl Integers {
-    /// Bytes that they take.
-    pub fn bytes(&self) -> usize {
-        size_of_val(&*self.pairs) + size_of_val(&*self.back)
-    }
-}
-
 impl Winograd {
     /// Whether [`Winograd::convolve_integers`] can work through this layer: its map is large, and `cpu` has the products.
     pub fn has_integers(&self, cpu: Cpu) -> bool {
