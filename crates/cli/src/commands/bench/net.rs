@@ -36,11 +36,7 @@ struct Measured {
 }
 
 pub(super) fn run(cpu: Cpu, args: &BenchNet, show: Show, interrupt: &Interrupt) -> anyhow::Result<Outcome> {
-    let patch = match args.patch.as_slice() {
-        [side] => [*side; 3],
-        [d, h, w] => [*d, *h, *w],
-        _ => return Err(Usage("--patch: give one side, or three: D,H,W".to_owned()).into()),
-    };
+    let patch = super::patch(&args.patch)?;
     let (name, spec) = spec(args.name)?;
     let precision = precision(cpu, args)?;
     let mut bench =
