@@ -17,7 +17,11 @@ impl Bounds {
         let [nx, ny, nz] = volume.grid().shape();
         let mut bounds = Bounds { start: [nx, ny, nz], end: [0; 3] };
         for (row, voxels) in volume.voxels().chunks_exact(nx).enumerate() {
-            let Some(first) = voxels.iter().position(|&voxel| wanted(voxel)) else { continue };
+            // No way out of this loop, so that it runs in lanes: most rows of a scan are air.
+            if !voxels.iter().fold(false, |any, &voxel| any | wanted(voxel)) {
+                continue;
+            }
+            let first = voxels.iter().position(|&voxel| wanted(voxel)).unwrap_or(0);
             let last = voxels.iter().rposition(|&voxel| wanted(voxel)).unwrap_or(first);
             for (axis, (low, high)) in
                 [(first, last), (row % ny, row % ny), (row / ny, row / ny)].into_iter().enumerate()

@@ -4,7 +4,7 @@ use std::fmt;
 
 use rayon::prelude::*;
 
-use crate::{Affine, Grid, Volume, VolumeError};
+use crate::{Affine, Bounds, Grid, Volume, VolumeError};
 
 /// Letters of the positive and negative end of the world's axes.
 const LETTERS: [[char; 2]; 3] = [['R', 'L'], ['A', 'P'], ['S', 'I']];
@@ -81,12 +81,32 @@ impl Orientation {
 
     /// The same voxels in RAS order. No value changes and every voxel keeps its place in the world.
     pub fn to_ras<T: Copy + Send + Sync>(&self, volume: &Volume<T>) -> Volume<T> {
-        // Axis w of the result is the stored axis that follows world axis w.
+        let (grid, walk) = self.upright(volume.grid());
+        permuted(volume, grid, walk)
+    }
+
+    /// The grid of the voxels of `stored` in RAS order, and where each of them is.
+    pub(crate) fn upright(&self, stored: &Grid) -> (Grid, Walk) {
+        permutation(stored, self.followers())
+    }
+
+    /// For each world axis the stored axis that follows it.
+    fn followers(&self) -> [(usize, Sense); 3] {
         let mut from = [(0, Sense::Along); 3];
         for (stored, &(world, sense)) in self.axes.iter().enumerate() {
             from[world] = (stored, sense);
         }
-        permuted(volume, from)
+        from
+    }
+
+    /// Bounds in a grid of `shape` in this order, as they are in RAS order.
+    pub(crate) fn bounds_in_ras(&self, bounds: Bounds, shape: [usize; 3]) -> Bounds {
+        let from = self.followers();
+        let ends = from.map(|(axis, sense)| match sense {
+            Sense::Along => [bounds.start[axis], bounds.end[axis]],
+            Sense::Against => [shape[axis] - bounds.end[axis], shape[axis] - bounds.start[axis]],
+        });
+        Bounds { start: ends.map(|[start, _]| start), end: ends.map(|[_, end]| end) }
     }
 
     /// The exact inverse of [`Orientation::to_ras`]: RAS voxels in the order of this orientation.
@@ -94,7 +114,8 @@ impl Orientation {
     /// The affine comes back by the same arithmetic, exact for whole numbers and to the last digits otherwise;
     /// [`Orientation::from_ras_onto`] takes the grid that is already known.
     pub fn from_ras<T: Copy + Send + Sync>(&self, volume: &Volume<T>) -> Volume<T> {
-        permuted(volume, self.axes)
+        let (grid, walk) = permutation(volume.grid(), self.axes);
+        permuted(volume, grid, walk)
     }
 
     /// As [`Orientation::from_ras`], onto a grid that is known: the source's, bit for bit.
@@ -119,12 +140,11 @@ impl fmt::Display for Orientation {
     }
 }
 
-/// Axis `a` of the result is axis `from[a].0` of the source, mirrored if `Against`.
-fn permuted<T: Copy + Send + Sync>(volume: &Volume<T>, from: [(usize, Sense); 3]) -> Volume<T> {
-    let src_shape = volume.grid().shape();
+/// Grid and way of a result whose axis `a` is axis `from[a].0` of the source, mirrored if `Against`.
+fn permutation(src: &Grid, from: [(usize, Sense); 3]) -> (Grid, Walk) {
+    let src_shape = src.shape();
     let src_strides = [1, src_shape[0], src_shape[0] * src_shape[1]];
-    let shape = from.map(|(axis, _)| src_shape[axis]);
-    let grid = Grid::from_smaller(shape, permuted_affine(volume.grid(), from));
+    let grid = Grid::from_smaller(from.map(|(axis, _)| src_shape[axis]), permuted_affine(src, from));
     let (mut first, mut strides) = (0, [0_isize; 3]);
     for (axis, &(src_axis, sense)) in from.iter().enumerate() {
         let stride = src_strides[src_axis];
@@ -136,27 +156,38 @@ fn permuted<T: Copy + Send + Sync>(volume: &Volume<T>, from: [(usize, Sense); 3]
             }
         }
     }
-    let walk = Walk { first, strides };
+    (grid, Walk { first, strides })
+}
+
+/// The voxels that a walk meets on the way through a grid.
+pub(crate) fn permuted<T: Copy + Send + Sync>(volume: &Volume<T>, grid: Grid, walk: Walk) -> Volume<T> {
     let src = volume.voxels();
-    let mut voxels = vec![src[0]; src.len()];
-    let slab = shape[0] * shape[1];
-    voxels.par_chunks_mut(EDGE * slab).enumerate().for_each(|(index, dst)| {
-        copy_slabs(src, walk.moved([0, 0, index * EDGE]), dst, [shape[0], shape[1]]);
+    let [nx, ny, _] = grid.shape();
+    let mut voxels = vec![src[0]; grid.len()];
+    voxels.par_chunks_mut(EDGE * nx * ny).enumerate().for_each(|(index, dst)| {
+        copy_slabs(src, walk.moved([0, 0, index * EDGE]), dst, [nx, ny]);
     });
     Volume::from_counted(grid, voxels)
 }
 
 /// Where in the source a voxel of the result is: at `first` plus the strides times its index.
-#[derive(Clone, Copy)]
-struct Walk {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Walk {
     first: usize,
     strides: [isize; 3],
 }
 
 impl Walk {
-    fn moved(self, by: [usize; 3]) -> Walk {
-        let steps: isize = (0..3).map(|axis| self.strides[axis] * by[axis].cast_signed()).sum();
-        Walk { first: self.first.wrapping_add_signed(steps), ..self }
+    /// Begins at another voxel of the result.
+    pub(crate) fn moved(self, by: [usize; 3]) -> Walk {
+        Walk { first: self.at(by), ..self }
+    }
+
+    /// Where this voxel of the result is.
+    #[inline]
+    pub(crate) fn at(self, index: [usize; 3]) -> usize {
+        let steps: isize = (0..3).map(|axis| self.strides[axis] * index[axis].cast_signed()).sum();
+        self.first.wrapping_add_signed(steps)
     }
 }
 

@@ -31,6 +31,7 @@ impl<T> Volume<T> {
     }
 
     /// All voxels, x fastest.
+    #[inline]
     pub fn voxels(&self) -> &[T] {
         &self.voxels
     }

@@ -6,8 +6,8 @@
 use proptest::prelude::*;
 use volume::nifti::{self, Geometry};
 use volume::{
-    Affine, Bounds, Connectivity, Grid, Limits, Orientation, Volume, VoxelIndex, components, crop, distance_to,
-    resample_linear, resample_nearest, restore,
+    Affine, Bounds, Connectivity, Grid, Limits, Orientation, Upright, Volume, VoxelIndex, components, crop,
+    distance_to, ranked, resample_linear, resample_nearest, restore,
 };
 
 /// Shapes whose axes are rarely equal, across the edge of the blocks in which voxels are moved.
@@ -101,6 +101,46 @@ proptest! {
             let there = affine.world(index_of(voxel as usize, shape).map(|i| i as f64));
             prop_assert!(here.distance(there).0 < 1e-9, "voxel {}", voxel);
         }
+    }
+
+    #[test]
+    fn a_part_seen_upright_is_cut_from_the_whole(
+        shape in shapes(37), affine in affines(), seed in any::<u64>(), which in 0_usize..48, by in 0_usize..3,
+    ) {
+        let order = Orientation::all()[which];
+        let stored = numbered(grid(shape, affine));
+        let (whole, seen) = (order.to_ras(&stored), Upright::new(&stored, order));
+        prop_assert_eq!(&seen.whole(), &whole);
+        let chosen = mask(stored.grid().len(), seed, 60);
+        let wanted = |voxel: u32| chosen[voxel as usize];
+        let bounds = seen.bounds(wanted);
+        prop_assert_eq!(bounds, Bounds::of(&whole, wanted));
+        let Some(bounds) = bounds else { return Ok(()) };
+        let bounds = bounds.grown(by, whole.grid().shape());
+        prop_assert_eq!(seen.part(bounds), crop(&whole, bounds), "to the bit, with the grid");
+        for (at, &voxel) in whole.voxels().iter().enumerate().step_by(13) {
+            prop_assert_eq!(seen.at(index_of(at, whole.grid().shape())), voxel);
+        }
+    }
+
+    #[test]
+    fn ranks_are_those_of_sorting(
+        seed in any::<u64>(), n in 1_usize..400, distinct in 1_u32..5000, a in 0_usize..400, b in 0_usize..400,
+    ) {
+        let mut state = seed;
+        let values: Vec<f32> = (0..n)
+            .map(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let whole = (state >> 33) as u32;
+                if whole & 1 == 0 { (whole % distinct) as f32 - distinct as f32 / 2.0 } else { f32::from_bits(whole << 1) }
+            })
+            .collect();
+        let wanted = |v: f32| v != 0.0 && v.is_finite();
+        let mut sorted: Vec<f32> = values.iter().copied().filter(|&v| wanted(v)).collect();
+        sorted.sort_by(f32::total_cmp);
+        let found = ranked(&values, wanted, |count| { assert_eq!(count, sorted.len(), "counted"); [a, b] });
+        let expected = sorted.len().checked_sub(1).map(|last| [sorted[a.min(last)], sorted[b.min(last)]]);
+        prop_assert_eq!(found.map(|f| f.map(f32::to_bits)), expected.map(|e| e.map(f32::to_bits)));
     }
 
     #[test]

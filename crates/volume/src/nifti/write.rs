@@ -155,11 +155,11 @@ fn write<T: Copy, const N: usize>(
     let header = geometry.file_header(datatype, None).map_err(|fault| fault.in_file(path))?;
     let fill = |out: &mut dyn Write| -> io::Result<()> {
         out.write_all(&header)?;
-        let mut bytes = Vec::with_capacity(CHUNK * N);
+        let mut bytes = vec![[0; N]; CHUNK.min(volume.voxels().len())];
         for chunk in volume.voxels().chunks(CHUNK) {
-            bytes.clear();
-            bytes.extend(chunk.iter().flat_map(|&voxel| stored(voxel)));
-            out.write_all(&bytes)?;
+            let bytes = &mut bytes[..chunk.len()];
+            bytes.iter_mut().zip(chunk).for_each(|(bytes, &voxel)| *bytes = stored(voxel));
+            out.write_all(bytes.as_flattened())?;
         }
         Ok(())
     };
