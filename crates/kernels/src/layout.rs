@@ -1,6 +1,8 @@
 //! The blocked layout `[C/16][D][H][W][16]`, and how a kernel reads it.
 
+use crate::cpu::Cpu;
 use crate::half::Cell;
+use crate::isa::{Isa, Kernel};
 use rayon::prelude::*;
 
 /// Voxels that a thread packs at a time.
@@ -63,26 +65,44 @@ impl<'a, T> Source<'a, T> {
 ///
 /// # Panics
 /// If the lengths do not fit `channels` and `voxels`.
-pub fn pack_channels<T: Cell>(planar: &[f32], channels: usize, voxels: usize, blocked: &mut [T]) {
+pub fn pack_channels<T: Cell>(cpu: Cpu, planar: &[f32], channels: usize, voxels: usize, blocked: &mut [T]) {
     assert_eq!(planar.len(), channels * voxels, "pack: planar length");
     assert_eq!(blocked.len(), blocks(channels) * voxels * LANES, "pack: blocked length");
-    let (block, planes) = (voxels * LANES, |b: usize| &planar[b * LANES * voxels..]);
-    for (b, block) in blocked.chunks_exact_mut(block).enumerate() {
-        let mut of_block = [&planar[..0]; LANES];
-        let mut n_planes = 0;
-        for plane in planes(b).chunks_exact(voxels).take(LANES) {
-            of_block[n_planes] = plane;
-            n_planes += 1;
-        }
-        let of_block = &of_block[..n_planes];
-        block.as_chunks_mut::<LANES>().0.par_chunks_mut(CHUNK).enumerate().for_each(|(n, part)| {
-            for (v, lanes) in part.iter_mut().enumerate() {
-                *lanes = [T::default(); LANES];
-                for (lane, plane) in lanes.iter_mut().zip(of_block) {
-                    *lane = T::of(plane[n * CHUNK + v]);
+    let planes_of = planar.chunks(LANES * voxels);
+    for (block, planes) in blocked.chunks_exact_mut(voxels * LANES).zip(planes_of) {
+        block.as_chunks_mut::<LANES>().0.par_chunks_mut(CHUNK).enumerate().for_each(|(n, to)| {
+            cpu.run(Interleave { planes, voxels, from: n * CHUNK, to });
+        });
+    }
+}
+
+/// Some voxels of one block, from `from` on.
+struct Interleave<'a, T> {
+    /// Of the block's channels, one after another.
+    planes: &'a [f32],
+    voxels: usize,
+    from: usize,
+    to: &'a mut [[T; LANES]],
+}
+
+impl<T: Cell> Kernel for Interleave<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) {
+        // Sixteen voxels at a time: lanes that were written singly just now are slow to read as one.
+        let mut few = [[0.0; LANES]; LANES];
+        let n_planes = self.planes.len() / self.voxels;
+        for (n, to) in self.to.chunks_mut(LANES).enumerate() {
+            for lane in 0..n_planes {
+                let from = &self.planes[lane * self.voxels + self.from + n * LANES..][..to.len()];
+                for (few, from) in few.iter_mut().zip(from) {
+                    few[lane] = *from;
                 }
             }
-        });
+            for (to, few) in to.iter_mut().zip(&few) {
+                T::store(isa, isa.load(few), to);
+            }
+        }
     }
 }
 

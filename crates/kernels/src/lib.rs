@@ -5,6 +5,7 @@
 //! sums have a fixed order, so results are the same bits for any number of threads of the current rayon pool.
 //! This is the only crate with `unsafe` code.
 
+mod bias;
 mod conv;
 mod cpu;
 mod gather;
@@ -22,6 +23,7 @@ mod up;
 mod wgrad;
 mod winograd;
 
+pub use bias::add_bias;
 pub use conv::{Canonical, convolve, convolve_scratch, pack_weights, packed_len};
 pub use cpu::{Cpu, IsaName};
 pub use gather::{Gather, Shape, Write, voxels};

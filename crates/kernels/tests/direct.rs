@@ -101,7 +101,7 @@ impl Layer {
 
 fn pack(planar: &[f32], channels: usize, v: usize) -> Vec<f32> {
     let mut out = vec![f32::NAN; blocks(channels) * v * LANES];
-    pack_channels(planar, channels, v, &mut out);
+    pack_channels(Cpu::detect(), planar, channels, v, &mut out);
     out
 }
 

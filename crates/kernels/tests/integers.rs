@@ -56,7 +56,7 @@ impl Layer {
     fn stored<T: Cell>(&self) -> Vec<T> {
         let n = voxels(self.shape);
         let mut values = vec![T::of(f32::NAN); blocks(self.i) * n * LANES];
-        pack_channels(&self.raw.planar, self.i, n, &mut values);
+        pack_channels(Cpu::detect(), &self.raw.planar, self.i, n, &mut values);
         values
     }
 

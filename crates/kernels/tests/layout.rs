@@ -5,7 +5,7 @@
 #[expect(dead_code, reason = "layout needs less than the kernels")]
 mod numbers;
 
-use kernels::{LANES, Source, blocks, pack_channels, unpack_channels};
+use kernels::{Cpu, Half, LANES, Source, add_bias, blocks, pack_channels, unpack_channels};
 use numbers::{Raw, noise, pack, unpack};
 use proptest::prelude::*;
 
@@ -37,6 +37,42 @@ proptest! {
     }
 }
 
+/// `planar` in blocks of halves, lane by lane.
+fn halves(planar: &[f32], channels: usize, voxels: usize) -> Vec<Half> {
+    let at = |at: usize| (at / (voxels * LANES) * LANES + at % LANES, at / LANES % voxels);
+    let value = |(channel, voxel)| if channel < channels { planar[channel * voxels + voxel] } else { 0.0 };
+    (0..blocks(channels) * voxels * LANES).map(|n| Half::of(value(at(n)))).collect()
+}
+
+#[test]
+fn halves_are_packed_as_they_are_rounded_one_by_one() {
+    // About the part that a thread takes.
+    for (channels, voxels) in [(1, 1), (4, 16_383), (3, 16_385), (18, 33_000), (16, 17)] {
+        let planar = noise(channels * voxels, 5);
+        let want = halves(&planar, channels, voxels);
+        for cpu in Cpu::all() {
+            let mut packed = vec![Half::of(f32::NAN); want.len()];
+            pack_channels(cpu, &planar, channels, voxels, &mut packed);
+            assert!(packed == want, "{:?}: {channels} channels, {voxels} voxels", cpu.name());
+        }
+    }
+}
+
+#[test]
+fn a_bias_is_added_to_every_voxel() {
+    let (channels, voxels) = (20, 5000);
+    let planar = noise(channels * voxels, 5);
+    let values = halves(&planar, channels, voxels);
+    let bias = noise(blocks(channels) * LANES, 6);
+    for cpu in Cpu::all() {
+        let mut sum = values.clone();
+        add_bias(cpu, &bias, &mut sum);
+        let of = |at: usize| bias[at / (voxels * LANES) * LANES + at % LANES];
+        let right = |at: usize| sum[at] == Half::of(values[at].wide() + of(at));
+        assert!((0..sum.len()).all(right), "{:?}", cpu.name());
+    }
+}
+
 #[test]
 fn blocks_hold_sixteen() {
     for (channels, want) in [(1, 1), (15, 1), (16, 1), (17, 2), (32, 2), (33, 3)] {
@@ -62,7 +98,7 @@ fn a_source_says_what_it_owes() {
 #[test]
 #[should_panic(expected = "pack: planar length")]
 fn packing_refuses_a_short_input() {
-    pack_channels(&[0.0; 5], 2, 3, &mut [0.0; 48]);
+    pack_channels(Cpu::detect(), &[0.0; 5], 2, 3, &mut [0.0; 48]);
 }
 
 #[test]

@@ -52,7 +52,7 @@ impl Layer {
             let planar = noise(channels * n, 7 + k as u64);
             let owed = owed == Owed::AffineAndSlope;
             let mut values = vec![f32::NAN; blocks(channels) * n * LANES];
-            pack_channels(&planar, channels, n, &mut values);
+            pack_channels(Cpu::detect(), &planar, channels, n, &mut values);
             let owing = |seed| {
                 let mut of = noise(channels, seed);
                 of.resize(if owed { blocks(channels) * LANES } else { 0 }, 0.0);
@@ -86,7 +86,7 @@ impl Layer {
 
     fn blocked(&self, planar: &[f32], channels: usize) -> Vec<f32> {
         let mut values = vec![f32::NAN; blocks(channels) * self.voxels() * LANES];
-        pack_channels(planar, channels, self.voxels(), &mut values);
+        pack_channels(Cpu::detect(), planar, channels, self.voxels(), &mut values);
         values
     }
 

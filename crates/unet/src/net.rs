@@ -256,7 +256,7 @@ impl<T: Cell> Net<T> {
         let place = self.memory.values[0].clone();
         let channels = self.program.tensors[0].channels;
         let blocked = &mut self.memory.slots[place.slot][place.range];
-        pack_channels(image, channels, voxels(self.shape), blocked);
+        pack_channels(self.cpu, image, channels, voxels(self.shape), blocked);
     }
 
     /// Logits of a head, planar `[R][D][H][W]` of its level; head 0 is the finest, and the only one that is computed where

@@ -3,7 +3,7 @@
 use crate::memory::Purpose;
 use kernels::{
     Canonical, Cell, Cpu, DirectIntegers, Direction, Gather, Integers, LANES, Moments, Shape, Source, Winograd, Write,
-    blocks, convolve, convolve_scratch, convolve_up, convolve_up_scratch, largest, pack_weights, packed_len,
+    add_bias, blocks, convolve, convolve_scratch, convolve_up, convolve_up_scratch, largest, pack_weights, packed_len,
     partial_len, voxels, weight_gradient, weight_gradient_scratch,
 };
 
@@ -271,7 +271,7 @@ impl Conv {
         if let Some(InIntegers::Direct(integers)) = &self.integers {
             let lost = integers.convolve(cpu, sources, dst, scratch);
             if !bias.is_empty() {
-                add_bias(bias, dst);
+                add_bias(cpu, bias, dst);
             }
             return lost;
         }
@@ -298,7 +298,7 @@ impl Conv {
             }
         }
         if !bias.is_empty() {
-            add_bias(bias, dst);
+            add_bias(cpu, bias, dst);
         }
         lost
     }
@@ -361,17 +361,4 @@ impl Conv {
     pub(crate) fn bias_len(&self) -> usize {
         blocks(self.o) * LANES
     }
-}
-
-/// `dst[c] += bias[c]`, blocked.
-fn add_bias<T: Cell>(bias: &[f32], dst: &mut [T]) {
-    use rayon::prelude::*;
-    let voxels = dst.len() / bias.len();
-    dst.par_chunks_mut(voxels * LANES).zip(bias.as_chunks::<LANES>().0).for_each(|(block, bias)| {
-        block
-            .as_chunks_mut::<LANES>()
-            .0
-            .iter_mut()
-            .for_each(|v| v.iter_mut().zip(bias).for_each(|(v, b)| *v = T::of(v.wide() + b)));
-    });
 }

@@ -18,7 +18,7 @@ pub(crate) fn noise(n: usize, seed: u64) -> Vec<f32> {
 /// Planar `[C][V]` to blocks.
 pub(crate) fn pack(planar: &[f32], channels: usize, voxels: usize) -> Vec<f32> {
     let mut blocked = vec![f32::NAN; blocks(channels) * voxels * LANES];
-    pack_channels(planar, channels, voxels, &mut blocked);
+    pack_channels(Cpu::detect(), planar, channels, voxels, &mut blocked);
     blocked
 }
 
