@@ -7,7 +7,7 @@
 use crate::half::Cell;
 use crate::isa::{Dots, Isa};
 use crate::layout::{LANES, Source};
-use crate::pairs::Pairs;
+use crate::pairs::{Pairs, at_limit, exceeds};
 
 /// `[D, H, W]`.
 pub type Shape = [usize; 3];
@@ -175,6 +175,11 @@ impl Staging {
         }
     }
 
+    /// Of `rows` rows of a plane whose voxels are read singly.
+    pub(crate) fn of_rows([_, _, width]: Shape, rows: usize) -> Self {
+        Self { low: [0; 3], planes: 1, step: 1, length: width, rows }
+    }
+
     /// 16-lane values of one channel block.
     pub(crate) fn block_len(&self) -> usize {
         self.planes * self.rows * self.step * self.length
@@ -232,9 +237,34 @@ impl Staging {
         }
     }
 
+    /// Lays all blocks of `sources` as integers, pair by pair: multiplied by the gain and cut at the limit. Returns how many
+    /// were cut.
+    #[inline(always)]
+    pub(crate) fn lay_integers<I: Isa, D: Dots<I>, T: Cell>(
+        &self,
+        isa: (I, D),
+        (sources, src): (&[Source<'_, T>], Shape),
+        at: (usize, usize),
+        (gain, limit): (f32, i16),
+        staged: &mut [Pairs],
+    ) -> u64 {
+        let n = voxels(src);
+        let in_blocks: usize = sources.iter().map(|s| s.blocks(n)).sum();
+        let staged = &mut staged[..in_blocks.div_ceil(2) * self.block_len()];
+        let (mut widest, limits) = (isa.1.zero(), isa.1.splat_half(limit));
+        for (group, to) in staged.chunks_exact_mut(self.block_len()).enumerate() {
+            let a = find_block(sources, n, 2 * group);
+            let b = (2 * group + 1 < in_blocks).then(|| find_block(sources, n, 2 * group + 1));
+            self.lay_pairs(isa, (a, b), src, at, (to, (gain, limits), &mut widest));
+        }
+        let mut found = [0; LANES];
+        isa.1.store(widest, &mut found);
+        if exceeds(&found, limit) { at_limit(staged, limit) } else { 0 }
+    }
+
     /// Lays a pair of blocks, or one alone, as integers; `scales` are the gain and the limit in every half.
     #[inline(always)]
-    pub(crate) fn lay_pairs<I: Isa, D: Dots<I>, T: Cell>(
+    fn lay_pairs<I: Isa, D: Dots<I>, T: Cell>(
         &self,
         (isa, dots): (I, D),
         (a, b): BlockPair<'_, '_, T>,
@@ -287,7 +317,7 @@ impl Staging {
 }
 
 /// A block of a source, and perhaps another.
-pub(crate) type BlockPair<'s, 'a, T> = ((&'s Source<'a, T>, usize), Option<(&'s Source<'a, T>, usize)>);
+type BlockPair<'s, 'a, T> = ((&'s Source<'a, T>, usize), Option<(&'s Source<'a, T>, usize)>);
 
 /// A block and what it owes.
 struct Seen<'a, I: Isa, T> {

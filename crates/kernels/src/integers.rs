@@ -3,11 +3,11 @@
 
 use crate::conv::strip_rows;
 use crate::cpu::Cpu;
-use crate::gather::{Gather, Staging, find_block, voxels};
+use crate::gather::{Gather, Staging, voxels};
 use crate::half::Cell;
 use crate::isa::{DotKernel, Dots, Isa, Kernel};
 use crate::layout::{LANES, Source, blocks};
-use crate::pairs::{HEADROOM, LONE, Pairs, Tail, WHOLE, Words, at_limit, exceeds, limit, n_pairs, order, steps, word};
+use crate::pairs::{HEADROOM, Pairs, Tail, Words, dot_channels, limit, n_pairs, order, steps, word};
 use crate::team::{Shared, run_tasks};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -93,7 +93,7 @@ impl DirectIntegers {
             let (z, y) = (task / strips, task % strips * rows);
             let at = (z, y, rows.min(self.gather.count[1] - y));
             let staged: &mut [Pairs] = bytemuck::cast_slice_mut::<f32, i32>(staged).as_chunks_mut().0;
-            let strip = Strip { layer: self, taps, staging, sources, in_blocks, tail, at, dst, staged };
+            let strip = Strip { layer: self, taps, staging, sources, tail, at, dst, staged };
             lost.fetch_add(cpu.run_dots(strip), Ordering::Relaxed);
         });
         lost.into_inner()
@@ -106,7 +106,6 @@ struct Strip<'a, T> {
     taps: [usize; 27],
     staging: Staging,
     sources: &'a [Source<'a, T>],
-    in_blocks: usize,
     tail: Tail,
     /// Plane, first row, rows.
     at: (usize, usize, usize),
@@ -117,8 +116,10 @@ struct Strip<'a, T> {
 impl<T: Cell> DotKernel for Strip<'_, T> {
     type Output = u64;
     #[inline(always)]
-    fn run<I: Isa, D: Dots<I>>(mut self, isa: I, dots: D) -> u64 {
-        let lost = self.stage((isa, dots));
+    fn run<I: Isa, D: Dots<I>>(self, isa: I, dots: D) -> u64 {
+        let Self { layer, sources, at: (z, y, _), .. } = self;
+        let scales = (layer.gain, layer.limit);
+        let lost = self.staging.lay_integers((isa, dots), (sources, layer.gather.src), (z, y), scales, self.staged);
         let mut ob = 0;
         while ob + 2 <= self.layer.out_blocks {
             self.rows::<I, D, 12, 2>((isa, dots), ob);
@@ -132,23 +133,6 @@ impl<T: Cell> DotKernel for Strip<'_, T> {
 }
 
 impl<T: Cell> Strip<'_, T> {
-    #[inline(always)]
-    fn stage<I: Isa, D: Dots<I>>(&mut self, isa: (I, D)) -> u64 {
-        let (n, len) = (voxels(self.layer.gather.src), self.staging.block_len());
-        let (z, y, _) = self.at;
-        let limit = self.layer.limit;
-        let (mut widest, limits) = (isa.1.zero(), isa.1.splat_half(limit));
-        for (group, to) in self.staged.chunks_exact_mut(len).take(self.in_blocks.div_ceil(2)).enumerate() {
-            let a = find_block(self.sources, n, 2 * group);
-            let b = (2 * group + 1 < self.in_blocks).then(|| find_block(self.sources, n, 2 * group + 1));
-            let scales = (self.layer.gain, limits);
-            self.staging.lay_pairs(isa, (a, b), self.layer.gather.src, (z, y), (to, scales, &mut widest));
-        }
-        let mut found = [0; LANES];
-        isa.1.store(widest, &mut found);
-        if exceeds(&found, limit) { at_limit(&self.staged[..len * self.in_blocks.div_ceil(2)], limit) } else { 0 }
-    }
-
     /// All rows of the strip for `OB` output blocks from `ob`, `XT` outputs at a time and the rest in smaller tiles.
     #[inline(always)]
     fn rows<I: Isa, D: Dots<I>, const XT: usize, const OB: usize>(&self, isa: (I, D), ob: usize) {
@@ -184,51 +168,16 @@ impl<T: Cell> Strip<'_, T> {
     ) {
         let mut sum = [[dots.zero(); OB]; XT];
         let per_tap = n_pairs(self.layer.inputs);
-        let full = per_tap / LANES;
         let start = row * self.staging.row() + x;
         for (tap, place) in self.taps.iter().enumerate() {
             let mut w = [&self.layer.pairs[..0]; OB];
             for o in 0..OB {
                 w[o] = &self.layer.pairs[((ob + o) * 27 + tap) * per_tap..][..per_tap];
             }
-            for g in 0..full {
-                let at = g * self.staging.block_len() + start + place;
-                sum = ranks::<I, D, XT, OB, LANES>(dots, self.rows_of(at), (w, g * LANES), &WHOLE, sum);
-            }
-            if per_tap > full * LANES {
-                let src = self.rows_of(full * self.staging.block_len() + start + place);
-                let w = (w, full * LANES);
-                // Apart, so that the usual loops have constant ends.
-                sum = match per_tap - full * LANES {
-                    8 => ranks::<I, D, XT, OB, 8>(dots, src, w, &LONE, sum),
-                    2 => ranks::<I, D, XT, OB, 2>(dots, src, w, &[0, 1], sum),
-                    _ => self.tail_ranks::<I, D, XT, OB>(dots, src, w, sum),
-                };
-            }
+            let src = (&*self.staged, self.staging.block_len(), start + place);
+            sum = dot_channels::<I, D, XT, OB>(dots, src, (w, &self.tail), sum);
         }
         self.put::<I, D, XT, OB>((isa, dots), (ob, row, x), &sum);
-    }
-
-    #[inline(always)]
-    fn rows_of<const XT: usize>(&self, at: usize) -> &[Pairs; XT] {
-        let Some(src) = self.staged[at..].first_chunk() else {
-            unreachable!("the staged row is as long as its outputs and taps")
-        };
-        src
-    }
-
-    #[inline(always)]
-    fn tail_ranks<I: Isa, D: Dots<I>, const XT: usize, const OB: usize>(
-        &self,
-        dots: D,
-        src: &[Pairs; XT],
-        (w, first): ([&[Words]; OB], usize),
-        mut sum: [[D::W; OB]; XT],
-    ) -> [[D::W; OB]; XT] {
-        for k in 0..self.tail.n {
-            sum = ranks::<I, D, XT, OB, 1>(dots, src, (w, first + k), &[self.tail.words[k] % LANES], sum);
-        }
-        sum
     }
 
     #[inline(always)]
@@ -252,30 +201,6 @@ impl<T: Cell> Strip<'_, T> {
     }
 }
 
-/// `sum[x][o] += src[x][words[k]] . w[o][first + k]`.
-#[inline(always)]
-fn ranks<I: Isa, D: Dots<I>, const XT: usize, const OB: usize, const N: usize>(
-    dots: D,
-    src: &[Pairs; XT],
-    (w, first): ([&[Words]; OB], usize),
-    words: &[usize; N],
-    mut sum: [[D::W; OB]; XT],
-) -> [[D::W; OB]; XT] {
-    for k in 0..N {
-        let mut wk = [dots.zero(); OB];
-        for o in 0..OB {
-            wk[o] = dots.load(&w[o][first + k].0);
-        }
-        for x in 0..XT {
-            let s = dots.splat(src[x][words[k]]);
-            for o in 0..OB {
-                sum[x][o] = dots.dot(sum[x][o], s, wk[o]);
-            }
-        }
-    }
-    sum
-}
-
 /// The largest magnitude that `sources` show: what [`DirectIntegers::new`] wants to know, found on examples.
 pub fn largest<T: Cell>(cpu: Cpu, sources: &[Source<'_, T>], voxels: usize) -> f32 {
     let of_block = |(source, b): (&Source<'_, T>, usize)| {
@@ -287,10 +212,11 @@ pub fn largest<T: Cell>(cpu: Cpu, sources: &[Source<'_, T>], voxels: usize) -> f
     all.map(of_block).fold(0.0, f32::max)
 }
 
-struct Largest<'a, T> {
-    x: &'a [[T; LANES]],
-    affine: ([f32; LANES], [f32; LANES]),
-    slope: f32,
+/// The largest magnitude of some voxels of a block.
+pub(crate) struct Largest<'a, T> {
+    pub(crate) x: &'a [[T; LANES]],
+    pub(crate) affine: ([f32; LANES], [f32; LANES]),
+    pub(crate) slope: f32,
 }
 
 impl<T: Cell> Kernel for Largest<'_, T> {

@@ -20,6 +20,7 @@ mod peak;
 mod resize;
 mod team;
 mod up;
+mod up_integers;
 mod wgrad;
 mod winograd;
 
@@ -36,5 +37,6 @@ pub use norm::{Back, activation_back, activation_sums, apply, moments, sums_scra
 pub use peak::{Arithmetic, Peak, Traffic, stream};
 pub use resize::{max_pool, max_pool_back, up_nearest, up_nearest_back};
 pub use up::{convolve_up, convolve_up_scratch};
+pub use up_integers::UpIntegers;
 pub use wgrad::{partial_len, weight_gradient, weight_gradient_scratch};
 pub use winograd::{Direction, Integers, Moments, Winograd};

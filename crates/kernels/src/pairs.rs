@@ -1,6 +1,6 @@
 //! 16-bit integers in pairs: how values and weights lie, and scales under which no sum of products leaves 32 bits.
 
-use crate::isa::place;
+use crate::isa::{Dots, Isa, place};
 use crate::layout::{LANES, blocks};
 
 /// How far inputs may exceed the widest that was seen in calibration before they are cut.
@@ -17,7 +17,7 @@ pub(crate) type Pairs = [i32; LANES];
 pub(crate) struct Words(pub(crate) [i32; LANES]);
 
 /// All words in order.
-pub(crate) const WHOLE: [usize; LANES] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+const WHOLE: [usize; LANES] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
 /// The words of a whole block that has no neighbour.
 pub(crate) const LONE: [usize; LANES / 2] = [0, 1, 4, 5, 8, 9, 12, 13];
@@ -109,6 +109,68 @@ pub(crate) fn exceeds(widest: &Pairs, limit: i16) -> bool {
 pub(crate) fn at_limit(pairs: &[Pairs], limit: i16) -> u64 {
     let halves = pairs.iter().flatten().flat_map(|w| [*w as i16, (w >> 16) as i16]);
     halves.filter(|half| half.unsigned_abs() >= limit.unsigned_abs()).count() as u64
+}
+
+/// `sum[x][o] +=` the products of all channels that are staged at `at + x`, a group of them every `stride`, with the weights
+/// `w[o]`. By value, so that the sums stay in registers.
+#[inline(always)]
+pub(crate) fn dot_channels<I: Isa, D: Dots<I>, const XT: usize, const OB: usize>(
+    dots: D,
+    (staged, stride, at): (&[Pairs], usize, usize),
+    (w, tail): ([&[Words]; OB], &Tail),
+    mut sum: [[D::W; OB]; XT],
+) -> [[D::W; OB]; XT] {
+    let full = w[0].len() / LANES;
+    for g in 0..full {
+        sum = ranks::<I, D, XT, OB, LANES>(dots, some(staged, g * stride + at), (w, g * LANES), &WHOLE, sum);
+    }
+    if w[0].len() > full * LANES {
+        let src = some(staged, full * stride + at);
+        // Apart, so that the usual loops have constant ends.
+        match w[0].len() - full * LANES {
+            8 => sum = ranks::<I, D, XT, OB, 8>(dots, src, (w, full * LANES), &LONE, sum),
+            2 => sum = ranks::<I, D, XT, OB, 2>(dots, src, (w, full * LANES), &[0, 1], sum),
+            _ => {
+                for k in 0..tail.n {
+                    let word = [tail.words[k] % LANES];
+                    sum = ranks::<I, D, XT, OB, 1>(dots, src, (w, full * LANES + k), &word, sum);
+                }
+            }
+        }
+    }
+    sum
+}
+
+#[inline(always)]
+fn some<const XT: usize>(staged: &[Pairs], at: usize) -> &[Pairs; XT] {
+    let Some(some) = staged[at..].first_chunk() else {
+        unreachable!("the staged row is as long as its outputs and taps")
+    };
+    some
+}
+
+/// `sum[x][o] += src[x][words[k]] . w[o][first + k]`.
+#[inline(always)]
+fn ranks<I: Isa, D: Dots<I>, const XT: usize, const OB: usize, const N: usize>(
+    dots: D,
+    src: &[Pairs; XT],
+    (w, first): ([&[Words]; OB], usize),
+    words: &[usize; N],
+    mut sum: [[D::W; OB]; XT],
+) -> [[D::W; OB]; XT] {
+    for k in 0..N {
+        let mut wk = [dots.zero(); OB];
+        for o in 0..OB {
+            wk[o] = dots.load(&w[o][first + k].0);
+        }
+        for x in 0..XT {
+            let s = dots.splat(src[x][words[k]]);
+            for o in 0..OB {
+                sum[x][o] = dots.dot(sum[x][o], s, wk[o]);
+            }
+        }
+    }
+    sum
 }
 
 #[cfg(test)]

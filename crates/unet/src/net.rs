@@ -114,7 +114,8 @@ impl Net {
 
 impl<T: Cell> Net<T> {
     /// Lays a network out that only looks forward, its activations stored as `T`. `widest`, if given, are those of
-    /// [`Net::calibrate`]: the products of those convolutions are then integers, where `cpu` and the shape allow it.
+    /// [`Net::calibrate`]: the products of those convolutions, and of transposed ones, are then integers, where `cpu` and the
+    /// shape allow it.
     ///
     /// # Errors
     /// If the description makes no network, the shape breaks its size rule, or `widest` are those of another network.
@@ -131,6 +132,11 @@ impl<T: Cell> Net<T> {
         }
         for (conv, &widest) in convs.into_iter().zip(widest) {
             conv.quantise(cpu, widest);
+        }
+        for state in &mut net.states {
+            if let State::Conv { conv, .. } = state {
+                conv.quantise_up(cpu);
+            }
         }
         Ok(net)
     }

@@ -2,9 +2,9 @@
 
 use crate::memory::Purpose;
 use kernels::{
-    Canonical, Cell, Cpu, DirectIntegers, Direction, Gather, Integers, LANES, Moments, Shape, Source, Winograd, Write,
-    add_bias, blocks, convolve, convolve_scratch, convolve_up, convolve_up_scratch, largest, pack_weights, packed_len,
-    partial_len, voxels, weight_gradient, weight_gradient_scratch,
+    Canonical, Cell, Cpu, DirectIntegers, Direction, Gather, Integers, LANES, Moments, Shape, Source, UpIntegers,
+    Winograd, Write, add_bias, blocks, convolve, convolve_scratch, convolve_up, convolve_up_scratch, largest,
+    pack_weights, packed_len, partial_len, voxels, weight_gradient, weight_gradient_scratch,
 };
 
 /// One convolution of any kind.
@@ -20,13 +20,22 @@ pub(crate) struct Conv {
     packed: Packed,
     packed_back: Packed,
     winograd: Plans,
-    /// The weights in integers instead of f32, if the input's widest point is known and this machine has the products.
+    /// The weights in integers instead of f32, if the input's widest point is known or need not be, and this machine has the
+    /// products.
     integers: Option<InIntegers>,
     /// The widest point of the input, if it is known; only forward.
     widest: Option<f32>,
     gaps: Option<Gaps>,
-    /// The input's shape, if this is a transposed convolution.
-    up: Option<Shape>,
+    up: Option<Up>,
+}
+
+/// A transposed convolution.
+#[derive(Clone, Copy, Debug)]
+struct Up {
+    /// Of the input.
+    shape: Shape,
+    /// Whether its products are integers.
+    in_integers: bool,
 }
 
 /// Weights as integers, for the one way or the other.
@@ -34,6 +43,7 @@ pub(crate) struct Conv {
 enum InIntegers {
     Winograd(Integers),
     Direct(Box<DirectIntegers>),
+    Up(Box<UpIntegers>),
 }
 
 /// Input channels up to which a convolution with a stride is worked through in integers: the more terms a sum has the coarser
@@ -134,7 +144,7 @@ impl Conv {
     /// Transposed 2x2x2, stride 2, on an input of `shape`.
     pub(crate) fn up2(shape: Shape, (i, o): (usize, usize)) -> Self {
         let conv = Self::new(Gather::up2(shape), vec![Gather::up2_back(shape)], Canonical::InOut, (8, i, o));
-        Self { up: Some(shape), ..conv }
+        Self { up: Some(Up { shape, in_integers: false }), ..conv }
     }
 
     fn new(
@@ -165,6 +175,13 @@ impl Conv {
     pub(crate) fn quantise(&mut self, cpu: Cpu, widest: f32) {
         let can = self.is_direct() || self.winograd.forward.as_ref().is_some_and(|winograd| winograd.has_integers(cpu));
         self.widest = (can && cpu.has_int16() && widest > 0.0).then_some(widest);
+    }
+
+    /// Lets the products be integers where they can without knowing how wide inputs are: those of a transposed convolution.
+    pub(crate) fn quantise_up(&mut self, cpu: Cpu) {
+        if let Some(up) = &mut self.up {
+            up.in_integers = cpu.has_int16();
+        }
     }
 
     /// Whether products in integers are direct.
@@ -202,7 +219,7 @@ impl Conv {
         let plans = &self.winograd;
         let forward = match (&plans.forward, self.up) {
             (Some(winograd), _) => winograd.scratch_len(threads),
-            (None, Some(shape)) => threads * convolve_up_scratch(shape, blocks(self.i)),
+            (None, Some(up)) => threads * convolve_up_scratch(up.shape, blocks(self.i)),
             (None, None) => direct(&self.forward, self.i),
         };
         if purpose == Purpose::Infer {
@@ -236,6 +253,8 @@ impl Conv {
         if let (Some(widest), true) = (self.widest, self.is_direct()) {
             let integers = DirectIntegers::new(self.forward[0].clone(), (i, o), weights, widest);
             self.integers = Some(InIntegers::Direct(Box::new(integers)));
+        } else if let Some(Up { in_integers: true, .. }) = self.up {
+            self.integers = Some(InIntegers::Up(Box::new(UpIntegers::new((i, o), weights))));
         } else if let (Some(winograd), Some(widest)) = (&self.winograd.forward, self.widest) {
             self.integers = Some(InIntegers::Winograd(winograd.integers(cpu, (o, i), weights, widest)));
         } else if let Some(winograd) = &self.winograd.forward {
@@ -268,39 +287,49 @@ impl Conv {
         (dst, moments): (&mut [T], Option<&mut Moments<'_>>),
         scratch: &mut [f32],
     ) -> u64 {
-        if let Some(InIntegers::Direct(integers)) = &self.integers {
-            let lost = integers.convolve(cpu, sources, dst, scratch);
-            if !bias.is_empty() {
-                add_bias(cpu, bias, dst);
-            }
-            return lost;
+        if let (Some(up), [source]) = (self.up, sources) {
+            return self.forward_up(cpu, (up.shape, source), bias, dst, scratch);
         }
-        let Some(winograd) = &self.winograd.forward else {
-            if let (Some(shape), [source]) = (self.up, sources) {
-                convolve_up(cpu, shape, (source, self.i), (self.packed.get(), bias), dst, scratch);
+        let lost = match (&self.integers, &self.winograd.forward, moments) {
+            (Some(InIntegers::Direct(integers)), ..) => integers.convolve(cpu, sources, dst, scratch),
+            (Some(InIntegers::Winograd(integers)), Some(winograd), moments) => {
+                winograd.convolve_integers(cpu, sources, integers, (dst, moments), scratch)
+            }
+            (_, Some(winograd), Some(moments)) => {
+                winograd.convolve_and_measure(cpu, sources, self.packed.get(), (dst, moments), scratch);
+                0
+            }
+            (_, Some(winograd), None) => {
+                winograd.convolve(cpu, sources, self.packed.get(), (dst, Write::Overwrite), scratch);
+                0
+            }
+            (_, None, _) => {
+                let weights = (self.packed.get(), bias);
+                for gather in &self.forward {
+                    convolve(cpu, gather, (sources, self.i), weights, (dst, Write::Overwrite), scratch);
+                }
                 return 0;
             }
-            for gather in &self.forward {
-                convolve(cpu, gather, (sources, self.i), (self.packed.get(), bias), (dst, Write::Overwrite), scratch);
-            }
-            return 0;
         };
-        let mut lost = 0;
-        match (&self.integers, moments) {
-            (Some(InIntegers::Winograd(integers)), moments) => {
-                lost = winograd.convolve_integers(cpu, sources, integers, (dst, moments), scratch);
-            }
-            (Some(InIntegers::Direct(_)) | None, Some(moments)) => {
-                winograd.convolve_and_measure(cpu, sources, self.packed.get(), (dst, moments), scratch);
-            }
-            (Some(InIntegers::Direct(_)) | None, None) => {
-                winograd.convolve(cpu, sources, self.packed.get(), (dst, Write::Overwrite), scratch);
-            }
-        }
         if !bias.is_empty() {
             add_bias(cpu, bias, dst);
         }
         lost
+    }
+
+    fn forward_up<T: Cell>(
+        &self,
+        cpu: Cpu,
+        (shape, source): (Shape, &Source<'_, T>),
+        bias: &[f32],
+        dst: &mut [T],
+        scratch: &mut [f32],
+    ) -> u64 {
+        if let Some(InIntegers::Up(integers)) = &self.integers {
+            return integers.convolve(cpu, shape, (source, bias), dst, scratch);
+        }
+        convolve_up(cpu, shape, (source, self.i), (self.packed.get(), bias), dst, scratch);
+        0
     }
 
     /// From the gradient of the raw output to that of what the sources showed.
