@@ -5,7 +5,6 @@ import type {
   AuditEntry,
   Evaluation,
   JobRow,
-  Metric,
   Model,
   Page,
   Patient,
@@ -62,11 +61,6 @@ export const queries = {
     queryOptions({ queryKey: ['upload', id], queryFn: ({ signal }) => get<Upload>(`uploads/${id}`, {}, signal) }),
   models: () => queryOptions({ queryKey: ['models'], queryFn: ({ signal }) => list<Model>('models', {}, signal) }),
   runs: () => queryOptions({ queryKey: ['runs'], queryFn: ({ signal }) => list<Run>('runs', {}, signal) }),
-  runMetrics: (name: string) =>
-    queryOptions({
-      queryKey: ['run-metrics', name],
-      queryFn: ({ signal }) => list<Metric>(`runs/${encodeURIComponent(name)}/metrics`, {}, signal),
-    }),
   evaluations: () =>
     queryOptions({ queryKey: ['evaluations'], queryFn: ({ signal }) => list<Evaluation>('evaluations', {}, signal) }),
   tissues: () =>

@@ -14,7 +14,8 @@ const regions = [
 export function RunCurves({ name }: { name: string }) {
   const { t, number } = useWords()
   const { metrics, error, pending } = useRunMetrics(name)
-  if (error) return <FailureNotice error={error} />
+  // What was read stays on screen while the server is away.
+  if (error && metrics.length === 0) return <FailureNotice error={error} />
   if (pending) return <p className="quiet-text">{t('loading')}</p>
   if (metrics.length === 0) return <p className="quiet-text">{t('runs.empty')}</p>
   const showX = (step: number) => t('runs.step', { step: number(step) })

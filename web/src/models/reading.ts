@@ -1,4 +1,4 @@
-import type { Metric } from '../api/types'
+import type { Metric, Run } from '../api/types'
 import type { PlotPoint } from '../ui/plotting'
 
 /** What a model's card says, read with care: it was written by another program, maybe an older one. */
@@ -65,6 +65,20 @@ export function readEvaluation(metrics: unknown): EvaluationReading {
     }
   }
   return { convention: text(given.convention), cases, rows: [...rows.values()] }
+}
+
+/** The lines of a run with those that came since; they begin with the last step anew, which may have more lines by now. */
+export function continued(known: readonly Metric[], since: readonly Metric[]): readonly Metric[] {
+  const first = since[0]?.step
+  if (first === undefined) return known
+  const cut = known.findLastIndex((line) => line.step < first) + 1
+  return known.length - cut === since.length ? known : [...known.slice(0, cut), ...since]
+}
+
+/** The run that wrote last. */
+export function newest(runs: readonly Run[]): Run | undefined {
+  const at = (run: Run) => (run.updated_at === null ? 0 : Date.parse(run.updated_at))
+  return runs.reduce<Run | undefined>((last, run) => (last && at(last) >= at(run) ? last : run), undefined)
 }
 
 /** The values of one key by step. */

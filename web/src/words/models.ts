@@ -39,6 +39,8 @@ export const models = {
     'glioscope train으로 학습을 시작하십시오. 학습 폴더는 서버 설정에서 정합니다.',
   ],
   'runs.run': ['Run', '학습'],
+  'runs.progress': ['{step} of {steps} steps', '{steps}단계 중 {step}단계'],
+  'runs.written': ['last written {when}', '마지막 기록 {when}'],
   'runs.step': ['step {step}', '{step}단계'],
   'runs.loss': ['Loss', '손실'],
   'runs.loss.train': ['training', '학습'],
