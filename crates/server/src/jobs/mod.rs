@@ -5,8 +5,8 @@
 //! whoever holds an older one can change nothing any more. So a worker that was thought dead and comes back does no harm,
 //! and the segmentation is written in the same transaction in which the job ends.
 //!
-//! The worker computes nothing itself. For each job it starts a child process with limits on memory and time, reads from
-//! it how far it is, and writes what it leaves.
+//! The worker computes nothing itself. For each job it starts a child process with limits on memory and time and behind all
+//! others for the cores (nice 10), reads from it how far it is, and writes what it leaves.
 
 pub mod child;
 pub mod lease;
@@ -126,6 +126,7 @@ pub struct JobRow {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct JobFailure {
     /// A stable name.
+    #[schema(value_type = FailureCode)]
     pub code: String,
     /// A sentence.
     pub detail: String,

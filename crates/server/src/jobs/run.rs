@@ -16,6 +16,9 @@ use super::queue::Progress;
 use super::worker::{Fault, Settings};
 use super::{Failure, FailureCode};
 
+/// How far behind others a child stands; 19 is the most.
+const NICE: i32 = 10;
+
 /// A child at work. It is killed when this is dropped, and ends by itself when its input does.
 pub(super) struct Run {
     child: Child,
@@ -30,15 +33,7 @@ impl Run {
     /// # Errors
     /// If it cannot be started.
     pub(super) async fn start(settings: &Settings, task: &Task) -> Result<Self, Fault> {
-        let mut child = Command::new(&settings.program)
-            .args(&settings.arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            // A trace needs memory where there may be none, and pushes out the line that says so.
-            .env("RUST_BACKTRACE", "0")
-            .kill_on_drop(true)
-            .spawn()?;
+        let mut child = start(settings)?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(mut input), Some(output), Some(errors)) = pipes else {
             return Err(io::Error::other("a child has no pipes").into());
@@ -86,6 +81,30 @@ impl Run {
     }
 }
 
+/// Starts the program behind the page: a segmentation takes every core for seconds, and who opens a study meanwhile waits
+/// for each of its volumes. The program `nice` makes it so without a system call of our own, which would be `unsafe`;
+/// where there is no such program, the child runs like any other.
+fn start(settings: &Settings) -> io::Result<Child> {
+    let mut nice = Command::new("nice");
+    nice.arg("-n").arg(NICE.to_string()).arg(&settings.program);
+    match spawn(nice, settings) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => spawn(Command::new(&settings.program), settings),
+        started => started,
+    }
+}
+
+fn spawn(mut command: Command, settings: &Settings) -> io::Result<Child> {
+    command
+        .args(&settings.arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        // A trace needs memory where there may be none, and pushes out the line that says so.
+        .env("RUST_BACKTRACE", "0")
+        .kill_on_drop(true)
+        .spawn()
+}
+
 /// How long it still takes, if it goes on like this; nothing while that is a guess.
 fn eta(elapsed: Duration, share: f64) -> Option<Duration> {
     (share > 0.05 && share <= 1.0).then(|| elapsed.mul_f64((1.0 - share) / share))
@@ -123,7 +142,38 @@ fn died(status: ExitStatus, errors: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
+    use crate::ids::Sha;
+    use crate::jobs::child::Scan;
+
+    #[tokio::test]
+    async fn a_child_stands_behind_whoever_looks_at_the_page() {
+        let said = r#"read task; printf '{"said":"failed","code":"internal","detail":"%s"}\n' "$(nice)""#;
+        let settings = Settings {
+            name: "test".to_owned(),
+            program: "sh".into(),
+            arguments: vec!["-c".into(), said.into()],
+            lease: Duration::from_secs(1),
+            memory: None,
+            limit: Duration::from_mins(1),
+        };
+        let scan = Scan { path: PathBuf::new(), sha: Sha([0; 32]) };
+        let task = Task {
+            name: String::new(),
+            scans: std::array::from_fn(|_| scan.clone()),
+            model: None,
+            model_sha: Sha([0; 32]),
+            out: PathBuf::new(),
+            memory: None,
+        };
+        let ours = Command::new("nice").output().await.unwrap().stdout;
+        let ours: i32 = String::from_utf8(ours).unwrap().trim().parse().unwrap();
+        let run = Run::start(&settings, &task).await.unwrap();
+        let fault = run.listen(&watch::channel(Progress::default()).0).await.unwrap_err();
+        assert_eq!(fault.to_string(), (ours + NICE).min(19).to_string());
+    }
 
     #[test]
     fn the_time_left_follows_from_the_time_taken() {
