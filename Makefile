@@ -13,7 +13,7 @@ VENV := target/golden-venv
 # Real scans, which the repository does not hold: the tests named real_* and golden/nifti.py read them.
 REAL := $(or $(GLIOSCOPE_REAL),../shared/data)
 
-.PHONY: help build run test check api bench bench-peers bench-server golden size
+.PHONY: help build run test check api bench bench-peers bench-server fuzz deb golden size
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -96,6 +96,18 @@ $(PEERS)/installed: bench/peers/requirements.txt
 
 bench-server: build ## Load on the application: 50 uploads at once, 1,000 worklist reads a second for a minute
 	python3 bench/server.py $(GLIOSCOPE)
+
+fuzz: build target/fuzz-venv/installed ## Schemathesis on the API of a server with studies in it, for two minutes
+	python3 bench/fuzz.py $(GLIOSCOPE) target/fuzz-venv/bin/schemathesis 120
+
+target/fuzz-venv/installed:
+	python3 -m venv target/fuzz-venv
+	target/fuzz-venv/bin/pip install --quiet schemathesis==4.32.5
+	@touch $@
+
+deb: build ## Make the Debian package, with cargo-deb: target/debian/glioscope_*.deb
+	packaging/completions.sh $(GLIOSCOPE)
+	cargo deb --no-build --package cli
 
 golden: $(VENV)/installed ## Make the golden values again, with the pinned public tools of golden/requirements.txt
 	@for script in $(filter-out golden/nifti.py,$(wildcard golden/*.py)); do echo "$$script"; $(VENV)/bin/python "$$script"; done

@@ -92,6 +92,27 @@ describe.skipIf(reason !== null)('where things are rough', () => {
     stage.complaints.length = 0
   })
 
+  test('two tabs of one reader do not write over each other’s edits', async () => {
+    const [one, other] = [await opened(stage, demo), await opened(stage, demo)]
+    await one.keyboard.press('p')
+    await stroke(one)
+    await one.getByText('Draft kept on the server').waitFor()
+    await other.keyboard.press('p')
+    await stroke(other, 0, 40)
+    await other.getByText(/Other unsaved edits of this study/).waitFor()
+    await Promise.all([one.waitForResponse((answer) => answer.request().method() === 'PUT'), stroke(one, 0, -40)])
+    await other.getByRole('button', { name: 'With the others' }).click()
+    await other.getByText('Draft kept on the server').waitFor()
+    await other.getByRole('button', { name: 'Discard edits' }).click()
+    await other.getByText('The edits are discarded.').waitFor()
+    const draft = () => other.evaluate(async (id) => (await fetch(`/api/v1/studies/${id}/draft`)).status, demo)
+    await expect.poll(draft).toBe(204)
+    await Promise.all([one.close(), other.close()])
+    // That the server refused was asked for here.
+    const others = stage.complaints.filter((complaint) => !/409/.test(complaint))
+    stage.complaints.splice(0, stage.complaints.length, ...others)
+  })
+
   test('fingers scroll, zoom and read', async () => {
     const who = await stage.touching(820, 1180)
     const page = await stage.show(`/studies/${demo}`, { ...plain, width: 820, height: 1180 }, who)

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sea_orm::DbErr;
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::Accounts;
@@ -40,6 +41,8 @@ pub struct App {
     pub pictures: Arc<Pictures>,
     /// What is on its way into uploads.
     pub rooms: Rooms,
+    /// Held by whoever makes the demo.
+    pub demo: Arc<Mutex<()>>,
     /// Cancelled when the server is asked to end: streams end then.
     pub closing: CancellationToken,
 }
@@ -84,6 +87,7 @@ impl App {
             config: Arc::new(config),
             pictures: Arc::new(Pictures::open()),
             rooms: Rooms::default(),
+            demo: Arc::default(),
             closing: CancellationToken::new(),
         })
     }

@@ -1,5 +1,6 @@
 //! The only place where an error becomes HTTP: problem+json (RFC 9457) with stable codes.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -7,7 +8,9 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use sea_orm::{DbErr, SqlErr};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::files::FilesError;
 
@@ -90,8 +93,24 @@ codes! {
     StudyMismatch "study_mismatch" UNPROCESSABLE_ENTITY "The files do not fit the study.";
     StudyIncomplete "study_incomplete" CONFLICT "The study lacks a sequence.";
     DraftOutdated "draft_outdated" CONFLICT "A newer version was saved from this draft.";
+    DraftElsewhere "draft_elsewhere" CONFLICT "Another draft was kept meanwhile, in another tab or on another computer.";
     MaskUnusable "mask_unusable" UNPROCESSABLE_ENTITY "The mask does not fit the study.";
     ModelUnusable "model_unusable" UNPROCESSABLE_ENTITY "The file is no model of Glioscope.";
+}
+
+/// Each code is in the API's description, so that clients can have words for all of them, and notice a new one.
+impl PartialSchema for Code {
+    fn schema() -> RefOr<Schema> {
+        let names = Self::ALL.iter().map(|code| code.as_str());
+        let text = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names));
+        RefOr::T(Schema::Object(text.build()))
+    }
+}
+
+impl ToSchema for Code {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("ProblemCode")
+    }
 }
 
 /// One fault among several, beside the file or field that has it.
@@ -131,6 +150,7 @@ pub struct ProblemBody {
     /// The HTTP status.
     status: u16,
     /// A stable name.
+    #[schema(value_type = Code)]
     code: &'static str,
     /// What happened, and what to do.
     detail: String,

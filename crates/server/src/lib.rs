@@ -42,6 +42,7 @@ fn api() -> OpenApiRouter<App> {
     let v1 = OpenApiRouter::new()
         .merge(patients::routes())
         .merge(studies::routes())
+        .merge(demo::routes())
         .merge(segmentations::routes())
         .merge(uploads::routes())
         .merge(exports::routes())

@@ -63,7 +63,8 @@ export const connection = new Connection(async () => {
   if (ABSENT.has(status)) throw silence()
 })
 
-function silence(): ApiError {
+/** No answer, as an error. */
+export function silence(): ApiError {
   return new ApiError({ code: 'offline', status: 0, title: 'No answer', detail: 'The server did not answer.' })
 }
 

@@ -38,6 +38,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/demo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes the demo: a phantom patient with one study, which is then segmented. If it is there, nothing is made twice: one
+         *     that lies in the bin is taken out, one that has no mask is segmented.
+         */
+        post: operations["post_demo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/evaluations": {
         parameters: {
             query?: never;
@@ -451,12 +471,17 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One's own draft of a study, if there is one; the header `Glioscope-Parent` names the segmentation that it changes. */
+        /**
+         * One's own draft of a study, if there is one; the header `Glioscope-Parent` names the segmentation that it changes, and
+         *     `ETag` is what `known` means where drafts are written.
+         */
         get: operations["get_studies_id_draft"];
         /**
          * Keeps a draft in place of the one before; the body is as that of a version. A draft that comes late, after the same
          *     person saved a version with a number above `after`, is refused (`draft_outdated`): what it holds is in that version.
-         *     After a version was saved, go on with its id as `parent` and its number as `after`.
+         *     After a version was saved, go on with its id as `parent` and its number as `after`. With `known`, a draft that would
+         *     take the place of one from another tab or computer is refused too (`draft_elsewhere`): ask the person which of the two
+         *     to keep. The answer's `ETag` is what `known` will be next time.
          */
         put: operations["put_studies_id_draft"];
         post?: never;
@@ -878,6 +903,12 @@ export interface components {
             /** @description The new state; `draft` takes a decision back. */
             state: components["schemas"]["Decided"];
         };
+        /** @description The study of the demo. */
+        DemoStudy: {
+            job_id: components["schemas"]["JobId"] | null;
+            /** @description The study. */
+            study_id: components["schemas"]["StudyId"];
+        };
         /** @description Longest axial diameters, mm. */
         Diameters: {
             /**
@@ -907,6 +938,11 @@ export interface components {
             /** @description The address of its page, if there is one. */
             report_url: string | null;
         };
+        /**
+         * @description Why a job failed.
+         * @enum {string}
+         */
+        FailureCode: "study_incomplete" | "scans_unusable" | "model_unusable" | "file_damaged" | "disk_full" | "out_of_memory" | "timed_out" | "crashed" | "worker_lost" | "internal";
         /** @description One fault among several, beside the file or field that has it. */
         Fault: {
             /** @description A stable name of what is wrong. */
@@ -938,7 +974,7 @@ export interface components {
         /** @description Why a job failed, as the API shows it. */
         JobFailure: {
             /** @description A stable name. */
-            code: string;
+            code: components["schemas"]["FailureCode"];
             /** @description A sentence. */
             detail: string;
         };
@@ -1344,7 +1380,7 @@ export interface components {
         /** @description The body of every error (RFC 9457). */
         Problem: {
             /** @description A stable name. */
-            code: string;
+            code: components["schemas"]["ProblemCode"];
             /** @description What happened, and what to do. */
             detail: string;
             /** @description Several faults, each with its place. */
@@ -1361,6 +1397,8 @@ export interface components {
             /** @description Always `about:blank`: the code says more than a link would. */
             type: string;
         };
+        /** @enum {string} */
+        ProblemCode: "bad_request" | "invalid" | "not_found" | "method_not_allowed" | "not_acceptable" | "conflict" | "gone" | "changed" | "too_large" | "range_not_satisfiable" | "unsupported_media_type" | "too_slow" | "too_many_requests" | "internal" | "unavailable" | "foreign_host" | "foreign_origin" | "page_header_missing" | "login_needed" | "login_wrong" | "login_throttled" | "link_used" | "token_invalid" | "role_too_low" | "scope_too_narrow" | "session_needed" | "account_needed" | "name_taken" | "first_account_is_admin" | "last_admin" | "password_weak" | "password_wrong" | "disk_full" | "interrupted" | "file_damaged" | "file_refused" | "too_many_uploads" | "upload_closed" | "upload_full" | "upload_not_ready" | "study_mismatch" | "study_incomplete" | "draft_outdated" | "draft_elsewhere" | "mask_unusable" | "model_unusable";
         /** @description The files that a request brought: one, or those of a ZIP; none if the name is one of those that are ignored. */
         Received: {
             /** @description The files. */
@@ -1887,6 +1925,44 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AuditVerdict"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    post_demo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It was there already */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DemoStudy"];
+                };
+            };
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DemoStudy"];
                 };
             };
             400: components["responses"]["Problem"];
@@ -3026,6 +3102,11 @@ export interface operations {
                  *     if nothing is said.
                  */
                 after?: number;
+                /**
+                 * @description The draft that the page knows of: its `ETag` without the quotes, or `none`. If another one is there, nothing is
+                 *     written. If nothing is said, whatever is there is replaced.
+                 */
+                known?: string;
             };
             header?: never;
             path: {
@@ -3041,6 +3122,7 @@ export interface operations {
         responses: {
             204: {
                 headers: {
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -3059,7 +3141,13 @@ export interface operations {
     };
     delete_studies_id_draft: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description The draft that the page knows of: its `ETag` without the quotes, or `none`. Another one stays. If nothing is said,
+                 *     whatever is there is thrown away.
+                 */
+                known?: string;
+            };
             header?: never;
             path: {
                 id: components["schemas"]["StudyId"];
@@ -3231,6 +3319,11 @@ export interface operations {
                 parent?: components["schemas"]["SegmentationId"];
                 /** @description What its author wants to say. */
                 note?: string;
+                /**
+                 * @description The draft that becomes the version: its `ETag` without the quotes, or `none`. Another one, kept in another tab or on
+                 *     another computer, stays. If nothing is said, whatever draft of the study the person has ends.
+                 */
+                known?: string;
             };
             header?: never;
             path: {

@@ -33,6 +33,7 @@ export type Patient = Schemas['Patient']
 export type PatientVolumes = Schemas['PatientVolumes']
 export type StudyRow = Schemas['StudyRow']
 export type Study = Schemas['Study']
+export type DemoStudy = Schemas['DemoStudy']
 export type Series = Schemas['Series']
 
 export type Volumes = Schemas['Volumes']
@@ -53,8 +54,8 @@ export type Run = Schemas['Run']
 export type Evaluation = Schemas['Evaluation']
 export type TissueEntry = Schemas['TissueEntry']
 
-/** RFC 9457. The page makes some itself, when no server answered. */
-export type Problem = Omit<Schemas['Problem'], 'type'> & { type?: string }
+/** RFC 9457. The page makes some itself, when no server answered: their codes are its own. */
+export type Problem = Omit<Schemas['Problem'], 'type' | 'code'> & { type?: string; code: string }
 
 /** One line of a training run's metrics: the step and whatever numbers were written at it. */
 export type Metric = { step: number } & Record<string, number | string | null>

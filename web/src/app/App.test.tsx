@@ -74,6 +74,31 @@ test('j and k move, x selects, Delete puts into the bin and Undo takes out again
   await waitFor(() => expect(calls.some((call) => call.path === 'studies/1/restore')).toBe(true))
 })
 
+test('an empty worklist offers the demo to who may upload, and opens it', async () => {
+  const calls = fakeServer({
+    ...answers(),
+    'GET studies': page([]),
+    'POST demo': { study_id: 'd', job_id: 'j' },
+  })
+  open('/')
+  fireEvent.click(await screen.findByText('Make the demo study'))
+  await waitFor(() => expect(window.location.pathname).toBe('/studies/d'))
+  expect(calls.filter((call) => call.path === 'demo')).toHaveLength(1)
+  cleanup()
+  fakeServer({ ...answers('viewer'), 'GET studies': page([]) })
+  open('/')
+  expect(await screen.findByText('No studies yet')).toBeDefined()
+  expect(screen.queryByText('Make the demo study')).toBeNull()
+})
+
+test('the demo that cannot be made says why, in Korean too', async () => {
+  changeSettings({ language: 'ko' })
+  fakeServer({ ...answers(), 'GET studies': page([]), 'POST demo': new Refusal(507, 'disk_full') })
+  open('/')
+  fireEvent.click(await screen.findByText('데모 검사 만들기'))
+  expect(await screen.findByText(/디스크가 가득/)).toBeDefined()
+})
+
 test('filters stand in the address and go to the server', async () => {
   const calls = fakeServer(answers())
   open('/?state=draft&wt_min=10&sort=wt')

@@ -204,7 +204,7 @@ test('a mask is painted where there was none, and becomes the first version', as
   const calls = fakeServer({
     ...answers(study({ segmentations: [] })),
     'GET studies/1': () => study({ segmentations: made ? [row] : [] }),
-    'PUT studies/1/draft': new Response(null, { status: 204 }),
+    'PUT studies/1/draft': new Response(null, { status: 204, headers: { ETag: '"first"' } }),
     'POST studies/1/versions': () => {
       made = true
       return row
@@ -216,16 +216,77 @@ test('a mask is painted where there was none, and becomes the first version', as
   dab(50, 50)
   expect(await screen.findAllByText('unsaved edits')).toHaveLength(1)
   await waitFor(() => expect(calls.some((call) => call.method === 'PUT')).toBe(true))
-  expect(Object.fromEntries(calls.find((call) => call.method === 'PUT')?.query ?? [])).toEqual({ after: '0' })
+  expect(Object.fromEntries(calls.find((call) => call.method === 'PUT')?.query ?? [])).toEqual({
+    after: '0',
+    known: 'none',
+  })
+  expect(await screen.findByText('Draft kept on the server')).toBeDefined()
   fireEvent.change(screen.getByLabelText('Note'), { target: { value: 'by hand' } })
   press('KeyS', { ctrlKey: true })
   expect(await screen.findByText(/Version 1 is saved/)).toBeDefined()
   const sent = calls.find((call) => call.method === 'POST')
-  expect([sent?.path, Object.fromEntries(sent?.query ?? [])]).toEqual(['studies/1/versions', { note: 'by hand' }])
+  expect([sent?.path, Object.fromEntries(sent?.query ?? [])]).toEqual([
+    'studies/1/versions',
+    { note: 'by hand', known: 'first' },
+  ])
   await waitFor(() => expect(screen.queryByText('unsaved edits')).toBeNull())
   // The stroke can be taken back still, and is unsaved then.
   press('KeyZ', { ctrlKey: true })
   expect(await screen.findAllByText('version 1, unsaved edits')).toHaveLength(1)
+})
+
+test('edits of another tab are neither lost nor written over: the reader chooses', async () => {
+  panesOf(100, 100)
+  const theirs = () =>
+    new Response(niftiOf({ shape: [4, 4, 4], values: VALUES, direction: 'LPS' }), {
+      headers: { ETag: '"theirs"', 'Glioscope-Parent': 'a' },
+    })
+  let drawn = false
+  const calls = fakeServer({
+    ...answers(study()),
+    'GET studies/1/draft': () => (drawn ? theirs() : new Response(null, { status: 204 })),
+    'PUT studies/1/draft': (call: { query: URLSearchParams }) =>
+      call.query.get('known') === 'none'
+        ? new Refusal(409, 'draft_elsewhere')
+        : new Response(null, { status: 204, headers: { ETag: '"ours"' } }),
+    'DELETE studies/1/draft': new Response(null, { status: 204 }),
+  })
+  open()
+  await waitFor(() => expect(screen.getByTestId('label')).toBeDefined())
+  press('KeyE')
+  dab(37, 62)
+  drawn = true
+  expect(await screen.findByText(/Other unsaved edits of this study/)).toBeDefined()
+  fireEvent.click(screen.getByText('With the others'))
+  fireEvent.click(await screen.findByText('Undo'))
+  await waitFor(() =>
+    expect(
+      calls
+        .filter((call) => call.method === 'PUT')
+        .at(-1)
+        ?.query.get('known'),
+    ).toBe('theirs'),
+  )
+  expect(await screen.findByText('Draft kept on the server')).toBeDefined()
+})
+
+test('and in Korean these edits are kept in place of the others', async () => {
+  panesOf(100, 100)
+  changeSettings({ language: 'ko' })
+  const calls = fakeServer({
+    ...answers(study()),
+    'PUT studies/1/draft': (call: { query: URLSearchParams }) =>
+      call.query.has('known')
+        ? new Refusal(409, 'draft_elsewhere')
+        : new Response(null, { status: 204, headers: { ETag: '"ours"' } }),
+  })
+  open()
+  await waitFor(() => expect(screen.getByTestId('label')).toBeDefined())
+  press('KeyE')
+  dab(37, 62)
+  fireEvent.click(await screen.findByText('여기의 수정으로 계속'))
+  expect(await screen.findByText('서버에 임시 저장됨')).toBeDefined()
+  expect(calls.filter((call) => call.method === 'PUT')).toHaveLength(2)
 })
 
 test('what is edited stays on screen when the server is gone, and when somebody deleted the study', async () => {

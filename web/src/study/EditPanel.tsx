@@ -5,6 +5,7 @@ import { Button, IconButton } from '../ui/Button'
 import { Choice, Field } from '../ui/Field'
 import { Notice } from '../ui/Notice'
 import { useWords } from '../words/useWords'
+import type { Kept } from './drafts'
 import { RuleFields } from './RuleFields'
 import type { Brush, Change, Tissue } from './scene'
 import type { Actions } from './useActions'
@@ -16,7 +17,7 @@ interface EditPanelProps {
   /** Volumes now and in the version that the edits began from. */
   volumes: { now: Volumes; before: Volumes } | null
   dispatch: Dispatch<Change>
-  actions: Pick<Actions, 'between' | 'save' | 'saving' | 'note' | 'onNote' | 'discard'>
+  actions: Pick<Actions, 'between' | 'save' | 'saving' | 'note' | 'onNote' | 'discard' | 'takeOther'>
   /** The number of a version that somebody saved since these edits began. */
   newer: number | null
 }
@@ -89,15 +90,7 @@ export function EditPanel({ edits, brush, volumes, dispatch, actions, newer }: E
         <>
           {newer !== null && <Notice tone="caution">{t('study.newer', { n: newer })}</Notice>}
           {volumes && <p className="numeric">{changeText(words, volumes)}</p>}
-          <p className="quiet-text">
-            {t(
-              edits.kept === 'server'
-                ? 'study.draft.server'
-                : edits.kept === 'here'
-                  ? 'study.draft.here'
-                  : 'study.draft.not_yet',
-            )}
-          </p>
+          <DraftText kept={edits.kept} onTake={actions.takeOther} onKeep={edits.overwrite} />
           <Field
             label={t('study.note')}
             value={actions.note}
@@ -116,6 +109,24 @@ export function EditPanel({ edits, brush, volumes, dispatch, actions, newer }: E
         </>
       )}
     </section>
+  )
+}
+
+/** Where the unsaved edits lie; a choice where another tab has kept others. */
+function DraftText({ kept, onTake, onKeep }: { kept: Kept; onTake: () => void; onKeep: () => void }) {
+  const { t } = useWords()
+  if (kept !== 'elsewhere') {
+    const key = { server: 'study.draft.server', here: 'study.draft.here', 'not yet': 'study.draft.not_yet' } as const
+    return <p className="quiet-text">{t(key[kept])}</p>
+  }
+  return (
+    <>
+      <Notice tone="caution">{t('study.draft.elsewhere')}</Notice>
+      <div className="pair">
+        <Button onClick={onTake}>{t('study.draft.take')}</Button>
+        <Button onClick={onKeep}>{t('study.draft.keep')}</Button>
+      </div>
+    </>
   )
 }
 

@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { connection } from '../api/client'
 import { plainGrid } from '../viewer/space'
 import type { Labels } from '../viewer/volume'
-import { broughtBack, type Draft, DraftKeeper, type Kept, type KeptDraft, type Shelves } from './drafts'
+import { broughtBack, DraftKeeper, type Kept } from './drafts'
+import type { Draft, KeptDraft, Shelves } from './shelves'
 
 const PLACE = { person: 'ada', study: '1' }
 const labels = (code: number): Labels => ({
@@ -10,36 +11,54 @@ const labels = (code: number): Labels => ({
   values: Uint8Array.from([code]),
   source: { header: new Uint8Array(348), turn: { axes: [0, 1, 2], flips: [false, false, false], shape: [1, 1, 1] } },
 })
-const draft = (parent: string | null): Draft => ({ parent, after: 0, bytes: new ArrayBuffer(1) })
+const draft = (parent: string | null, known: string | null = null): Draft => ({
+  parent,
+  after: 0,
+  bytes: new ArrayBuffer(1),
+  known,
+})
+const kept = (parent: string | null, change: Partial<KeptDraft> = {}): KeptDraft => ({
+  ...draft(parent),
+  sent: false,
+  stamp: 'old',
+  ...change,
+})
 
-/** Shelves of a test, and what was done to them in order. */
+/** A browser and a server that tabs share, and what was done to them in order. */
 function rig() {
   const deeds: string[] = []
-  const state = { local: null as KeptDraft | null, remote: null as Draft | null, online: true }
+  const state = { local: null as KeptDraft | null, remote: null as Draft | null, online: true, deaf: false }
+  let tags = 0
+  const isAnothers = (known: string | null) => state.local && !state.local.sent && state.local.stamp !== known
   const shelves: Shelves = {
     local: async () => state.local,
-    async keepLocally(_, kept) {
-      deeds.push(`here ${kept.parent} ${kept.sent ? 'sent' : 'unsent'}`)
-      state.local = kept
+    async keepLocally(_, draft, known) {
+      if (isAnothers(known)) return false
+      deeds.push(`here ${draft.parent} ${draft.sent ? 'sent' : 'unsent'}`)
+      state.local = draft
       return true
     },
-    async dropLocally() {
+    async dropLocally(_, known) {
+      if (isAnothers(known)) return
       deeds.push('drop here')
       state.local = null
     },
     remote: async () => (state.online ? state.remote : 'silent'),
-    async keepRemotely(_, kept) {
-      if (!state.online) return false
-      deeds.push(`server ${kept.parent} after ${kept.after}`)
-      state.remote = kept
-      return true
+    async keepRemotely(_, draft, over) {
+      if (!state.online) return 'silent'
+      if (over === 'known' && state.remote && state.remote.known !== draft.known) return 'elsewhere'
+      deeds.push(`server ${draft.parent} after ${draft.after}`)
+      tags += 1
+      state.remote = { ...draft, known: `t${tags}` }
+      return state.deaf ? 'silent' : { tag: `t${tags}` }
     },
-    async dropRemotely() {
+    async dropRemotely(_, known) {
       if (!state.online) return false
+      if (state.remote?.known === known) state.remote = null
       deeds.push('drop server')
-      state.remote = null
       return true
     },
+    alike: async (one, other) => one.bytes === other.bytes,
   }
   return { deeds, state, shelves }
 }
@@ -47,15 +66,15 @@ function rig() {
 describe('a draft that is brought back', () => {
   it('is the one of this browser where the server never had it', async () => {
     const { state, shelves } = rig()
-    state.local = { ...draft('mine'), sent: false }
-    state.remote = draft('old')
+    state.local = kept('mine')
+    state.remote = draft('old', 't0')
     expect(await broughtBack(PLACE, shelves)).toMatchObject({ draft: { parent: 'mine' }, kept: 'here' })
   })
 
   it('is the one of the server where both have one: it may be newer, from another computer', async () => {
     const { state, shelves } = rig()
-    state.local = { ...draft('mine'), sent: true }
-    state.remote = draft('newer')
+    state.local = kept('mine', { sent: true })
+    state.remote = draft('newer', 't9')
     expect(await broughtBack(PLACE, shelves)).toMatchObject({ draft: { parent: 'newer' }, kept: 'server' })
     state.online = false
     expect(await broughtBack(PLACE, shelves)).toMatchObject({ draft: { parent: 'mine' } })
@@ -63,7 +82,7 @@ describe('a draft that is brought back', () => {
 
   it('is none where it was saved or discarded elsewhere', async () => {
     const { deeds, state, shelves } = rig()
-    state.local = { ...draft('mine'), sent: true }
+    state.local = kept('mine', { sent: true })
     expect(await broughtBack(PLACE, shelves)).toBeNull()
     expect(deeds).toEqual(['drop here'])
   })
@@ -109,7 +128,6 @@ describe('the keeper of drafts', () => {
     keeper.flush()
     await keeper.drop()
     expect([state.local, state.remote]).toEqual([null, null])
-    expect(deeds.at(-1)).toBe('drop server')
   })
 
   it('keeps edits in this browser while the server is silent', async () => {
@@ -141,5 +159,86 @@ describe('the keeper of drafts', () => {
     connection.lost()
     connection.heard()
     await vi.waitFor(() => expect(state.remote).toBeNull())
+  })
+
+  /** A tab with what it says of its edits. */
+  function tab(shelves: Shelves) {
+    const said: Kept[] = []
+    const keeper = new DraftKeeper(PLACE, (kept) => said.push(kept), shelves)
+    const draws = async (parent: string, expected: Kept) => {
+      keeper.note(note(parent))
+      keeper.flush()
+      await vi.waitFor(() => expect(said.at(-1)).toBe(expected))
+    }
+    return { said, keeper, draws }
+  }
+
+  it('asks where another tab has kept other edits, and writes over neither', async () => {
+    const { state, shelves } = rig()
+    const [one, other] = [tab(shelves), tab(shelves)]
+    await one.draws('mine', 'server')
+    await other.draws('theirs', 'elsewhere')
+    expect([state.remote?.parent, state.local?.parent]).toEqual(['mine', 'theirs'])
+    // More strokes do not take the question away, and the first tab goes on undisturbed.
+    other.keeper.note(note('theirs'))
+    expect(other.said.at(-1)).toBe('elsewhere')
+    await one.draws('mine again', 'server')
+    expect([state.remote?.parent, state.local?.parent, one.keeper.atRisk]).toEqual(['mine again', 'theirs', false])
+    // Neither discarding here nor opening the study anew loses the others.
+    expect(await broughtBack(PLACE, shelves)).toMatchObject({ draft: { parent: 'theirs' }, kept: 'here' })
+    await other.keeper.drop()
+    expect([state.remote?.parent, state.local]).toEqual(['mine again', null])
+  })
+
+  it('puts these edits in place of the others when that is chosen, and the other tab is asked then', async () => {
+    const { state, shelves } = rig()
+    const [one, other] = [tab(shelves), tab(shelves)]
+    await one.draws('mine', 'server')
+    await other.draws('theirs', 'elsewhere')
+    await other.keeper.overwrite()
+    expect([state.remote?.parent, other.said.at(-1)]).toEqual(['theirs', 'server'])
+    await other.draws('theirs again', 'server')
+    await one.draws('mine again', 'elsewhere')
+    expect(state.remote?.parent).toBe('theirs again')
+  })
+
+  it('goes on with the others when that is chosen', async () => {
+    const { state, shelves } = rig()
+    const [one, other] = [tab(shelves), tab(shelves)]
+    await one.draws('mine', 'server')
+    await other.draws('theirs', 'elsewhere')
+    const found = await other.keeper.other()
+    if (found === null || found === 'silent') throw new Error('there are none')
+    await other.keeper.adopt(found)
+    expect([found.parent, state.local, other.said.at(-1)]).toEqual(['mine', null, 'server'])
+    await other.draws('mine, gone on with', 'server')
+    expect(state.remote?.parent).toBe('mine, gone on with')
+  })
+
+  it('does not take its own edits for those of another tab when the answer was lost', async () => {
+    const { state, shelves } = rig()
+    const one = tab(shelves)
+    state.deaf = true
+    await one.draws('mine', 'here')
+    await vi.waitFor(() => expect(state.remote?.parent).toBe('mine'))
+    state.deaf = false
+    await one.draws('mine again', 'server')
+    expect(state.remote?.parent).toBe('mine again')
+    state.deaf = true
+    await one.draws('mine at last', 'here')
+    await vi.waitFor(() => expect(state.remote?.parent).toBe('mine at last'))
+    await one.keeper.drop()
+    expect(state.remote).toBeNull()
+  })
+
+  it('does not write over what another tab keeps in this browser while the server is silent', async () => {
+    const { state, shelves } = rig()
+    state.online = false
+    const [one, other] = [tab(shelves), tab(shelves)]
+    await one.draws('mine', 'here')
+    await other.draws('theirs', 'not yet')
+    await vi.waitFor(() => expect(state.local?.parent).toBe('mine'))
+    // The browser asks before this tab is closed.
+    expect([one.keeper.atRisk, other.keeper.atRisk]).toEqual([false, true])
   })
 })

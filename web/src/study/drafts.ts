@@ -1,31 +1,10 @@
 /** Unsaved edits outlive the tab: in this browser at once, on the server a moment later. */
 
-import { ApiError, connection, remove, send, sendBytes } from '../api/client'
+import { connection } from '../api/client'
 import { writeLabels } from '../viewer/nifti'
 import type { Labels } from '../viewer/volume'
+import { type Answer, type Draft, type KeptDraft, type Place, type Shelves, shelves, type Tag } from './shelves'
 
-export interface Draft {
-  /** The version that is edited; null where painting began with nothing. */
-  readonly parent: string | null
-  /** The largest number of a version that the page knew of. */
-  readonly after: number
-  readonly bytes: ArrayBuffer
-}
-
-/** As this browser keeps it. */
-export interface KeptDraft extends Draft {
-  /** The server has it too: what the server says of it counts. */
-  readonly sent: boolean
-}
-
-/** Whose draft of which study. */
-export interface Place {
-  readonly person: string
-  readonly study: string
-}
-
-const STORE = 'drafts'
-const keyOf = ({ person, study }: Place) => `${person} ${study}`
 let last: Promise<unknown> = Promise.resolve()
 
 /** One after another: a draft on its way must not arrive after the word that it is not needed any more. */
@@ -35,102 +14,27 @@ function inTurn<T>(work: () => Promise<T>): Promise<T> {
   return next
 }
 
-function database(): Promise<IDBDatabase> {
-  return new Promise((resolve, reject) => {
-    const request = indexedDB.open('glioscope', 1)
-    request.onupgradeneeded = () => request.result.createObjectStore(STORE)
-    request.onsuccess = () => resolve(request.result)
-    request.onerror = () => reject(request.error ?? new Error('the browser keeps no drafts'))
-  })
-}
+/** `elsewhere`: the server has other edits, from another tab or computer, and waits for a choice. */
+export type Kept = 'not yet' | 'here' | 'server' | 'elsewhere'
 
-async function inStore<T>(mode: IDBTransactionMode, ask: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> {
-  const open = await database()
-  try {
-    return await new Promise((resolve, reject) => {
-      const request = ask(open.transaction(STORE, mode).objectStore(STORE))
-      request.onsuccess = () => resolve(request.result)
-      request.onerror = () => reject(request.error ?? new Error('the browser keeps no drafts'))
-    })
-  } finally {
-    open.close()
-  }
+/** A draft that was found, and where. */
+export interface Found {
+  readonly draft: Draft
+  readonly kept: 'here' | 'server'
+  /** Which state of this browser's draft was there. */
+  readonly stamp: string | null
 }
-
-function isDraft(value: unknown): value is KeptDraft {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'parent' in value &&
-    (value.parent === null || typeof value.parent === 'string') &&
-    'after' in value &&
-    typeof value.after === 'number' &&
-    'sent' in value &&
-    'bytes' in value &&
-    value.bytes instanceof ArrayBuffer
-  )
-}
-
-/** Where drafts lie; the tests have their own. */
-export interface Shelves {
-  /** This browser's draft; null where it keeps none (private windows). */
-  local(place: Place): Promise<KeptDraft | null>
-  /** Says whether this browser has it now. */
-  keepLocally(place: Place, draft: KeptDraft): Promise<boolean>
-  dropLocally(place: Place): Promise<void>
-  /** The server's draft; `silent` where it did not answer. */
-  remote(place: Place): Promise<Draft | null | 'silent'>
-  /** Says whether the server has it now. */
-  keepRemotely(place: Place, draft: Draft): Promise<boolean>
-  /** Says whether the server has none any more. */
-  dropRemotely(place: Place): Promise<boolean>
-}
-
-export const shelves: Shelves = {
-  async local(place) {
-    const value: unknown = await inStore('readonly', (store) => store.get(keyOf(place))).catch(() => null)
-    return isDraft(value) ? value : null
-  },
-  keepLocally: (place, draft) =>
-    inStore('readwrite', (store) => store.put(draft, keyOf(place)))
-      .then(() => true)
-      .catch(() => false),
-  dropLocally: (place) => inStore('readwrite', (store) => store.delete(keyOf(place))).catch(() => undefined),
-  async remote({ study }) {
-    try {
-      const answer = await send('GET', `studies/${study}/draft`)
-      if (answer.status === 204) return null
-      return { parent: answer.headers.get('Glioscope-Parent'), after: 0, bytes: await answer.arrayBuffer() }
-    } catch (error) {
-      return error instanceof ApiError && error.status === 404 ? null : 'silent'
-    }
-  },
-  keepRemotely({ study }, { parent, after, bytes }) {
-    const body = new Blob([bytes], { type: 'application/gzip' })
-    return sendBytes('PUT', `studies/${study}/draft`, body, { parent, after })
-      .then(() => true)
-      .catch(() => false)
-  },
-  dropRemotely: ({ study }) =>
-    remove(`studies/${study}/draft`)
-      .then(() => true)
-      .catch((error: unknown) => !(error instanceof ApiError && error.status === 0)),
-}
-
-export type Kept = 'not yet' | 'here' | 'server'
 
 /** The draft to go on with, and where it lies. What never reached the server is the newest; of all else the server knows better. */
-export async function broughtBack(
-  place: Place,
-  from: Shelves = shelves,
-): Promise<{ draft: Draft; kept: 'here' | 'server' } | null> {
+export async function broughtBack(place: Place, from: Shelves = shelves): Promise<Found | null> {
   const local = await from.local(place)
-  if (local && !local.sent) return { draft: local, kept: 'here' }
+  const stamp = local?.stamp ?? null
+  if (local && !local.sent) return { draft: local, kept: 'here', stamp }
   const remote = await from.remote(place)
-  if (remote === 'silent') return local && { draft: local, kept: 'server' }
+  if (remote === 'silent') return local && { draft: local, kept: 'server', stamp }
   // Saved or discarded elsewhere.
-  if (remote === null && local) await from.dropLocally(place)
-  return remote && { draft: remote, kept: 'server' }
+  if (remote === null && local) await from.dropLocally(place, stamp)
+  return remote && { draft: remote, kept: 'server', stamp }
 }
 
 /** A moment without a stroke, in ms, after which the edits are kept. */
@@ -142,22 +46,34 @@ interface Note {
   readonly labels: Labels
 }
 
-/** Keeps the latest edits of one study, in order, whatever the page does meanwhile. */
+/**
+ * Keeps the latest edits of one study, in order, whatever the page does meanwhile. Another tab of the same person may do
+ * the same: neither writes over what the other has kept, until somebody chooses.
+ */
 export class DraftKeeper {
   readonly #place: Place
   readonly #shelves: Shelves
   readonly #onKept: (kept: Kept) => void
   readonly #stopHearing: () => void
+  /** What neither browser nor server has yet. */
   #noted: Note | null = null
   #timer: ReturnType<typeof setTimeout> | undefined
+  #kept: Kept = 'not yet'
   #turn = 0
   /** The turn that is being kept or is. */
   #going = 0
-  #kept: Kept = 'not yet'
   /** Whether there may be a draft at all. */
   #used = false
   /** What the server has not heard of yet. */
   #unsent: Draft | 'dropped' | null = null
+  /** What it may have heard of, though its answer never came. */
+  #unanswered: Draft | null = null
+  /** The draft that the server had when it was last heard. */
+  #known: Tag | null = null
+  /** What is to be overwritten on the server: what is known, or whatever is there. */
+  #over: 'known' | 'whatever' = 'known'
+  /** This browser's draft as this tab last saw or wrote it. */
+  #stamp: string | null = null
 
   constructor(place: Place, onKept: (kept: Kept) => void, to: Shelves = shelves) {
     this.#place = place
@@ -168,12 +84,21 @@ export class DraftKeeper {
 
   /** Whether closing the tab now would lose something. */
   get atRisk(): boolean {
-    return this.#kept === 'not yet' && this.#noted !== null
+    return this.#noted !== null
+  }
+
+  /** The server's draft that these edits are kept in, as far as is known: a version that is made of them ends it. */
+  get known(): Tag | null {
+    return this.#known
   }
 
   /** The draft was brought back from where it lies. */
-  found(kept: Kept): void {
+  found({ draft, kept, stamp }: Found): void {
     this.#used = true
+    this.#known = draft.known
+    this.#stamp = stamp
+    // A tab that is closed hears no answer.
+    this.#unanswered = kept === 'here' ? draft : null
     this.#say(kept)
   }
 
@@ -183,7 +108,7 @@ export class DraftKeeper {
     this.#used = true
     this.#noted = note
     this.#unsent = null
-    this.#say('not yet')
+    this.#sayUnlessAsking('not yet')
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => this.flush(), REST)
   }
@@ -197,20 +122,34 @@ export class DraftKeeper {
     void this.#keep(this.#noted, this.#turn)
   }
 
-  /** The edits are saved, discarded or taken back: no draft is left. */
+  /** The edits are saved, discarded or taken back: no draft of them is left. */
   drop(): Promise<void> {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-    this.#turn++
-    this.#noted = null
-    this.#unsent = null
+    this.#forget()
     if (!this.#used) return Promise.resolve()
     this.#used = false
     const turn = this.#turn
     return inTurn(async () => {
-      await this.#shelves.dropLocally(this.#place)
+      await this.#shelves.dropLocally(this.#place, this.#stamp)
       await this.#dropRemotely(turn)
     })
+  }
+
+  /** These edits it is to be, whatever the server has from elsewhere. */
+  async overwrite(): Promise<void> {
+    this.#over = 'whatever'
+    await this.#sendAgain()
+  }
+
+  /** What the server has from elsewhere. */
+  other(): Promise<Draft | null | 'silent'> {
+    return this.#shelves.remote(this.#place)
+  }
+
+  /** The edits from elsewhere it is to be: these are let go of. */
+  async adopt(other: Draft): Promise<void> {
+    this.#forget()
+    this.found({ draft: other, kept: 'server', stamp: this.#stamp })
+    await inTurn(() => this.#shelves.dropLocally(this.#place, this.#stamp))
   }
 
   /** Keeps what is not kept yet, and says nothing any more. */
@@ -219,34 +158,76 @@ export class DraftKeeper {
     this.#stopHearing()
   }
 
+  #forget(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#turn++
+    this.#noted = null
+    this.#unsent = null
+    this.#over = 'known'
+    this.#kept = 'not yet'
+  }
+
   async #keep({ parent, after, labels }: Note, turn: number): Promise<void> {
     // The voxels are copied before the first wait: later strokes are not in it.
     const bytes = (await writeLabels(labels.values, labels.source)).buffer
-    const draft: Draft = { parent, after, bytes }
     await inTurn(async () => {
       if (turn !== this.#turn) return
-      const here = await this.#shelves.keepLocally(this.#place, { ...draft, sent: false })
+      const draft: Draft = { parent, after, bytes, known: this.#known }
+      const here = await this.#putHere({ ...draft, sent: false, stamp: freshStamp() })
       if (turn !== this.#turn) return
       if (here) {
         this.#noted = null
-        this.#say('here')
+        this.#sayUnlessAsking('here')
       }
       await this.#send(draft, turn)
     })
   }
 
+  async #putHere(draft: KeptDraft): Promise<boolean> {
+    const here = await this.#shelves.keepLocally(this.#place, draft, this.#stamp)
+    if (here) this.#stamp = draft.stamp
+    return here
+  }
+
   async #send(draft: Draft, turn: number): Promise<void> {
-    const there = await this.#shelves.keepRemotely(this.#place, draft)
+    const answer = await this.#put({ ...draft, known: this.#known })
+    if (typeof answer === 'object') {
+      this.#known = answer.tag
+      this.#over = 'known'
+    }
+    this.#unanswered = answer === 'silent' ? draft : null
     if (turn !== this.#turn) return
-    this.#unsent = there ? null : draft
-    if (!there) return
+    this.#unsent = typeof answer === 'object' ? null : draft
+    if (answer === 'elsewhere') this.#say('elsewhere')
+    if (typeof answer !== 'object') return
     this.#noted = null
     this.#say('server')
-    await this.#shelves.keepLocally(this.#place, { ...draft, sent: true })
+    await this.#putHere({ ...draft, known: answer.tag, sent: true, stamp: freshStamp() })
+  }
+
+  /** What the server has may be our own, if its answer was lost. */
+  async #put(draft: Draft): Promise<Answer> {
+    const answer = await this.#shelves.keepRemotely(this.#place, draft, this.#over)
+    if (answer !== 'elsewhere' || this.#unanswered === null) return answer
+    if (!(await this.#hearBack(this.#unanswered))) return 'silent'
+    return this.#shelves.keepRemotely(this.#place, { ...draft, known: this.#known }, this.#over)
+  }
+
+  /** Finds out whether the server has a draft that it did not answer to; false where it is silent again. */
+  async #hearBack(unanswered: Draft): Promise<boolean> {
+    const there = await this.#shelves.remote(this.#place)
+    if (there === 'silent') return false
+    if (there && (await this.#shelves.alike(there, unanswered))) this.#known = there.known
+    this.#unanswered = null
+    return true
   }
 
   async #dropRemotely(turn: number): Promise<void> {
-    const dropped = await this.#shelves.dropRemotely(this.#place)
+    const heard = this.#unanswered === null || (await this.#hearBack(this.#unanswered))
+    const known = this.#known
+    const dropped = heard && (known === null || (await this.#shelves.dropRemotely(this.#place, known)))
+    if (dropped && this.#known === known) this.#known = null
     if (turn === this.#turn) this.#unsent = dropped ? null : 'dropped'
   }
 
@@ -263,4 +244,12 @@ export class DraftKeeper {
     this.#kept = kept
     this.#onKept(kept)
   }
+
+  /** While the reader has a choice to make, more strokes do not take the question away. */
+  #sayUnlessAsking(kept: Kept): void {
+    if (this.#kept !== 'elsewhere') this.#say(kept)
+  }
 }
+
+/** Not `crypto.randomUUID`, which pages without TLS lack; two tabs must differ, nobody must guess it. */
+const freshStamp = () => String(Math.random())

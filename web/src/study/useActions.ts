@@ -27,6 +27,8 @@ export interface Actions {
   note: string
   onNote: (note: string) => void
   discard: () => void
+  /** Goes on with the unsaved edits of another tab. */
+  takeOther: () => void
   decide: (row: SegmentationRow, state: 'accepted' | 'rejected') => void
   screenshot: () => void
   fullScreen: () => void
@@ -60,6 +62,14 @@ export function useActions(
       toast({ tone: 'bad', text: `${words.t('study.save_failed')} ${failure(error).sentence}` })
     } finally {
       setSaving(false)
+    }
+  }
+  const takeOther = async () => {
+    try {
+      const undo = await edits.takeOther()
+      if (undo) toast({ text: words.t('study.draft.taken'), action: { label: words.t('do.undo'), run: undo } })
+    } catch (error) {
+      toast({ tone: 'bad', text: failure(error).sentence })
     }
   }
   const screenshot = async () => {
@@ -104,6 +114,7 @@ export function useActions(
       const undo = edits.discard()
       toast({ text: words.t('study.discarded'), action: { label: words.t('do.undo'), run: undo } })
     },
+    takeOther: () => void takeOther(),
     decide: (row, state) => {
       if (!mayEdit || row.state === state) return
       // The decision would be about a mask that is not the one on screen.

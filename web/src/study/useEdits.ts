@@ -1,13 +1,14 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from 'react'
-import { sendBytes } from '../api/client'
+import { type RefObject, useCallback, useEffect, useRef, useState, useSyncExternalStore } from 'react'
+import { sendBytes, silence } from '../api/client'
 import { queries } from '../api/queries'
 import type { SegmentationRow, Study } from '../api/types'
 import type { Library } from '../viewer/library'
 import { readLabels, writeLabels } from '../viewer/nifti'
 import type { Labels, Volume } from '../viewer/volume'
-import { broughtBack, DraftKeeper, type Kept, type Place } from './drafts'
+import { broughtBack, DraftKeeper, type Found, type Kept } from './drafts'
 import { Editing, type EditState } from './Editing'
+import type { Place } from './shelves'
 
 /** Whether the mask on screen can be changed: not while others' edits wait, not before its voxels are there. */
 export type Begun = 'begun' | 'elsewhere' | 'not there'
@@ -21,6 +22,10 @@ export interface Edits {
   /** Lets go of the edits; gives the way back. */
   discard: () => () => void
   kept: Kept
+  /** Where the server has other edits, from another tab: these are kept in their place. */
+  overwrite: () => void
+  /** Or those are gone on with; gives the way back, null where they are not there any more, and throws where no answer came. */
+  takeOther: () => Promise<(() => void) | null>
 }
 
 /** The edits of a study: begun from the shown version or from nothing, kept as a draft at every step, saved as a new version. */
@@ -31,7 +36,7 @@ export function useEdits(study: Study, library: Library): Edits {
     (listener) => editing.subscribe(listener),
     () => editing.state,
   )
-  const { kept, drop } = useDraft(study, editing, state)
+  const { kept, keeper, drop } = useDraft(study, editing, state)
 
   const begin = useCallback(
     (shown: SegmentationRow | null, on: Volume | null): Begun => {
@@ -55,7 +60,13 @@ export function useEdits(study: Study, library: Library): Edits {
       if (!labels) throw new Error('there is nothing to save')
       const bytes = await writeLabels(labels.values, labels.source)
       const body = new Blob([bytes], { type: 'application/gzip' })
-      const row = await sendBytes<SegmentationRow>('POST', `studies/${study.id}/versions`, body, { parent, note })
+      // Only the draft of these edits ends with the version, not one that another tab has kept.
+      const known = keeper.current?.known ?? 'none'
+      const row = await sendBytes<SegmentationRow>('POST', `studies/${study.id}/versions`, body, {
+        parent,
+        note,
+        known,
+      })
       const { queryKey } = queries.study(study.id)
       client.setQueryData(queryKey, (old) => old && withVersion(old, row))
       void client.invalidateQueries({ queryKey })
@@ -64,7 +75,7 @@ export function useEdits(study: Study, library: Library): Edits {
       if (!editing.state.changed) await drop()
       return row
     },
-    [editing, study.id, client, drop],
+    [editing, study.id, client, keeper, drop],
   )
   const discard = useCallback(() => {
     const { labels } = editing
@@ -75,7 +86,24 @@ export function useEdits(study: Study, library: Library): Edits {
       if (labels && !editing.state.changed) editing.restore(parent, labels, 'not stored')
     }
   }, [editing, drop])
-  return { editing, state, begin, save, discard, kept }
+  const overwrite = useCallback(() => void keeper.current?.overwrite(), [keeper])
+  const takeOther = useCallback(async () => {
+    const other = await keeper.current?.other()
+    if (other === 'silent') throw silence()
+    if (!other) {
+      overwrite()
+      return null
+    }
+    const theirs = await readLabels(other.bytes)
+    const { labels: ours } = editing
+    const { parent } = editing.state
+    await keeper.current?.adopt(other)
+    editing.restore(other.parent, theirs, 'stored')
+    return () => {
+      if (ours && editing.labels === theirs) editing.restore(parent, ours, 'not stored')
+    }
+  }, [editing, keeper, overwrite])
+  return { editing, state, begin, save, discard, kept, overwrite, takeOther }
 }
 
 function emptyOn(volume: Volume | null): Labels | null {
@@ -88,7 +116,11 @@ function withVersion(study: Study, row: SegmentationRow): Study {
 }
 
 /** Brings a draft back when the study is opened, and keeps it up to date while strokes are made. */
-function useDraft(study: Study, editing: Editing, state: EditState): { kept: Kept; drop: () => Promise<void> } {
+function useDraft(
+  study: Study,
+  editing: Editing,
+  state: EditState,
+): { kept: Kept; keeper: RefObject<DraftKeeper | null>; drop: () => Promise<void> } {
   const session = useQuery(queries.session())
   const who = session.data?.person
   // Unsaved edits are a person's own, on a computer that several people use too.
@@ -102,10 +134,11 @@ function useDraft(study: Study, editing: Editing, state: EditState): { kept: Kep
     const place: Place = { person, study: id }
     const made = new DraftKeeper(place, setKept)
     keeper.current = made
-    void bringBack(place).then((draft) => {
-      if (gone || !draft || editing.state.changed) return
-      made.found(draft.kept)
-      editing.restore(draft.parent, draft.labels, draft.kept === 'server' ? 'stored' : 'not stored')
+    void bringBack(place).then((back) => {
+      if (gone || !back || editing.state.changed) return
+      const { found, labels } = back
+      made.found(found)
+      editing.restore(found.draft.parent, labels, found.kept === 'server' ? 'stored' : 'not stored')
     })
     // A tab that is closed within a moment of the last stroke would lose it: the browser asks once.
     const closing = (event: BeforeUnloadEvent) => {
@@ -129,14 +162,14 @@ function useDraft(study: Study, editing: Editing, state: EditState): { kept: Kep
     else void keeper.current.drop()
   }, [editing, steps, changed, parent, after])
   const drop = useCallback(() => keeper.current?.drop() ?? Promise.resolve(), [])
-  return { kept, drop }
+  return { kept, keeper, drop }
 }
 
-/** The draft's labels. Bytes that are no mask any more are none. */
-async function bringBack(place: Place) {
+/** The draft with its labels. Bytes that are no mask any more are none. */
+async function bringBack(place: Place): Promise<{ found: Found; labels: Labels } | null> {
   const found = await broughtBack(place)
   if (!found) return null
   return readLabels(found.draft.bytes)
-    .then((labels) => ({ parent: found.draft.parent, kept: found.kept, labels }))
+    .then((labels) => ({ found, labels }))
     .catch(() => null)
 }

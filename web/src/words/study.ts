@@ -174,6 +174,13 @@ export const study = {
   'study.draft.not_yet': ['Not kept yet', '아직 임시 저장되지 않음'],
   'study.draft.here': ['Draft kept in this browser', '이 브라우저에 임시 저장됨'],
   'study.draft.server': ['Draft kept on the server', '서버에 임시 저장됨'],
+  'study.draft.elsewhere': [
+    'Other unsaved edits of this study, from another tab or computer, are on the server. These here are not. Which do you want to go on with?',
+    '서버에 다른 탭이나 컴퓨터에서 보관한, 이 검사의 다른 수정이 있습니다. 여기의 수정은 서버에 없습니다. 어느 쪽으로 계속하시겠습니까?',
+  ],
+  'study.draft.take': ['With the others', '다른 수정으로 계속'],
+  'study.draft.keep': ['With these', '여기의 수정으로 계속'],
+  'study.draft.taken': ['These are the edits from the other tab.', '다른 탭의 수정을 가져왔습니다.'],
   'study.note': ['Note', '메모'],
   'study.save_version': ['Save version', '새 버전으로 저장'],
   'study.discard': ['Discard edits', '수정 취소'],

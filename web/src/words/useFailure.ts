@@ -16,9 +16,11 @@ export function failureOf(words: Words, error: unknown): Failure {
       detail: error instanceof Error ? error.message : null,
     }
   }
-  const { code, detail, instance, errors } = error.problem
+  const { code, title, detail, instance, errors } = error.problem
   const key = `error.${code}`
-  const causes = [...(detail ? [detail] : []), ...(errors ?? []).map((cause) => cause.detail)]
+  // A detail that is the title of its code says in English what the sentence says.
+  const own = detail && !(isKey(key) && detail === title) ? [detail] : []
+  const causes = [...own, ...(errors ?? []).map((cause) => cause.detail)]
   const sentence = isKey(key) ? words.named(key) : words.t('error.unknown', { code })
   const reference = isKey(key) || !instance ? [] : [words.t('error.reference', { id: instance })]
   return { sentence, detail: [...new Set(causes), ...reference].join(' ') || null }

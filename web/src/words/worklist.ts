@@ -55,6 +55,8 @@ export const worklist = {
     'Four sequences make an examination: T1, T1ce, T2 and FLAIR, as NIfTI files.',
     '검사 하나는 NIfTI 파일 네 개(T1, T1ce, T2, FLAIR)로 이루어집니다.',
   ],
+  'worklist.empty.demo': ['Make the demo study', '데모 검사 만들기'],
+  'worklist.empty.demo.busy': ['Making the demo study …', '데모 검사를 만드는 중 …'],
   'worklist.empty.upload': ['Upload an examination', '검사 업로드'],
   'worklist.empty.bin': ['{n|1 study lies|# studies lie} in the bin: look there', '휴지통의 검사 {n}건 보기'],
   'worklist.nothing': ['No study matches.', '조건에 맞는 검사가 없습니다.'],

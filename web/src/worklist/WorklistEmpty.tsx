@@ -1,11 +1,12 @@
 import { useQuery } from '@tanstack/react-query'
-import { useNavigate } from '@tanstack/react-router'
-import { Brain, Plus, Trash2 } from 'lucide-react'
+import { useNavigate, useRouter } from '@tanstack/react-router'
+import { Brain, FlaskConical, Plus, Trash2 } from 'lucide-react'
 import { queries } from '../api/queries'
 import { Button } from '../ui/Button'
 import { EmptyState } from '../ui/EmptyState'
 import { useWords } from '../words/useWords'
 import { type Filter, isNarrowed } from './filter'
+import { useDemo } from './useStudies'
 
 /** Why nothing is listed, and what to do about it. */
 export function WorklistEmpty({ filter, editor }: { filter: Filter; editor: boolean }) {
@@ -16,6 +17,11 @@ export function WorklistEmpty({ filter, editor }: { filter: Filter; editor: bool
     enabled: !filter.bin && !isNarrowed(filter),
   })
   const inBin = binned.data?.total ?? 0
+  const router = useRouter()
+  const demo = useDemo((id) => {
+    // It takes seconds: who has gone elsewhere meanwhile stays there.
+    if (router.state.location.pathname === '/') void navigate({ to: '/studies/$id', params: { id }, search: {} })
+  })
   const toList = () => void navigate({ to: '/', search: {} })
   if (isNarrowed(filter)) {
     return (
@@ -47,6 +53,11 @@ export function WorklistEmpty({ filter, editor }: { filter: Filter; editor: bool
               onClick={() => void navigate({ to: '/upload', search: {} })}
             >
               {t('worklist.empty.upload')}
+            </Button>
+          )}
+          {editor && (
+            <Button icon={<FlaskConical size={16} />} disabled={demo.isPending} onClick={() => demo.mutate()}>
+              {t(demo.isPending ? 'worklist.empty.demo.busy' : 'worklist.empty.demo')}
             </Button>
           )}
           {inBin > 0 && (

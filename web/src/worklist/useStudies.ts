@@ -6,7 +6,7 @@ import {
   useQueryClient,
 } from '@tanstack/react-query'
 import { get, post, remove } from '../api/client'
-import type { JobRow, Page, StudyRow } from '../api/types'
+import type { DemoStudy, JobRow, Page, StudyRow } from '../api/types'
 import { toast } from '../ui/Toasts'
 import { useFailure } from '../words/useFailure'
 import { useWords } from '../words/useWords'
@@ -62,4 +62,18 @@ export function useStudyActions() {
     onError,
   })
   return { restore, bin, segment, cancel, retry }
+}
+
+/** Makes the phantom study again, or finds the one that is there. */
+export function useDemo(onMade: (id: string) => void) {
+  const client = useQueryClient()
+  const failure = useFailure()
+  return useMutation({
+    mutationFn: () => post<DemoStudy>('demo'),
+    onSuccess: ({ study_id }) => {
+      void client.invalidateQueries({ queryKey: ['studies'] })
+      onMade(study_id)
+    },
+    onError: (error) => toast({ text: failure(error).sentence, tone: 'bad' }),
+  })
 }

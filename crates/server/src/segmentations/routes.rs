@@ -5,7 +5,6 @@ use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use sea_orm::EntityTrait;
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
@@ -53,6 +52,10 @@ pub(super) struct Version {
     /// What its author wants to say.
     #[serde(default)]
     note: Option<String>,
+    /// The draft that becomes the version: its `ETag` without the quotes, or `none`. Another one, kept in another tab or on
+    /// another computer, stays. If nothing is said, whatever draft of the study the person has ends.
+    #[serde(default)]
+    known: Option<String>,
 }
 
 /// The routes of this file.
@@ -120,7 +123,7 @@ async fn version(
     studies::rows::hold(&write, id).await?;
     studies::rows::present(&write, id).await?;
     let row = rows::insert(&write, new, measured.clone()).await?;
-    crate::entity::draft::Entity::delete_by_id((id, person.key().to_owned())).exec(&write).await?;
+    rows::forget_draft(&write, (id, person.key()), about.known.as_deref()).await?;
     let object = Object::one(Kind::Segmentation, row.id).with(json!({"study": id}));
     audit::commit(write, &person, Action::Create, object).await?;
     app.events.tell(Event::new(EventKind::Study, id.to_string()));

@@ -201,3 +201,19 @@ pub(super) async fn draft(
 ) -> Result<Option<draft::Model>, DbErr> {
     draft::Entity::find_by_id((study, user_key.to_owned())).one(on).await
 }
+
+/// Throws a person's unsaved edit of a study away; whether there was one. With `known`, the hash of a mask, only if it is
+/// that one: another one was kept elsewhere meanwhile, and nobody has said that it is not wanted.
+pub(super) async fn forget_draft(
+    write: &Write,
+    (study, user_key): (StudyId, &str),
+    known: Option<&str>,
+) -> Result<bool, DbErr> {
+    let mut gone = draft::Entity::delete_many()
+        .filter(draft::Column::StudyId.eq(study))
+        .filter(draft::Column::UserKey.eq(user_key));
+    if let Some(known) = known {
+        gone = gone.filter(draft::Column::LabelsSha.eq(known));
+    }
+    Ok(gone.exec(write).await?.rows_affected > 0)
+}

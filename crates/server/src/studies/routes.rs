@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use sea_orm::ColumnTrait;
-use sea_orm::{ActiveModelTrait, EntityTrait, QueryFilter, Set};
+use sea_orm::{ActiveModelTrait, QueryFilter, Set};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -15,7 +15,7 @@ use super::wire::{Series, Study, StudyChange, StudyRow};
 use crate::accounts::{Person, Role};
 use crate::app::App;
 use crate::audit::{self, Action, Kind, Object};
-use crate::entity::{patient, study};
+use crate::entity::study;
 use crate::error::Problem;
 use crate::events::{Event, EventKind};
 use crate::ids::StudyId;
@@ -111,15 +111,10 @@ async fn remove(State(app): State<App>, person: Person, Path(id): Path<StudyId>)
 async fn restore(State(app): State<App>, person: Person, Path(id): Path<StudyId>) -> Result<Json<Study>, Problem> {
     person.must(Role::Editor)?;
     let write = app.db.write().await?;
-    if !rows::set_removed(&write, id, Place::Worklist).await? {
+    if !rows::restore(&write, id).await? {
         return Err(Problem::not_found("study in the bin"));
     }
     let row = rows::present(&write, id).await?;
-    patient::Entity::update_many()
-        .col_expr(patient::Column::RemovedAt, sea_orm::sea_query::Expr::value(None::<i64>))
-        .filter(patient::Column::Id.eq(row.patient_id))
-        .exec(&write)
-        .await?;
     audit::commit(write, &person, Action::Restore, Object::one(Kind::Study, id)).await?;
     app.events.tell(Event::new(EventKind::Study, id.to_string()));
     Ok(Json(whole(&app, row).await?))

@@ -5,7 +5,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, Query
 
 use super::facts::Facts;
 use crate::db::{Write, now};
-use crate::entity::{measurement, series, study};
+use crate::entity::{measurement, patient, series, study};
 use crate::error::Problem;
 use crate::ids::{PatientId, SeriesId, StudyId};
 use crate::segmentations;
@@ -73,7 +73,7 @@ pub(crate) async fn measured_of_patient(
 }
 
 /// Puts a study into the bin, or takes it out; whether that changed anything.
-pub(super) async fn set_removed(write: &Write, id: StudyId, to: Place) -> Result<bool, DbErr> {
+pub(crate) async fn set_removed(write: &Write, id: StudyId, to: Place) -> Result<bool, DbErr> {
     let removed = study::Column::RemovedAt;
     let (at, was) = match to {
         Place::Bin => (Some(now()), removed.is_null()),
@@ -88,9 +88,23 @@ pub(super) async fn set_removed(write: &Write, id: StudyId, to: Place) -> Result
     Ok(done.rows_affected == 1)
 }
 
+/// Takes a study out of the bin, and its patient with it; whether it lay there.
+pub(crate) async fn restore(write: &Write, id: StudyId) -> Result<bool, Problem> {
+    if !set_removed(write, id, Place::Worklist).await? {
+        return Ok(false);
+    }
+    let row = present(write, id).await?;
+    patient::Entity::update_many()
+        .col_expr(patient::Column::RemovedAt, Expr::value(None::<i64>))
+        .filter(patient::Column::Id.eq(row.patient_id))
+        .exec(write)
+        .await?;
+    Ok(true)
+}
+
 /// Where a study lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// Where everybody sees it.
     Worklist,
     /// Where it waits to be forgotten.

@@ -54,6 +54,34 @@ impl Events {
     }
 }
 
+#[tokio::test]
+async fn the_demo_is_made_by_who_may_upload_and_once() {
+    let site = Site::open().await;
+    server::models::register_embedded(&site.app.db).await.unwrap();
+    let kim = site.admin().await;
+    let lee = site.user(&kim, "lee", "viewer").await;
+    refused(&lee.post("/api/v1/demo", json!({})).send().await, 403, "role_too_low");
+    let ask = async || {
+        let made = kim.change(Method::POST, "/api/v1/demo").send().await;
+        (made.status, made.json())
+    };
+    let (first, second) = (ask().await, ask().await);
+    assert_eq!((first.0, second.0), (StatusCode::CREATED, StatusCode::OK));
+    assert_eq!(first.1, second.1);
+    let listed = kim.get("/api/v1/studies").send().await.json();
+    assert_eq!((&listed["total"], &listed["items"][0]["id"]), (&json!(1), &first.1["study_id"]));
+    assert_eq!(
+        (&listed["items"][0]["job"]["id"], &listed["items"][0]["job"]["state"]),
+        (&first.1["job_id"], &json!("queued"))
+    );
+    let user = kim.get("/api/v1/session").send().await.json()["person"]["user"].clone();
+    let by_kim = format!("/api/v1/audit?user_key={}&action=create", user.as_str().unwrap());
+    let kinds = kim.get(&by_kim).send().await.json();
+    let kinds: Vec<&str> =
+        kinds["items"].as_array().unwrap().iter().filter_map(|row| row["object_kind"].as_str()).collect();
+    assert!(kinds.contains(&"study") && kinds.contains(&"job"), "{kinds:?}");
+}
+
 async fn waiting(who: &Visitor, seed: u64) -> (String, String) {
     let made = study(who, without(case(seed), &["seg"]), json!({"segment": true})).await;
     let text = |value: &Value| value.as_str().unwrap().to_owned();

@@ -151,6 +151,37 @@ async fn a_late_draft_does_not_come_after_its_version() {
 }
 
 #[tokio::test]
+async fn two_tabs_do_not_write_over_each_others_draft() {
+    let site = Site::open().await;
+    let kim = site.admin().await;
+    let made = study(&kim, case(1), json!({})).await;
+    let path = format!("/api/v1/studies/{}/draft", text(&made["id"]));
+    let put = async |query: &str, drop: &[Tissue]| {
+        let answer = kim.change(Method::PUT, &format!("{path}?after=1&{query}")).body(edited(drop)).send().await;
+        (answer.header("etag").trim_matches('"').to_owned(), answer)
+    };
+    let (first, answer) = put("known=none", &[Tissue::Oedema]).await;
+    assert_eq!((answer.status, first.len()), (StatusCode::NO_CONTENT, 64));
+    assert_eq!(kim.get(&path).send().await.header("etag").trim_matches('"'), first);
+    // The other tab knows of none, or of an older one.
+    refused(&put("known=none", &[Tissue::Enhancing]).await.1, 409, "draft_elsewhere");
+    let (second, _) = put(&format!("known={first}"), &[Tissue::Necrotic]).await;
+    refused(&put(&format!("known={first}"), &[Tissue::Enhancing]).await.1, 409, "draft_elsewhere");
+    // An answer that was lost: the same draft comes again.
+    assert_eq!(put(&format!("known={first}"), &[Tissue::Necrotic]).await.0, second);
+    // Neither a version of the other tab nor its discarding takes this one along.
+    assert_eq!(save(&kim, &made, edited(&[]), "known=none").await.status, StatusCode::CREATED);
+    let discard = kim.change(Method::DELETE, &format!("{path}?known={first}")).send().await;
+    assert_eq!(discard.status, StatusCode::NO_CONTENT);
+    assert_eq!(kim.get(&path).send().await.header("etag").trim_matches('"'), second);
+    let last = kim.change(Method::PUT, &format!("{path}?after=2")).body(edited(&[])).send().await;
+    assert_eq!(last.status, StatusCode::NO_CONTENT, "who says nothing replaces what is there");
+    let query = format!("known={}", last.header("etag").trim_matches('"'));
+    assert_eq!(save(&kim, &made, edited(&[Tissue::Oedema]), &query).await.status, StatusCode::CREATED);
+    assert_eq!(kim.get(&path).send().await.status, StatusCode::NO_CONTENT, "it became the version");
+}
+
+#[tokio::test]
 async fn a_mask_is_painted_where_there_was_none() {
     let site = Site::open().await;
     let kim = site.admin().await;
