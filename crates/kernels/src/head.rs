@@ -13,6 +13,18 @@ const CHUNK: usize = 4096;
 /// Voxels whose sums of all outputs, a lane each, stay in the first-level cache.
 const FEW: usize = 128;
 
+/// What a voxel's byte says of its logits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Decision {
+    /// Bit `r` is set where logit `r` is at least the number `r`; never where either is not a number.
+    AtLeast([f32; MOST]),
+    /// The number of the largest logit; of equal ones the lowest.
+    Largest,
+}
+
+/// Outputs of a head, at most: a bit of a byte for each.
+const MOST: usize = 8;
+
 /// `logits[r][v] = bias[r] + sum over c of w[r][c] * seen[c][v]`, channels in order.
 ///
 /// `w`: `[R][C/16 * 16]`, 0 past the last channel; `logits`: planar `[R][V]`, R at most 8.
@@ -20,35 +32,63 @@ const FEW: usize = 128;
 /// # Panics
 /// If a length does not fit.
 pub fn head<T: Cell>(cpu: Cpu, source: &Source<'_, T>, voxels: usize, (w, bias): (&[f32], &[f32]), logits: &mut [f32]) {
+    assert_eq!(logits.len(), bias.len() * voxels, "head: logits");
+    let dst = Shared::new(logits);
+    run(cpu, source, voxels, (w, bias), Dst::Logits(dst));
+}
+
+/// What [`head`]'s logits decide, a byte a voxel, without their ever being stored.
+///
+/// # Panics
+/// If a length does not fit.
+pub fn head_decided<T: Cell>(
+    cpu: Cpu,
+    source: &Source<'_, T>,
+    voxels: usize,
+    (w, bias): (&[f32], &[f32]),
+    (decision, decided): (&Decision, &mut [u8]),
+) {
+    assert_eq!(decided.len(), voxels, "head: decided");
+    let dst = Shared::new(decided);
+    run(cpu, source, voxels, (w, bias), Dst::Decided(decision, dst));
+}
+
+fn run<T: Cell>(cpu: Cpu, source: &Source<'_, T>, voxels: usize, (w, bias): (&[f32], &[f32]), dst: Dst<'_>) {
     let outs = bias.len();
     let width = source.blocks(voxels) * LANES;
-    assert!(outs <= 8, "head: {outs} outputs, 8 at most");
+    assert!(outs <= MOST, "head: {outs} outputs, {MOST} at most");
     assert_eq!(w.len(), outs * width, "head: weights");
-    assert_eq!(logits.len(), outs * voxels, "head: logits");
-    let dst = Shared::new(logits);
     let mut none = [0.0; 256];
     let threads = rayon::current_num_threads().min(none.len());
     run_tasks(voxels.div_ceil(CHUNK), &mut none[..threads], 1, |task, _| {
         let end = voxels.min((task + 1) * CHUNK);
         for from in (task * CHUNK..end).step_by(FEW) {
             let n = FEW.min(end - from);
-            cpu.run(Logits { source, voxels, from, n, w, bias, dst });
+            cpu.run(Few { source, voxels, from, n, w, bias, dst });
         }
     });
 }
 
-/// All logits of `n` voxels from `from`.
-struct Logits<'a, T> {
+/// Where the sums of a voxel go.
+#[derive(Clone, Copy)]
+enum Dst<'a> {
+    /// Planar.
+    Logits(Shared<'a>),
+    Decided(&'a Decision, Shared<'a, u8>),
+}
+
+/// All outputs of `n` voxels from `from`.
+struct Few<'a, T> {
     source: &'a Source<'a, T>,
     voxels: usize,
     from: usize,
     n: usize,
     w: &'a [f32],
     bias: &'a [f32],
-    dst: Shared<'a>,
+    dst: Dst<'a>,
 }
 
-impl<T: Cell> Kernel for Logits<'_, T> {
+impl<T: Cell> Kernel for Few<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
@@ -73,12 +113,46 @@ impl<T: Cell> Kernel for Logits<'_, T> {
                 add_block::<I, T, 4>(isa, (x, seen), &weights, &mut sums[..n]);
             }
         }
-        for r in 0..outs {
-            // SAFETY: these voxels of row `r` belong to this task alone.
-            let out = unsafe { dst.slice(r * voxels + from, n) };
-            for v in 0..n {
-                out[v] = sums[v][r];
+        match dst {
+            Dst::Logits(dst) => {
+                for r in 0..outs {
+                    // SAFETY: these voxels of row `r` belong to this task alone.
+                    let out = unsafe { dst.slice(r * voxels + from, n) };
+                    for v in 0..n {
+                        out[v] = sums[v][r];
+                    }
+                }
             }
+            Dst::Decided(decision, dst) => {
+                // SAFETY: these voxels belong to this task alone.
+                let out = unsafe { dst.slice(from, n) };
+                for v in 0..n {
+                    out[v] = decided(decision, &sums[v], outs);
+                }
+            }
+        }
+    }
+}
+
+/// What the first `outs` of sixteen logits decide.
+#[inline(always)]
+fn decided(decision: &Decision, logits: &[f32; LANES], outs: usize) -> u8 {
+    match decision {
+        Decision::AtLeast(least) => {
+            let mut bits = 0;
+            for r in 0..outs {
+                bits |= u8::from(logits[r] >= least[r]) << r;
+            }
+            bits
+        }
+        Decision::Largest => {
+            let mut best = 0;
+            for r in 1..outs {
+                if logits[r] > logits[best] {
+                    best = r;
+                }
+            }
+            best as u8
         }
     }
 }

@@ -29,7 +29,7 @@ pub use conv::{Canonical, convolve, convolve_scratch, pack_weights, packed_len};
 pub use cpu::{Cpu, IsaName};
 pub use gather::{Gather, Shape, Write, voxels};
 pub use half::{Cell, Half};
-pub use head::{head, head_back, head_back_scratch};
+pub use head::{Decision, head, head_back, head_back_scratch, head_decided};
 pub use integers::{DirectIntegers, largest};
 pub use isa::{Isa, Kernel};
 pub use layout::{LANES, Source, blocks, pack_channels, unpack_channels};

@@ -4,7 +4,7 @@
 
 mod numbers;
 
-use kernels::{Cpu, LANES, Write, blocks, head, head_back, head_back_scratch};
+use kernels::{Cpu, Decision, LANES, Write, blocks, head, head_back, head_back_scratch, head_decided};
 use numbers::{Raw, every_way, noise, pack, unpack};
 use proptest::prelude::*;
 
@@ -45,6 +45,13 @@ impl Layer {
         let mut logits = vec![f32::NAN; self.outs * self.voxels];
         head(cpu, &self.raw.source(), self.voxels, (&self.padded(&self.weights), &self.bias), &mut logits);
         logits
+    }
+
+    fn decided(&self, cpu: Cpu, decision: &Decision) -> Vec<u8> {
+        let mut decided = vec![255; self.voxels];
+        let w = self.padded(&self.weights);
+        head_decided(cpu, &self.raw.source(), self.voxels, (&w, &self.bias), (decision, &mut decided));
+        decided
     }
 
     /// Gradients of source, weights and bias, the last two added to `old`.
@@ -136,6 +143,47 @@ proptest! {
     ) {
         check((channels, outs, voxels), seed, slope);
     }
+
+    #[test]
+    fn every_size_decides_as_its_logits_do(
+        channels in 1usize..40, outs in 1usize..9, voxels in 1usize..300, seed in 0u64..1000, least in -1.0f32..1.0,
+    ) {
+        check_decided(&Layer::new((channels, outs, voxels), seed, 0.01), std::array::from_fn(|r| least * r as f32));
+    }
+}
+
+/// Decisions are those of the stored logits, to the bit, on every instruction set.
+fn check_decided(layer: &Layer, least: [f32; 8]) {
+    for cpu in Cpu::all() {
+        let logits = layer.forward(cpu);
+        let of = |r: usize, v: usize| logits[r * layer.voxels + v];
+        let bits = layer.decided(cpu, &Decision::AtLeast(least));
+        let best = layer.decided(cpu, &Decision::Largest);
+        for v in 0..layer.voxels {
+            let expected = (0..layer.outs).fold(0, |bits, r| bits | u8::from(of(r, v) >= least[r]) << r);
+            assert_eq!(bits[v], expected, "{:?}, voxel {v}", cpu.name());
+            let first = (1..layer.outs).fold(0, |best, r| if of(r, v) > of(best, v) { r } else { best });
+            assert_eq!(usize::from(best[v]), first, "{:?}, voxel {v}", cpu.name());
+        }
+    }
+}
+
+#[test]
+fn decisions_at_the_edges() {
+    let mut layer = Layer::new((5, 3, 300), 3, 0.01);
+    let at = layer.forward(Cpu::detect())[7];
+    let nan = f32::NAN;
+    check_decided(&layer, [at, f32::NEG_INFINITY, f32::INFINITY, nan, nan, nan, nan, nan]);
+    layer.raw.blocked[3 * LANES] = f32::NAN;
+    layer.raw.blocked[4 * LANES] = f32::INFINITY;
+    check_decided(&layer, [f32::NEG_INFINITY, 0.0, f32::INFINITY, nan, nan, nan, nan, nan]);
+    layer.weights.fill(0.0);
+    layer.bias.fill(0.25);
+    check_decided(&layer, [0.25; 8]);
+    assert!(
+        layer.decided(Cpu::detect(), &Decision::Largest)[..3].iter().all(|&best| best == 0),
+        "of equal ones the first"
+    );
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! From the network's output to tissue codes, slice by slice: nothing of the output is copied.
 
+use kernels::Decision;
 use serde::{Deserialize, Serialize};
 
 use crate::labels::{Region, Tissue};
+use crate::recipe::training::Outputs;
 
 /// The probabilities from which on a voxel belongs to a region.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,16 +63,36 @@ pub fn decode_regions(regions: &[f32], scale: Scale, thresholds: Thresholds, cod
     let (wt, cores) = regions.split_at(codes.len());
     let (tc, et) = cores.split_at(codes.len());
     for (((code, &wt), &tc), &et) in codes.iter_mut().zip(wt).zip(tc).zip(et) {
-        let tissue = if et >= from[2] {
-            Tissue::Enhancing
-        } else if tc >= from[1] {
-            Tissue::Necrotic
-        } else if wt >= from[0] {
-            Tissue::Oedema
-        } else {
-            Tissue::Background
-        };
-        *code = tissue.code();
+        *code = painted([wt >= from[0], tc >= from[1], et >= from[2]]).code();
+    }
+}
+
+/// WT as oedema, TC over it as necrotic core, ET over that.
+fn painted([wt, tc, et]: [bool; 3]) -> Tissue {
+    if et {
+        Tissue::Enhancing
+    } else if tc {
+        Tissue::Necrotic
+    } else if wt {
+        Tissue::Oedema
+    } else {
+        Tissue::Background
+    }
+}
+
+/// How a network decides itself what [`decode_regions`] or [`decode_classes`] would make of its logits, and the tissue code
+/// that each byte of the decision means.
+pub(crate) fn decision(outputs: Outputs, thresholds: Thresholds) -> (Decision, [u8; 8]) {
+    match outputs {
+        Outputs::Regions => {
+            let mut least = [f32::INFINITY; 8];
+            for (least, region) in least.iter_mut().zip(Region::ALL) {
+                *least = logit(thresholds.of(region));
+            }
+            let code = |bits: usize| painted([0, 1, 2].map(|r| bits >> r & 1 == 1)).code();
+            (Decision::AtLeast(least), std::array::from_fn(code))
+        }
+        Outputs::Classes => (Decision::Largest, [0, 1, 2, 3, 0, 0, 0, 0]),
     }
 }
 

@@ -1,9 +1,10 @@
 //! A prepared case through the network: in one pass or in tiles with Gaussian weights, mirrored or not.
 
 use kernels::{Cell, Cpu, Half, voxels};
+use rayon::prelude::*;
 use unet::{Net, UnetError};
 
-use crate::decode::{Scale, decode_classes, decode_regions};
+use crate::decode::{Scale, decision, decode_classes, decode_regions};
 use crate::precision::{Calibration, Precision};
 use crate::prepare::Tensor4;
 use crate::recipe::inference::{Inference, Mode};
@@ -80,33 +81,35 @@ fn passes<T: Cell>(
     let mirrors = mirrors(how);
     let mut net = Net::<T>::inference(&spec, tile, cpu, widest)?;
     net.load(&model.weights);
-    let n = voxels(tensor.shape);
-    let mut codes = vec![0; n];
+    let mut codes = vec![0; voxels(tensor.shape)];
     let mut image = vec![0.0; tensor.channels * voxels(tile)];
-    let passes = tiles.len() * mirrors.len();
-    let mut sum = vec![0.0f32; if passes > 1 { spec.outputs * n } else { 0 }];
-    let mut weights = vec![0.0f32; if passes > 1 { n } else { 0 }];
-    let gauss = [0, 1, 2].map(|a| bell(tile[a]));
-    for (pass, (start, mirror)) in tiles.iter().flat_map(|t| mirrors.iter().map(move |m| (t, m))).enumerate() {
-        if progress(pass as f64 / passes as f64) == Flow::Stop {
+    let passes: Vec<Window> = tiles
+        .iter()
+        .flat_map(|&start| mirrors.iter().map(move |&mirror| Window { case: tensor.shape, tile, start, mirror }))
+        .collect();
+    let mut sum = Sum::new(tensor.shape, tile, if passes.len() > 1 { spec.outputs } else { 0 });
+    for (pass, window) in passes.iter().enumerate() {
+        if progress(pass as f64 / passes.len() as f64) == Flow::Stop {
             return Err(InferError::Stopped);
         }
-        let window = Window { case: tensor.shape, tile, start: *start, mirror: *mirror };
         window.cut(&tensor.values, &mut image);
-        net.forward(&image, None);
-        if passes == 1 {
-            let mut tile_codes = vec![0; voxels(tile)];
-            decode(model.network.outputs, how, net.logits(0), &mut tile_codes);
-            window.each_row(|case, tile, len| codes[case..case + len].copy_from_slice(&tile_codes[tile..tile + len]));
+        if passes.len() == 1 {
+            // No logits: they would be written, read once, and forgotten.
+            let (decision, code_of) = decision(model.network.outputs, how.thresholds);
+            let mut decided = vec![0; voxels(tile)];
+            net.decide(&image, &decision, &mut decided);
+            window.each_row(|case, tile, len| {
+                for (code, &byte) in codes[case..case + len].iter_mut().zip(&decided[tile..tile + len]) {
+                    *code = code_of[usize::from(byte & 7)];
+                }
+            });
         } else {
-            window.add(net.logits(0), &gauss, &mut sum, &mut weights);
+            net.forward(&image, None);
+            sum.add(window, net.logits(0));
         }
     }
-    if passes > 1 {
-        for plane in sum.chunks_exact_mut(n) {
-            plane.iter_mut().zip(&weights).for_each(|(s, w)| *s /= w);
-        }
-        decode(model.network.outputs, how, &sum, &mut codes);
+    if passes.len() > 1 {
+        decode(model.network.outputs, how, sum.mean(), &mut codes);
     }
     Ok(Inferred { codes, lost: net.lost() })
 }
@@ -201,35 +204,147 @@ impl Window {
         (flip(0, d, at / (h * w)) * h + flip(1, h, at / w % h)) * w + flip(2, w, at % w)
     }
 
-    /// From values `[C][D][H][W]` of the case to those of the tile.
-    fn cut(&self, values: &[f32], image: &mut [f32]) {
-        image.fill(0.0);
-        for (from, to) in values.chunks_exact(voxels(self.case)).zip(image.chunks_exact_mut(voxels(self.tile))) {
-            self.each_row(|case, tile, len| {
-                if self.mirror.contains(&true) {
-                    for i in 0..len {
-                        to[self.mirrored(tile + i)] = from[case + i];
-                    }
-                } else {
-                    to[tile..tile + len].copy_from_slice(&from[case..case + len]);
-                }
-            });
-        }
+    /// Index in the case of index `i` of the mirrored tile along an axis; nothing outside of the case.
+    fn place(&self, axis: usize, i: usize) -> Option<usize> {
+        let unmirrored = if self.mirror[axis] { self.tile[axis] - 1 - i } else { i };
+        let place = usize::try_from(self.start[axis] + signed(unmirrored)).ok()?;
+        (place < self.case[axis]).then_some(place)
     }
 
-    fn add(&self, logits: &[f32], bells: &[Vec<f32>; 3], sum: &mut [f32], weights: &mut [f32]) {
+    /// From values `[C][D][H][W]` of the case to those of the tile, zero outside of the case.
+    fn cut(&self, values: &[f32], image: &mut [f32]) {
+        let [depth, h, w] = self.tile;
+        let [case_depth, case_h, case_w] = self.case;
+        let columns: Vec<usize> = (0..w).filter(|&x| self.place(2, x).is_some()).collect();
+        let inside = columns[0]..columns[0] + columns.len();
+        image.par_chunks_exact_mut(h * w).enumerate().for_each(|(n, plane)| {
+            plane.fill(0.0);
+            let (channel, z) = (n / depth, n % depth);
+            let Some(z) = self.place(0, z) else { return };
+            for (y, row) in plane.chunks_exact_mut(w).enumerate() {
+                let Some(y) = self.place(1, y) else { continue };
+                let row = &mut row[inside.clone()];
+                let from = ((channel * case_depth + z) * case_h + y) * case_w + self.first_column();
+                row.copy_from_slice(&values[from..from + row.len()]);
+                if self.mirror[2] {
+                    row.reverse();
+                }
+            }
+        });
+    }
+
+    /// The first column of the case in the tile.
+    fn first_column(&self) -> usize {
+        usize::try_from(self.start[2]).unwrap_or(0)
+    }
+}
+
+/// Weighted logits of the tiles of a case.
+struct Sum {
+    case: [usize; 3],
+    tile: [usize; 3],
+    bells: [Vec<f32>; 3],
+    /// `[R][D][H][W]`.
+    logits: Vec<f32>,
+    weights: Vec<f32>,
+}
+
+impl Sum {
+    /// Room for `outputs` logits a voxel; none for 0.
+    fn new(case: [usize; 3], tile: [usize; 3], outputs: usize) -> Self {
+        let n = voxels(case);
+        let weights = vec![0.0; if outputs > 0 { n } else { 0 }];
+        Self { case, tile, bells: tile.map(bell), logits: vec![0.0; outputs * n], weights }
+    }
+
+    fn add(&mut self, window: &Window, logits: &[f32]) {
         let (n, t) = (voxels(self.case), voxels(self.tile));
         let [_, h, w] = self.tile;
-        self.each_row(|case, tile, len| {
-            let edge = bells[0][tile / (h * w)] * bells[1][tile / w % h];
+        window.each_row(|case, tile, len| {
+            let edge = self.bells[0][tile / (h * w)] * self.bells[1][tile / w % h];
             for i in 0..len {
-                let weight = edge * bells[2][(tile + i) % w];
-                let at = self.mirrored(tile + i);
-                weights[case + i] += weight;
-                for (plane, logits) in sum.chunks_exact_mut(n).zip(logits.chunks_exact(t)) {
+                let weight = edge * self.bells[2][(tile + i) % w];
+                let at = window.mirrored(tile + i);
+                self.weights[case + i] += weight;
+                for (plane, logits) in self.logits.chunks_exact_mut(n).zip(logits.chunks_exact(t)) {
                     plane[case + i] += weight * logits[at];
                 }
             }
         });
+    }
+
+    /// The weighted means, in place of the sums.
+    fn mean(&mut self) -> &[f32] {
+        for plane in self.logits.chunks_exact_mut(self.weights.len()) {
+            plane.iter_mut().zip(&self.weights).for_each(|(sum, weight)| *sum /= weight);
+        }
+        &self.logits
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::{self, Recipe};
+    use std::path::Path;
+
+    #[test]
+    fn a_window_holds_what_lies_under_it_mirrored_or_not() {
+        let case = [3, 4, 5];
+        let values: Vec<f32> = (1..=2 * 60_u8).map(f32::from).collect();
+        for bits in 0..8 {
+            let mirror = [0, 1, 2].map(|axis| bits >> axis & 1 == 1);
+            for (tile, start) in [([4, 4, 8], [0, 0, -1]), ([2, 3, 2], [1, 0, 3]), ([5, 8, 5], [-1, -2, 0])] {
+                let window = Window { case, tile, start, mirror };
+                let mut image = vec![f32::NAN; 2 * voxels(tile)];
+                window.cut(&values, &mut image);
+                let mut expected = vec![0.0; image.len()];
+                for channel in 0..2 {
+                    window.each_row(|from, to, len| {
+                        for i in 0..len {
+                            expected[channel * voxels(tile) + window.mirrored(to + i)] =
+                                values[channel * 60 + from + i];
+                        }
+                    });
+                }
+                assert_eq!(image, expected, "{tile:?} at {start:?}, mirrored {mirror:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_pass_decides_what_its_logits_say() {
+        let mut recipe = Recipe::parse(recipe::DEFAULT, Path::new("default")).unwrap();
+        recipe.network.widths = vec![8, 16];
+        recipe.network.deep_supervision = vec![1.0];
+        recipe.inference.mode = Mode::Whole;
+        recipe.inference.mirror = vec![];
+        let (cpu, shape) = (Cpu::detect(), [13, 20, 17]);
+        let values: Vec<f32> = (0..4 * voxels(shape)).map(|i| (i as f32 * 0.37).sin()).collect();
+        let tensor = Tensor4 { channels: 4, shape, values };
+        for outputs in [Outputs::Regions, Outputs::Classes] {
+            recipe.network.outputs = outputs;
+            let spec = recipe.network.spec();
+            let weights = unet::weights::initial(&spec, 3).unwrap();
+            let model = Model { network: recipe.network.clone(), weights, calibration: None };
+            let how = &recipe.inference;
+            let found = infer(cpu, (&model, Precision::F32), how, &tensor, &mut |_| Flow::Continue).unwrap().codes;
+            let (tile, image) = whole_image(shape, &tensor.values, spec.multiple());
+            let mut net = Net::<f32>::inference(&spec, tile, cpu, None).unwrap();
+            net.load(&model.weights);
+            net.forward(&image, None);
+            let mut of_tile = vec![0; voxels(tile)];
+            decode(outputs, how, net.logits(0), &mut of_tile);
+            let start = [0, 1, 2].map(|axis| starts(shape[axis], tile[axis], 0.0)[0]);
+            let mut expected = vec![9; voxels(shape)];
+            Window { case: shape, tile, start, mirror: [false; 3] }.each_row(|case, tile, len| {
+                expected[case..case + len].copy_from_slice(&of_tile[tile..tile + len]);
+            });
+            assert_eq!(found, expected, "{outputs:?}");
+            assert!(
+                (1..4).any(|code| found.contains(&code)) && found.contains(&0),
+                "{outputs:?}: something is decided"
+            );
+        }
     }
 }

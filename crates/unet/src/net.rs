@@ -1,14 +1,15 @@
-//! A network for one shape: weights in, image in, logits out; gradients back. One sample at a time, nothing allocated in
-//! a step.
+//! A network for one shape: weights in, image in, logits or decisions out; gradients back. One sample at a time, nothing
+//! allocated in a step.
 
 use crate::memory::{Memory, Purpose};
 use crate::ops::Conv;
 use crate::program::{Layer, ParamSpec, Program};
 use crate::spec::{NetSpec, UnetError};
 use kernels::{
-    Cell, Cpu, LANES, Moments, Shape, Source, apply, blocks, head, head_back_scratch, max_pool, moments, pack_channels,
-    sums_scratch, up_nearest, voxels,
+    Cell, Cpu, Decision, LANES, Moments, Shape, Source, apply, blocks, head, head_back_scratch, head_decided, max_pool,
+    moments, pack_channels, sums_scratch, up_nearest, voxels,
 };
+use rayon::prelude::*;
 
 /// Of the instance norm, as in PyTorch.
 pub(crate) const EPS: f32 = 1e-5;
@@ -211,13 +212,15 @@ impl<T: Cell> Net<T> {
     /// If the length is another.
     pub fn load(&mut self, weights: &[f32]) {
         assert_eq!(weights.len(), self.program.n_params(), "load: weights");
-        for (layer, state) in self.program.layers.iter().zip(&mut self.states) {
+        // All layers at a time: transforming those with few channels leaves threads without work.
+        let (cpu, purpose) = (self.cpu, self.purpose);
+        self.program.layers.par_iter().zip(&mut self.states).with_max_len(1).for_each(|(layer, state)| {
             match (layer, state) {
                 (
                     Layer::Conv3 { weight, bias, .. } | Layer::UpTransposed { weight, bias, .. },
                     State::Conv { conv, bias: padded },
                 ) => {
-                    conv.load(self.cpu, &weights[weight.clone()], self.purpose);
+                    conv.load(cpu, &weights[weight.clone()], purpose);
                     padded[..bias.len()].copy_from_slice(&weights[bias.clone()]);
                 }
                 (Layer::Head { weight, bias, .. }, State::Head { weight: padded, bias: own, .. }) => {
@@ -232,7 +235,7 @@ impl<T: Cell> Net<T> {
                 }
                 _ => {}
             }
-        }
+        });
         for (norm, pending) in self.program.norms.iter().zip(&mut self.pending) {
             pending.gamma[..norm.gamma.len()].copy_from_slice(&weights[norm.gamma.clone()]);
             pending.beta[..norm.beta.len()].copy_from_slice(&weights[norm.beta.clone()]);
@@ -252,6 +255,26 @@ impl<T: Cell> Net<T> {
         }
     }
 
+    /// Runs the network on `image` as [`Net::forward`] without dropout, but the finest head leaves what its logits decide, a
+    /// byte a voxel, and no logits.
+    ///
+    /// # Panics
+    /// As [`Net::forward`], or if there are not as many bytes as voxels.
+    pub fn decide(&mut self, image: &[f32], decision: &Decision, decided: &mut [u8]) {
+        self.dropout_seed = None;
+        self.take_image(image);
+        for index in 0..self.program.layers.len() {
+            if let (Layer::Head { from, head: 0, .. }, State::Head { weight, bias, .. }) =
+                (&self.program.layers[index], &self.states[index])
+            {
+                let (source, voxels) = (self.source(*from), self.voxels_of(*from));
+                head_decided(self.cpu, &source, voxels, (weight, bias), (decision, decided));
+                continue;
+            }
+            self.layer_forward(index);
+        }
+    }
+
     /// Numbers of inputs of convolutions that lay outside of what integers can hold, since the network was laid out: what it
     /// was shown is not like what it was calibrated on.
     pub fn lost(&self) -> u64 {
@@ -265,8 +288,8 @@ impl<T: Cell> Net<T> {
         pack_channels(self.cpu, image, channels, voxels(self.shape), blocked);
     }
 
-    /// Logits of a head, planar `[R][D][H][W]` of its level; head 0 is the finest, and the only one that is computed where
-    /// nothing is trained.
+    /// Logits of a head that [`Net::forward`] left, planar `[R][D][H][W]` of its level; head 0 is the finest, and the only one
+    /// that is computed where nothing is trained.
     ///
     /// # Panics
     /// If there is no such head.
@@ -312,6 +335,9 @@ impl<T: Cell> Net<T> {
             let voxels = self.voxels_of(layer.from[0]);
             let mut state = std::mem::replace(&mut self.states[index], State::Plain);
             if let State::Head { weight, bias, logits, .. } = &mut state {
+                if logits.is_empty() {
+                    *logits = vec![0.0; bias.len() * voxels];
+                }
                 head(self.cpu, &self.source(layer.from[0]), voxels, (weight, bias), logits);
             }
             self.states[index] = state;
@@ -420,7 +446,8 @@ fn state(program: &Program, layer: &Layer, shape: Shape, outputs: usize, purpose
             State::Head {
                 weight: vec![0.0; outputs * width],
                 bias: vec![0.0; outputs],
-                logits: vec![0.0; outputs * v],
+                // Where nothing is trained they are made when they are first asked for.
+                logits: back(outputs * v),
                 d_logits: back(outputs * v),
                 d_weight: back(outputs * width),
             }

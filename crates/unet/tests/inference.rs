@@ -1,6 +1,6 @@
 //! Forward passes in integers and half precision, against the f32 that they stand for.
 
-use kernels::{Cpu, Half};
+use kernels::{Cpu, Decision, Half, voxels};
 use unet::{Down, Net, NetSpec, Norm, Purpose, UnetError, Up, weights};
 
 fn spec() -> NetSpec {
@@ -53,6 +53,12 @@ fn every_precision_is_near_f32() {
                 eprintln!("{down:?}, {norm:?}, {:?}, integers {}: {error:.1e}", cpu.name(), widest.is_some());
                 assert!(error < 1e-2, "{down:?}, {:?}, integers {}: {error:e}", cpu.name(), widest.is_some());
                 assert_eq!(net.lost(), 0, "what it was calibrated on fits");
+                let logits = net.logits(0).to_vec();
+                let mut decided = vec![9; voxels(shape)];
+                net.decide(&image, &Decision::AtLeast([0.1; 8]), &mut decided);
+                let of = |r: usize, v: usize| logits[r * decided.len() + v];
+                let bits = |v: usize| (0..spec.outputs).fold(0, |bits, r| bits | u8::from(of(r, v) >= 0.1) << r);
+                assert!((0..decided.len()).all(|v| decided[v] == bits(v)), "decisions are those of the logits");
                 assert!(
                     net.bytes() * 2 < plain.bytes() + 4096,
                     "halves take half, but for what begins each slot on a line"
