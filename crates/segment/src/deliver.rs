@@ -155,9 +155,8 @@ pub fn segment_case(
     })?;
     drop(tensor);
     let labels = clock.time(Stage::Decode, |_| Ok(preparation.restore(&inferred.codes)?))?;
-    clock.time(Stage::Write, |_| write_labels(&staging, &study, &labels, delivery.scheme))?;
-    let model = ModelUsed { name: delivery.model.card.name.clone(), sha256: delivery.model.sha256 };
-    let mut report = Report::new(&study, &labels, delivery.scheme, model, clock.seconds);
+    let mut report = clock.time(Stage::Write, |_| write_labels(&staging, &study, &labels, delivery))?;
+    report.seconds = clock.seconds;
     if inferred.lost > 0 {
         report.warnings.push(Said::from(Warning::OutOfRange { numbers: inferred.lost }));
     }
@@ -221,16 +220,28 @@ fn affordable(
     Ok((inference, pass))
 }
 
-fn write_labels(staging: &Staging, study: &Study, labels: &LabelMap, scheme: LabelScheme) -> Result<(), DeliverError> {
-    let folder = staging.folder();
+/// Writes the mask and the picture, and makes the report, all at a time.
+fn write_labels(
+    staging: &Staging,
+    study: &Study,
+    labels: &LabelMap,
+    delivery: &Delivery<'_>,
+) -> Result<Report, DeliverError> {
+    let (folder, scheme) = (staging.folder(), delivery.scheme);
     let mask = || nifti::write_mask(&folder.join(LABELS), &encode_labels(labels, scheme), study.geometry());
-    let scans = study.scans().each_ref().map(Some);
-    let subject = Subject { name: study.name(), scans, labels: Some(labels) };
-    let (mask, picture) = rayon::join(mask, || picture::overview(&subject));
+    let picture = || -> Result<(), DeliverError> {
+        let scans = study.scans().each_ref().map(Some);
+        let picture = picture::overview(&Subject { name: study.name(), scans, labels: Some(labels) })?;
+        Ok(write_atomically(&folder.join(OVERVIEW), |out| out.write_all(&picture)).map_err(|e| staging.refused(e))?)
+    };
+    let report = || {
+        let model = ModelUsed { name: delivery.model.card.name.clone(), sha256: delivery.model.sha256 };
+        Report::new(study, labels, scheme, model, Vec::new())
+    };
+    let (picture, (mask, report)) = rayon::join(picture, || rayon::join(mask, report));
     mask.map_err(|error| staging.refused(reason(error)))?;
-    let picture = picture?;
-    write_atomically(&folder.join(OVERVIEW), |out| out.write_all(&picture)).map_err(|e| staging.refused(e))?;
-    Ok(())
+    picture?;
+    Ok(report)
 }
 
 /// Why a mask was not written, without its path: the hidden folder is nobody's business.

@@ -208,6 +208,10 @@ impl Study {
 
     fn check_finite(&self, sequence: Sequence) -> Result<(), SegmentError> {
         let scan = self.scan(sequence);
+        // First without a way out of the loop, so that it runs in lanes.
+        if scan.voxels().iter().fold(true, |all, v| all & v.is_finite()) {
+            return Ok(());
+        }
         let Some(at) = scan.voxels().iter().position(|v| !v.is_finite()) else { return Ok(()) };
         Err(SegmentError::NotFinite {
             scan: self.scan_name(sequence),

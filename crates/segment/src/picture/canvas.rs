@@ -29,29 +29,26 @@ impl Canvas {
         Self { width, height, pixels: GROUND.repeat(width * height) }
     }
 
-    /// Sets a pixel; outside the sheet nothing happens.
-    pub(super) fn set(&mut self, x: usize, y: usize, colour: Colour) {
-        if x < self.width && y < self.height {
-            let at = 3 * (x + self.width * y);
-            self.pixels[at..at + 3].copy_from_slice(&colour);
+    /// The pixels of a row from a column on, as far as the sheet goes, at most `width` of them.
+    fn row(&mut self, [x, y]: [usize; 2], width: usize) -> &mut [Colour] {
+        if x >= self.width || y >= self.height {
+            return &mut [];
         }
+        let from = 3 * (x + self.width * y);
+        self.pixels[from..from + 3 * width.min(self.width - x)].as_chunks_mut().0
     }
 
     /// Lays an image of `width` pixels a row with its upper left corner at a place.
     pub(super) fn image(&mut self, [left, top]: [usize; 2], width: usize, image: &[Colour]) {
-        for (y, row) in image.chunks(width).enumerate() {
-            for (x, colour) in row.iter().enumerate() {
-                self.set(left + x, top + y, *colour);
-            }
+        for (y, from) in image.chunks(width).enumerate() {
+            self.row([left, top + y], from.len()).iter_mut().zip(from).for_each(|(pixel, colour)| *pixel = *colour);
         }
     }
 
     /// Fills a rectangle given by its upper left corner and its size.
     pub(super) fn fill(&mut self, [x, y]: [usize; 2], [width, height]: [usize; 2], colour: Colour) {
         for row in y..y + height {
-            for column in x..x + width {
-                self.set(column, row, colour);
-            }
+            self.row([x, row], width).fill(colour);
         }
     }
 

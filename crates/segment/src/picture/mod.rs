@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use sheet::{Row, Sheet};
 pub use slice::{Shown, slice};
 use thiserror::Error;
-use volume::{Bounds, Grid, Ml, Mm3, Orientation, Volume};
+use volume::{Bounds, Grid, Ml, Mm3, Upright, Volume};
 
 /// Why a picture could not be made.
 #[derive(Debug, Error)]
@@ -56,13 +56,14 @@ pub struct Subject<'a> {
 /// # Errors
 /// [`PictureError::NoScan`], [`PictureError::ShapesDiffer`].
 pub fn overview(subject: &Subject<'_>) -> Result<Vec<u8>, PictureError> {
-    let scene = Scene::new(subject)?;
+    let codes = subject.labels.map(codes_of);
+    let scene = Scene::new(subject, codes.as_ref())?;
     let rows = Plane::ALL.map(|plane| {
         let view = scene.view(plane, PANE);
         Row { head: scene.place(&view), view }
     });
     let mut sheet = Sheet::new(subject.name, "", &Sequence::ALL.map(title), &rows);
-    let labels = scene.labels.as_ref();
+    let labels = scene.labels.as_ref().map(|tumour| &tumour.labels);
     let places = (0..12).map(|n| ([n % 4, n / 4], scene.windowed(n % 4), labels));
     lay(&mut sheet, &rows, &places.collect::<Vec<_>>());
     sheet.rulers(scene.scale(PANE));
@@ -70,7 +71,7 @@ pub fn overview(subject: &Subject<'_>) -> Result<Vec<u8>, PictureError> {
 }
 
 /// A pane of a sheet: column and row, scan and window, mask.
-type Pane<'a> = ([usize; 2], Option<(&'a Volume<f32>, Window)>, Option<&'a Volume<u8>>);
+type Pane<'a> = ([usize; 2], Option<(&'a Upright<'a, f32>, Window)>, Option<&'a Upright<'a, u8>>);
 
 /// Draws the panes, all at a time, and lays them on the sheet.
 fn lay(sheet: &mut Sheet<'_>, rows: &[Row], panes: &[Pane<'_>]) {
@@ -87,14 +88,15 @@ fn lay(sheet: &mut Sheet<'_>, rows: &[Row], panes: &[Pane<'_>]) {
 /// # Errors
 /// [`PictureError::NoScan`], [`PictureError::ShapesDiffer`].
 pub fn inspection(subject: &Subject<'_>) -> Result<Vec<u8>, PictureError> {
-    let scene = Scene::new(subject)?;
+    let codes = subject.labels.map(codes_of);
+    let scene = Scene::new(subject, codes.as_ref())?;
     let view = scene.view(Plane::Axial, PANE);
     let mut rows = vec![Row { head: scene.place(&view), view }];
     if scene.labels.is_some() {
         rows.push(Row { head: "without the mask".into(), view });
     }
     let mut sheet = Sheet::new(subject.name, "", &Sequence::ALL.map(title), &rows);
-    let labels = [scene.labels.as_ref(), None];
+    let labels = [scene.labels.as_ref().map(|tumour| &tumour.labels), None];
     let places = (0..4 * rows.len()).map(|n| ([n % 4, n / 4], scene.windowed(n % 4), labels[n / 4]));
     lay(&mut sheet, &rows, &places.collect::<Vec<_>>());
     sheet.rulers(scene.scale(PANE));
@@ -111,17 +113,15 @@ pub fn inspection(subject: &Subject<'_>) -> Result<Vec<u8>, PictureError> {
 pub fn comparison(subject: &Subject<'_>, prediction: &LabelMap, note: &str) -> Result<Vec<u8>, PictureError> {
     let shown = [Sequence::T1c, Sequence::T2f];
     let scans = Sequence::ALL.map(|one| subject.scans[one.index()].filter(|_| shown.contains(&one)));
-    let scene = Scene::new(&Subject { scans, ..*subject })?;
-    let predicted = upright_codes(prediction);
-    scene.check(&predicted)?;
-    let view = if scene.labels.as_ref().is_some_and(|labels| labels.voxels().iter().any(|code| *code != 0)) {
-        scene.view(Plane::Axial, SMALL_PANE)
-    } else {
-        scene.view_of(Plane::Axial, SMALL_PANE, Some(&predicted))
-    };
+    let (reference, predicted) = (subject.labels.map(codes_of), codes_of(prediction));
+    let scene = Scene::new(&Subject { scans, ..*subject }, reference.as_ref())?;
+    let predicted = Tumour::of(&predicted);
+    scene.check(predicted.labels.grid())?;
+    let seen = scene.labels.as_ref().filter(|reference| reference.bounds.is_some()).unwrap_or(&predicted);
+    let view = scene.view_of(Plane::Axial, SMALL_PANE, Some(seen));
     let rows = shown.map(|sequence| Row { head: format!("{}  {}", title(sequence), scene.place(&view)), view });
     let mut sheet = Sheet::new(subject.name, note, &["scan", "reference", "prediction"], &rows);
-    let labels = [None, scene.labels.as_ref(), Some(&predicted)];
+    let labels = [None, scene.labels.as_ref().map(|tumour| &tumour.labels), Some(&predicted.labels)];
     let places = (0..6).map(|n| ([n % 3, n / 3], scene.windowed(shown[n / 3].index()), labels[n % 3]));
     lay(&mut sheet, &rows, &places.collect::<Vec<_>>());
     sheet.rulers(scene.scale(SMALL_PANE));
@@ -148,43 +148,62 @@ fn names() -> [(u8, String); 3] {
     [(1, "blue: necrotic core".into()), (2, "green: oedema".into()), (3, "red: enhancing tumour".into())]
 }
 
-fn upright<T: Copy + Send + Sync>(volume: &Volume<T>) -> Volume<T> {
-    Orientation::of(volume.grid().affine()).to_ras(volume)
+fn codes_of(labels: &LabelMap) -> Volume<u8> {
+    labels.map(Tissue::code)
 }
 
-fn upright_codes(labels: &LabelMap) -> Volume<u8> {
-    upright(labels).map(Tissue::code)
+/// A mask, and the box of what is marked in it.
+struct Tumour<'a> {
+    labels: Upright<'a, u8>,
+    bounds: Option<Bounds>,
 }
 
-/// A subject in RAS order, and what of it is shown.
-struct Scene {
-    scans: [Option<(Volume<f32>, Window)>; 4],
-    labels: Option<Volume<u8>>,
+impl<'a> Tumour<'a> {
+    fn of(codes: &'a Volume<u8>) -> Self {
+        let labels = Upright::of(codes);
+        let bounds = labels.bounds(|code| code != 0);
+        Self { labels, bounds }
+    }
+
+    /// Calls `meet` with place and code of each voxel of the box.
+    fn each(&self, mut meet: impl FnMut([usize; 3], u8)) {
+        let Some(Bounds { start, end }) = self.bounds else { return };
+        for z in start[2]..end[2] {
+            for y in start[1]..end[1] {
+                for x in start[0]..end[0] {
+                    meet([x, y, z], self.labels.at([x, y, z]));
+                }
+            }
+        }
+    }
+}
+
+/// A subject seen in RAS order, and what of it is shown.
+struct Scene<'a> {
+    scans: [Option<(Upright<'a, f32>, Window)>; 4],
+    labels: Option<Tumour<'a>>,
     grid: Grid,
     bounds: Bounds,
 }
 
-impl Scene {
-    fn new(subject: &Subject<'_>) -> Result<Self, PictureError> {
-        let windowed = |scan: &Volume<f32>| {
-            let scan = upright(scan);
-            let window = Window::of(&scan);
-            (scan, window)
-        };
+impl<'a> Scene<'a> {
+    /// `codes`: the subject's labels.
+    fn new(subject: &Subject<'a>, codes: Option<&'a Volume<u8>>) -> Result<Self, PictureError> {
+        let windowed = |scan: &'a Volume<f32>| (Upright::of(scan), Window::of(scan));
         let mut found: Vec<_> = subject.scans.par_iter().map(|scan| scan.map(windowed)).collect();
         let scans: [_; 4] = std::array::from_fn(|n| found[n].take());
-        let labels = subject.labels.map(upright_codes);
+        let labels = codes.map(Tumour::of);
         let each = || scans.iter().flatten().map(|(scan, _)| scan);
         let grid = *each().next().ok_or(PictureError::NoScan)?.grid();
-        let brain = each().find_map(|scan| Bounds::of(scan, |value| value != 0.0));
+        let brain = each().find_map(|scan| scan.bounds(|value| value != 0.0));
         let whole = Bounds::whole(grid.shape());
         let mut scene = Self { scans, labels, grid, bounds: brain.unwrap_or(whole) };
         for (scan, _) in scene.scans.iter().flatten() {
-            scene.check(scan)?;
+            scene.check(scan.grid())?;
         }
         if let Some(labels) = &scene.labels {
-            scene.check(labels)?;
-            if let (Some(_), Some(tumour)) = (brain, Bounds::of(labels, |code| code != 0)) {
+            scene.check(labels.labels.grid())?;
+            if let (Some(_), Some(tumour)) = (brain, labels.bounds) {
                 let Bounds { start, end } = scene.bounds;
                 scene.bounds = Bounds {
                     start: std::array::from_fn(|axis| start[axis].min(tumour.start[axis])),
@@ -196,13 +215,13 @@ impl Scene {
         Ok(scene)
     }
 
-    fn check<T>(&self, volume: &Volume<T>) -> Result<(), PictureError> {
-        let [first, second] = [self.grid.shape(), volume.grid().shape()];
+    fn check(&self, grid: &Grid) -> Result<(), PictureError> {
+        let [first, second] = [self.grid.shape(), grid.shape()];
         if first == second { Ok(()) } else { Err(PictureError::ShapesDiffer { first, second }) }
     }
 
     /// Scan `n` with its window.
-    fn windowed(&self, n: usize) -> Option<(&Volume<f32>, Window)> {
+    fn windowed(&self, n: usize) -> Option<(&Upright<'a, f32>, Window)> {
         self.scans[n].as_ref().map(|(scan, window)| (scan, *window))
     }
 
@@ -217,14 +236,12 @@ impl Scene {
         self.view_of(plane, pane, self.labels.as_ref())
     }
 
-    /// The slice with the largest cross-section of the tumour in `labels`, else the middle one.
-    fn view_of(&self, plane: Plane, pane: f64, labels: Option<&Volume<u8>>) -> View {
+    /// The slice with the largest cross-section of `tumour`, else the middle one.
+    fn view_of(&self, plane: Plane, pane: f64, tumour: Option<&Tumour<'_>>) -> View {
         let axis = plane.through();
-        let shape = self.grid.shape();
-        let stride: usize = shape[..axis].iter().product();
-        let mut areas = vec![0_u32; shape[axis]];
-        for (n, code) in labels.into_iter().flat_map(|labels| labels.voxels().iter().enumerate()) {
-            areas[n / stride % shape[axis]] += u32::from(*code != 0);
+        let mut areas = vec![0_u32; self.grid.shape()[axis]];
+        if let Some(tumour) = tumour {
+            tumour.each(|at, code| areas[at[axis]] += u32::from(code != 0));
         }
         let mut slice = usize::midpoint(self.bounds.start[axis], self.bounds.end[axis] - 1);
         let mut largest = 0;
@@ -247,13 +264,11 @@ impl Scene {
     /// The tissues with their volumes; nothing if there is no mask.
     fn legend(&self) -> Vec<(u8, String)> {
         let Some(labels) = &self.labels else { return Vec::new() };
-        let mut counts = [0_u64; 256];
-        for code in labels.voxels() {
-            counts[usize::from(*code)] += 1;
-        }
-        if counts[1..].iter().all(|count| *count == 0) {
+        if labels.bounds.is_none() {
             return vec![(0, "no tumour in the mask".into())];
         }
+        let mut counts = [0_u64; 256];
+        labels.each(|_, code| counts[usize::from(code)] += 1);
         let mut legend = Vec::from(names());
         for (code, text) in &mut legend {
             let Ml(ml) = Mm3(counts[usize::from(*code)] as f64 * self.grid.voxel_volume().0).to_ml();

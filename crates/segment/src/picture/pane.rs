@@ -1,7 +1,8 @@
 //! One slice of a volume as pixels: which voxel lies under a pixel, its letters, its window, the mask over it.
 
 use super::canvas::{BLACK, Colour, mixed};
-use volume::{Bounds, Volume};
+use std::ops::Range;
+use volume::{Bounds, Upright, Volume, ranked};
 
 /// The three planes, each named by the axis that runs through it (0 = x, 1 = y, 2 = z of a RAS volume).
 ///
@@ -74,49 +75,56 @@ impl View {
         Self { plane, slice, bounds, size }
     }
 
-    /// The voxel position under the middle of a pixel (fractions of a voxel count from voxel centres).
-    fn voxel(&self, pixel: [usize; 2]) -> [f64; 3] {
-        let mut at = [self.slice as f64; 3];
-        for (side, axis) in self.plane.axes().into_iter().enumerate() {
-            let share = (pixel[side] as f64 + 0.5) / self.size[side] as f64;
-            let extent = (self.bounds.end[axis] - self.bounds.start[axis]) as f64;
-            at[axis] = self.bounds.end[axis] as f64 - share * extent - 0.5;
-        }
-        at
+    /// The voxel position under the middle of a pixel along a side of the picture (fractions of a voxel count from voxel
+    /// centres).
+    fn place(&self, side: usize, pixel: usize) -> f64 {
+        let axis = self.plane.axes()[side];
+        let share = (pixel as f64 + 0.5) / self.size[side] as f64;
+        let extent = (self.bounds.end[axis] - self.bounds.start[axis]) as f64;
+        self.bounds.end[axis] as f64 - share * extent - 0.5
     }
 
     /// The letters at the left, right, top and bottom, found from where the pixels really lie.
     pub(super) fn letters(&self) -> [char; 4] {
         const NAMES: [[char; 2]; 3] = [['L', 'R'], ['P', 'A'], ['I', 'S']];
         let [columns, rows] = self.plane.axes();
-        let first = self.voxel([0, 0]);
-        // One pixel past the end, so that a pane of a single pixel has two ends too.
-        let last = self.voxel(self.size);
         let toward = |axis: usize, more: bool| NAMES[axis][usize::from(more)];
-        let [left, top] = [columns, rows].map(|axis| first[axis] > last[axis]);
+        // One pixel past the end, so that a pane of a single pixel has two ends too.
+        let [left, top] = [0, 1].map(|side| self.place(side, 0) > self.place(side, self.size[side]));
         [toward(columns, left), toward(columns, !left), toward(rows, top), toward(rows, !top)]
     }
 
+    /// For each pixel along a side of the picture: the voxel at or below it, the next one, and the share of that.
+    fn stops(&self, side: usize, shape: [usize; 3]) -> Vec<([usize; 2], f64)> {
+        let extent = shape[self.plane.axes()[side]];
+        let stop = |pixel| {
+            let (low, share) = split(self.place(side, pixel), extent);
+            ([low, (low + 1).min(extent - 1)], share)
+        };
+        (0..self.size[side]).map(stop).collect()
+    }
+
+    /// The index of a voxel of the slice.
+    fn index(&self, column: usize, row: usize) -> [usize; 3] {
+        let [columns, rows] = self.plane.axes();
+        let mut index = [self.slice; 3];
+        index[columns] = column;
+        index[rows] = row;
+        index
+    }
+
     /// The value under each pixel, linear between voxels.
-    fn values(&self, volume: &Volume<f32>) -> Vec<f32> {
-        let shape = volume.grid().shape();
-        let axes = self.plane.axes();
-        let [width, height] = self.size;
-        let mut values = Vec::with_capacity(width * height);
-        for y in 0..height {
-            for x in 0..width {
-                let at = self.voxel([x, y]);
+    fn values(&self, scan: &Upright<'_, f32>) -> Vec<f32> {
+        let shape = scan.grid().shape();
+        let [columns, rows] = [0, 1].map(|side| self.stops(side, shape));
+        let mut values = Vec::with_capacity(columns.len() * rows.len());
+        for &(of_row, down) in &rows {
+            for &(of_column, across) in &columns {
                 let mut sum = 0.0;
-                for corner in 0..4_usize {
-                    let mut index = [self.slice; 3];
-                    let mut weight = 1.0;
-                    for (side, axis) in axes.into_iter().enumerate() {
-                        let (low, share) = split(at[axis], shape[axis]);
-                        let upper = (corner >> side) & 1;
-                        index[axis] = (low + upper).min(shape[axis] - 1);
-                        weight *= if upper == 1 { share } else { 1.0 - share };
+                for (row, y_weight) in of_row.into_iter().zip([1.0 - down, down]) {
+                    for (column, x_weight) in of_column.into_iter().zip([1.0 - across, across]) {
+                        sum += x_weight * y_weight * f64::from(scan.at(self.index(column, row)));
                     }
-                    sum += weight * f64::from(volume.voxels()[flat(index, shape)]);
                 }
                 #[expect(clippy::cast_possible_truncation, reason = "the mean of four f32")]
                 values.push(sum as f32);
@@ -126,20 +134,19 @@ impl View {
     }
 
     /// The label under each pixel, of the nearest voxel.
-    fn labels(&self, labels: &Volume<u8>) -> Vec<u8> {
+    fn labels(&self, labels: &Upright<'_, u8>) -> Vec<u8> {
         let shape = labels.grid().shape();
-        let [width, height] = self.size;
-        let pixels = (0..height).flat_map(|y| (0..width).map(move |x| [x, y]));
-        pixels
-            .map(|pixel| {
-                let at = self.voxel(pixel);
-                let index = std::array::from_fn(|axis| {
-                    let (low, share) = split(at[axis], shape[axis]);
-                    (low + usize::from(share >= 0.5)).min(shape[axis] - 1)
-                });
-                labels.voxels()[flat(index, shape)]
-            })
-            .collect()
+        let [columns, rows] = [0, 1].map(|side| {
+            let nearest = |([low, next], share): ([usize; 2], f64)| if share >= 0.5 { next } else { low };
+            self.stops(side, shape).into_iter().map(nearest).collect::<Vec<usize>>()
+        });
+        let mut codes = Vec::with_capacity(columns.len() * rows.len());
+        for &row in &rows {
+            for &column in &columns {
+                codes.push(labels.at(self.index(column, row)));
+            }
+        }
+        codes
     }
 }
 
@@ -149,10 +156,6 @@ fn split(at: f64, extent: usize) -> (usize, f64) {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the volume")]
     let low = at.floor() as usize;
     (low, at - at.floor())
-}
-
-fn flat(index: [usize; 3], shape: [usize; 3]) -> usize {
-    index[0] + shape[0] * (index[1] + shape[1] * index[2])
 }
 
 /// The values that are drawn black and white.
@@ -167,14 +170,10 @@ pub struct Window {
 impl Window {
     /// From the 0.5th to the 99.5th percentile of the voxels that are not exactly 0 (the stripped brain).
     pub fn of(volume: &Volume<f32>) -> Self {
-        let mut brain: Vec<f32> = volume.voxels().iter().copied().filter(|v| *v != 0.0 && v.is_finite()).collect();
-        if brain.is_empty() {
+        let of_brain = |count: usize| [5, 995].map(|per_mille| (count - 1) * per_mille / 1000);
+        let Some([low, high]) = ranked(volume.voxels(), |v| v != 0.0 && v.is_finite(), of_brain) else {
             return Self { low: 0.0, high: 1.0 };
-        }
-        let last = brain.len() - 1;
-        let mut percentile =
-            |per_mille: usize| *brain.select_nth_unstable_by(last * per_mille / 1000, f32::total_cmp).1;
-        let (low, high) = (percentile(5), percentile(995));
+        };
         // A scan of one value is drawn mid-grey.
         if high > low { Self { low, high } } else { Self { low: low - 1.0, high: high + 1.0 } }
     }
@@ -203,30 +202,41 @@ const HAIRLINE: f32 = 0.65;
 /// A slice with the mask of `labels` over it, row by row.
 ///
 /// Each tissue has an outline of one pixel inside its border, a dark hairline outside the tumour, and a light tint.
-pub(super) fn drawn(view: &View, scan: (&Volume<f32>, Window), labels: Option<&Volume<u8>>) -> Vec<Colour> {
+pub(super) fn drawn(view: &View, scan: (&Upright<'_, f32>, Window), labels: Option<&Upright<'_, u8>>) -> Vec<Colour> {
     let values = view.values(scan.0);
-    let codes = labels.map_or_else(|| vec![0; values.len()], |labels| view.labels(labels));
     let [width, height] = view.size;
+    let mut image: Vec<Colour> = values.iter().map(|&value| scan.1.grey(value)).collect();
+    let codes = labels.map_or_else(Vec::new, |labels| view.labels(labels));
     let near = |x: usize, y: usize, dx: usize, dy: usize| {
         // Steps are 0, 1, 2 for -1, 0, +1; beyond the pane lies more of the same.
         let (x, y) = ((x + dx).saturating_sub(1).min(width - 1), (y + dy).saturating_sub(1).min(height - 1));
         codes[x + width * y]
     };
-    let mut image = Vec::with_capacity(width * height);
-    for y in 0..height {
-        for x in 0..width {
-            let grey = scan.1.grey(values[x + width * y]);
+    let Some([columns, rows]) = tinted(&codes, view.size) else { return image };
+    for y in rows {
+        for x in columns.clone() {
             let here = codes[x + width * y];
-            let colour = if let Some(tissue) = tissue_colour(here) {
+            let pixel = &mut image[x + width * y];
+            if let Some(tissue) = tissue_colour(here) {
                 let border = [(0, 1), (2, 1), (1, 0), (1, 2)].into_iter().any(|(dx, dy)| near(x, y, dx, dy) != here);
-                mixed(grey, tissue, if border { 1.0 } else { TINT })
+                *pixel = mixed(*pixel, tissue, if border { 1.0 } else { TINT });
             } else if (0..9).any(|n| near(x, y, n % 3, n / 3) != 0) {
-                mixed(grey, BLACK, HAIRLINE)
-            } else {
-                grey
-            };
-            image.push(colour);
+                *pixel = mixed(*pixel, BLACK, HAIRLINE);
+            }
         }
     }
     image
+}
+
+/// Columns and rows of the pixels that have a code, and one more on each side; nothing where no pixel has one.
+fn tinted(codes: &[u8], [width, height]: [usize; 2]) -> Option<[Range<usize>; 2]> {
+    let mut found: Option<[Range<usize>; 2]> = None;
+    for (y, row) in codes.chunks_exact(width).enumerate() {
+        let Some(first) = row.iter().position(|&code| code != 0) else { continue };
+        let last = row.iter().rposition(|&code| code != 0).unwrap_or(first);
+        let [columns, rows] = found.unwrap_or([first..last, y..y]);
+        found = Some([columns.start.min(first)..columns.end.max(last), rows.start..y]);
+    }
+    let grown = |of: Range<usize>, end: usize| of.start.saturating_sub(1)..(of.end + 2).min(end);
+    found.map(|[columns, rows]| [grown(columns, width), grown(rows, height)])
 }

@@ -1,6 +1,6 @@
 //! One slice alone, pixel for pixel: what a page shows before it has the volume, and small pictures for lists.
 
-use volume::{Bounds, Volume};
+use volume::{Bounds, Orientation, Upright, Volume};
 
 use super::PictureError;
 use super::canvas::{BLACK, Canvas};
@@ -59,7 +59,9 @@ pub fn slice(
     let mut canvas = Canvas::new(size[0], size[1]);
     canvas.fill([0, 0], size, BLACK);
     let corner = [0, 1].map(|side| (size[side] - view.size[side]) / 2);
-    canvas.image(corner, view.size[0], &drawn(&view, (scan, window), labels));
+    let seen = Upright::new(scan, Orientation::ras());
+    let labels = labels.map(|labels| Upright::new(labels, Orientation::ras()));
+    canvas.image(corner, view.size[0], &drawn(&view, (&seen, window), labels.as_ref()));
     Ok(canvas.encode()?)
 }
 

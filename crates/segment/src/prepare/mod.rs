@@ -5,9 +5,13 @@
 
 mod frame;
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use volume::{Bounds, Grid, Limits, Orientation, Volume, crop, resample_linear, resample_nearest, restore};
+use volume::{
+    Bounds, Grid, Limits, Orientation, Upright, Volume, crop, ranked, resample_linear, resample_nearest, restore,
+};
 
 use self::frame::Frame;
 pub(crate) use self::frame::SPACING_TOLERANCE;
@@ -80,11 +84,11 @@ pub struct Preparation {
 /// be beyond the default limits.
 pub fn prepare(study: &Study, preparing: Preparing) -> Result<(Tensor4, Preparation), SegmentError> {
     let orientation = Orientation::of(study.grid().affine());
-    let oriented = study.scans().each_ref().map(|scan| orientation.to_ras(scan));
-    let frame = Frame::of(oriented[0].grid(), preparing)?;
+    let scans = study.scans().each_ref().map(|scan| Upright::new(scan, orientation));
+    let frame = Frame::of(scans[0].grid(), preparing)?;
     let (tensor, placement, grid, normalisation) = match preparing {
-        Preparing::Brain => brain(study, oriented, &frame)?,
-        Preparing::Report => report(oriented, &frame)?,
+        Preparing::Brain => brain(study, &scans, &frame)?,
+        Preparing::Report => report(&scans, &frame)?,
     };
     let (case, source) = (study.name().to_owned(), *study.grid());
     Ok((tensor, Preparation { case, source, orientation, frame, placement, grid, normalisation }))
@@ -146,12 +150,11 @@ impl Preparation {
     /// # Errors
     /// [`SegmentError::WrongCodes`] if there are not as many as the tensor has voxels, or one is above 3.
     pub fn restore(&self, codes: &[u8]) -> Result<LabelMap, SegmentError> {
-        let wrong = || SegmentError::WrongCodes { expected: self.grid.len(), found: codes.len() };
-        if codes.len() != self.grid.len() {
-            return Err(wrong());
+        let highest = codes.iter().fold(0, |highest: u8, &code| highest.max(code));
+        if codes.len() != self.grid.len() || Tissue::from_code(highest).is_none() {
+            return Err(SegmentError::WrongCodes { expected: self.grid.len(), found: codes.len() });
         }
-        let tissues: Vec<Tissue> =
-            codes.iter().map(|&code| Tissue::from_code(code)).collect::<Option<_>>().ok_or_else(wrong)?;
+        let tissues: Vec<Tissue> = codes.iter().map(|&code| Tissue::from_code(code).unwrap_or_default()).collect();
         let framed = match self.placement {
             Placement::Cropped(bounds) => {
                 restore(&Volume::new(self.grid, tissues)?, bounds, &self.frame.grid, Tissue::Background)
@@ -174,50 +177,87 @@ enum Placement {
 
 type Prepared = (Tensor4, Placement, Grid, Option<[Normalisation; 4]>);
 
-/// The field's way, from oriented scans on.
-fn brain(study: &Study, oriented: [Volume<f32>; 4], frame: &Frame) -> Result<Prepared, SegmentError> {
-    let mut framed = Vec::with_capacity(4);
-    for scan in oriented {
-        framed.push(frame.take(scan, resample_linear)?);
-    }
-    let boxes: Vec<Option<Bounds>> = framed.par_iter().map(|scan| Bounds::of(scan, |v| v != 0.0)).collect();
-    let bounds = boxes.into_iter().flatten().reduce(union).ok_or_else(|| SegmentError::NoSignal {
+/// The field's way.
+fn brain(study: &Study, scans: &[Upright<'_, f32>; 4], frame: &Frame) -> Result<Prepared, SegmentError> {
+    let (mut scans, bounds) = boxed(scans, frame)?.ok_or_else(|| SegmentError::NoSignal {
         scan: ScanName::new(Sequence::T1n, &study.sources()[Sequence::T1n.index()].path),
     })?;
-    let (mut scans, cut): (Vec<Volume<f32>>, Vec<f32>) = framed
-        .into_par_iter()
+    let cuts: Vec<f32> = scans
+        .par_iter_mut()
         .map(|scan| {
-            let mut scan = crop(&scan, bounds);
             let cut = percentile_995(scan.voxels());
             scan.voxels_mut().iter_mut().for_each(|v| *v = v.clamp(0.0, cut));
-            (scan, cut)
-        })
-        .unzip();
-    let n_voxels = scans[0].grid().len();
-    let inside: Vec<bool> = (0..n_voxels).map(|i| scans.iter().any(|scan| scan.voxels()[i] > 0.0)).collect();
-    let normalisations: Vec<Normalisation> = scans
-        .par_iter_mut()
-        .zip(cut)
-        .map(|(scan, cut)| {
-            let normalisation = measured(scan.voxels(), &inside, cut);
-            normalise(scan.voxels_mut(), &inside, normalisation);
-            normalisation
+            cut
         })
         .collect();
     let grid = *scans[0].grid();
-    let mut values = Vec::with_capacity(4 * n_voxels);
-    scans.drain(..).for_each(|scan| values.extend_from_slice(scan.voxels()));
+    let inside = positive(&scans);
+    let mut values = vec![0.0; 4 * grid.len()];
+    let normalisations: Vec<Normalisation> = (&scans, cuts, values.par_chunks_exact_mut(grid.len()))
+        .into_par_iter()
+        .map(|(scan, cut, channel)| {
+            let normalisation = measured(scan.voxels(), &inside, cut);
+            normalise(scan.voxels(), &inside, normalisation, channel);
+            normalisation
+        })
+        .collect();
     let normalisation = std::array::from_fn(|channel| normalisations[channel]);
     Ok((tensor(&grid, values), Placement::Cropped(bounds), grid, Some(normalisation)))
 }
 
-/// The report's way, from oriented scans on.
-fn report(oriented: [Volume<f32>; 4], frame: &Frame) -> Result<Prepared, SegmentError> {
+/// Scans of one box, and the box.
+type Boxed = (Vec<Volume<f32>>, Bounds);
+
+/// The scans in the frame, cut to the box of the voxels that are not zero in some of them; nothing if all are zero.
+fn boxed(scans: &[Upright<'_, f32>; 4], frame: &Frame) -> Result<Option<Boxed>, SegmentError> {
+    if frame.sampling.is_none() {
+        // Only the box is moved into RAS order.
+        let boxes: Vec<Option<Bounds>> = scans.par_iter().map(|scan| scan.bounds(|v| v != 0.0)).collect();
+        let bounds = boxes.into_iter().flatten().reduce(union);
+        return Ok(bounds.map(|bounds| (scans.par_iter().map(|scan| scan.part(bounds)).collect(), bounds)));
+    }
+    let mut framed = Vec::with_capacity(4);
+    for scan in scans {
+        framed.push(frame.take(scan.whole(), resample_linear)?);
+    }
+    let boxes: Vec<Option<Bounds>> = framed.par_iter().map(|scan| Bounds::of(scan, |v| v != 0.0)).collect();
+    let bounds = boxes.into_iter().flatten().reduce(union);
+    Ok(bounds.map(|bounds| (framed.par_iter().map(|scan| crop(scan, bounds)).collect(), bounds)))
+}
+
+/// The voxels that are positive in some scan, as runs in raster order.
+fn positive(scans: &[Volume<f32>]) -> Vec<Range<usize>> {
+    let [nx, ny, nz] = scans[0].grid().shape();
+    let of_slab = |z: usize| {
+        let slab = z * nx * ny..(z + 1) * nx * ny;
+        let mut inside = vec![false; slab.len()];
+        for scan in scans {
+            for (inside, &value) in inside.iter_mut().zip(&scan.voxels()[slab.clone()]) {
+                *inside |= value > 0.0;
+            }
+        }
+        let mut runs = Vec::new();
+        let mut at = 0;
+        for run in inside.chunk_by(|a, b| a == b) {
+            if run[0] {
+                runs.push(slab.start + at..slab.start + at + run.len());
+            }
+            at += run.len();
+        }
+        runs
+    };
+    let slabs: Vec<Vec<Range<usize>>> = (0..nz).into_par_iter().map(of_slab).collect();
+    slabs.concat()
+}
+
+/// The report's way.
+fn report(scans: &[Upright<'_, f32>; 4], frame: &Frame) -> Result<Prepared, SegmentError> {
     let [nx, ny, nz] = frame.grid.shape();
     let shape = [nx, ny, nz.next_multiple_of(REPORT_DEPTH_STEP)];
     let grid = Grid::new(shape, *frame.grid.affine(), &Limits::default())?;
     let mut values = Vec::with_capacity(4 * grid.len());
-    for mut scan in oriented {
+    for scan in scans {
+        let mut scan = scan.whole();
         let [nx, ny, _] = scan.grid().shape();
         for slice in scan.voxels_mut().chunks_exact_mut(nx * ny) {
             let largest = slice.iter().copied().fold(0.0_f32, f32::max);
@@ -253,28 +293,36 @@ fn union(a: Bounds, b: Bounds) -> Bounds {
 
 /// The nearest-rank 99.5th percentile of the positive values; 0 if there are none.
 fn percentile_995(values: &[f32]) -> f32 {
-    let mut positive: Vec<f32> = values.iter().copied().filter(|&v| v > 0.0).collect();
-    if positive.is_empty() {
-        return 0.0;
+    ranked(values, |v| v > 0.0, |n| [(n * 995).div_ceil(1000) - 1]).map_or(0.0, |[cut]| cut)
+}
+
+/// Mean and deviation inside the brain, in two passes, each one sum in raster order.
+fn measured(values: &[f32], inside: &[Range<usize>], clipped_at: f32) -> Normalisation {
+    let n = inside.iter().map(Range::len).sum::<usize>().max(1) as f64;
+    let mut sum = 0.0;
+    for run in inside {
+        for &v in &values[run.clone()] {
+            sum += f64::from(v);
+        }
     }
-    let rank = (positive.len() * 995).div_ceil(1000) - 1;
-    *positive.select_nth_unstable_by(rank, f32::total_cmp).1
+    let mean = sum / n;
+    let mut squares = 0.0;
+    for run in inside {
+        for &v in &values[run.clone()] {
+            squares += (f64::from(v) - mean) * (f64::from(v) - mean);
+        }
+    }
+    Normalisation { clipped_at, mean, deviation: (squares / n).sqrt() }
 }
 
-/// Mean and deviation inside the brain, in two passes.
-fn measured(values: &[f32], inside: &[bool], clipped_at: f32) -> Normalisation {
-    let brain = || values.iter().zip(inside).filter(|&(_, &inside)| inside).map(|(&v, _)| f64::from(v));
-    let n = brain().count().max(1) as f64;
-    let mean = brain().sum::<f64>() / n;
-    let variance = brain().map(|v| (v - mean) * (v - mean)).sum::<f64>() / n;
-    Normalisation { clipped_at, mean, deviation: variance.sqrt() }
-}
-
+/// Writes the normalised values inside the brain; `normalised` keeps what it holds outside.
 #[expect(clippy::cast_possible_truncation, reason = "the network reads f32")]
-fn normalise(values: &mut [f32], inside: &[bool], by: Normalisation) {
+fn normalise(values: &[f32], inside: &[Range<usize>], by: Normalisation, normalised: &mut [f32]) {
     let deviation = by.deviation.max(LEAST_DEVIATION);
-    for (value, &inside) in values.iter_mut().zip(inside) {
-        *value = if inside { ((f64::from(*value) - by.mean) / deviation) as f32 } else { 0.0 };
+    for run in inside {
+        for (to, &value) in normalised[run.clone()].iter_mut().zip(&values[run.clone()]) {
+            *to = ((f64::from(value) - by.mean) / deviation) as f32;
+        }
     }
 }
 
@@ -296,10 +344,19 @@ mod tests {
 
     #[test]
     fn a_flat_sequence_becomes_zeros() {
-        let mut values = vec![5.0_f32; 100];
-        let inside = vec![true; 100];
-        let by = measured(&values, &inside, 5.0);
-        normalise(&mut values, &inside, by);
-        assert!(values.iter().all(|&v| v == 0.0));
+        let (values, mut normalised) = (vec![5.0_f32; 100], vec![1.0; 100]);
+        let inside = [0..40, 41..100];
+        normalise(&values, &inside, measured(&values, &inside, 5.0), &mut normalised);
+        assert!(normalised[40] > 0.0, "outside stays");
+        assert_eq!(normalised.iter().filter(|&&v| v == 0.0).count(), 99);
+    }
+
+    #[test]
+    fn runs_hold_what_is_positive_in_some_scan() {
+        let grid = Grid::new([3, 2, 2], volume::Affine::axis_aligned([1.0; 3], [0.0; 3]).unwrap(), &Limits::default());
+        let scan = |values: [f32; 12]| Volume::new(grid.clone().unwrap(), values.to_vec()).unwrap();
+        let first = scan([0.0, 1.0, 2.0, 0.0, -1.0, 0.0, 3.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+        let second = scan([0.0, 0.0, 0.0, 5.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 9.0]);
+        assert_eq!(positive(&[first, second]), [1..4, 6..7, 11..12]);
     }
 }

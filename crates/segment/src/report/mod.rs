@@ -138,7 +138,7 @@ pub struct StageTime {
 impl Report {
     /// The report on the labels of a study, both on the source grid.
     ///
-    /// Cost: one reordering of the labels, and components inside the tumour's box.
+    /// Cost: some passes over the scans and the labels, and components inside the tumour's box.
     pub fn new(
         study: &Study,
         labels: &LabelMap,
@@ -146,9 +146,8 @@ impl Report {
         model: ModelUsed,
         seconds: Vec<StageTime>,
     ) -> Self {
+        let (mut warnings, regions) = rayon::join(|| of_study(study), || region_amounts(labels));
         let tissues = tissue_amounts(labels);
-        let regions = region_amounts(labels);
-        let mut warnings = of_study(study);
         warnings.extend(of_labels(labels, &regions));
         let inputs = Sequence::ALL.map(|sequence| Input { sequence, sha256: study.source(sequence).sha256 });
         Self {
@@ -186,8 +185,10 @@ impl Report {
 /// Millilitres of each tumour tissue.
 pub fn tissue_amounts(labels: &LabelMap) -> Vec<TissueAmount> {
     let mut counts = [0_usize; 4];
-    for tissue in labels.voxels() {
-        counts[usize::from(tissue.code())] += 1;
+    if let Some(bounds) = Bounds::of(labels, |tissue| tissue != Tissue::Background) {
+        for tissue in crop(labels, bounds).voxels() {
+            counts[usize::from(tissue.code())] += 1;
+        }
     }
     let amount = |tissue: Tissue| {
         let voxels = counts[usize::from(tissue.code())];

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use volume::{Bounds, Volume};
 
@@ -133,8 +134,9 @@ pub fn of_study(study: &Study) -> Vec<Warning> {
     if spacing_mm.iter().any(|spacing| (spacing - 1.0).abs() > SPACING_TOLERANCE) {
         warnings.push(Warning::Resampled { spacing_mm });
     }
-    for sequence in Sequence::ALL {
-        let voxels = study.scan(sequence).voxels().iter().filter(|&&v| v < 0.0).count();
+    let negative = |sequence: Sequence| study.scan(sequence).voxels().iter().filter(|&&v| v < 0.0).count();
+    let counts: Vec<usize> = Sequence::ALL.into_par_iter().map(negative).collect();
+    for (sequence, voxels) in Sequence::ALL.into_iter().zip(counts) {
         if voxels > 0 {
             warnings.push(Warning::NegativeValues { sequence, voxels });
         }
