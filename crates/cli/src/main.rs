@@ -19,6 +19,9 @@ use interrupt::Interrupt;
 use machine::Machine;
 use show::Show;
 
+#[global_allocator]
+static MEMORY: kernels::LargePages = kernels::LargePages;
+
 fn main() -> ExitCode {
     let args = Args::parse(); // ends with exit code 2 where the usage is wrong
     let show = Show::of(&args);

@@ -4,12 +4,14 @@ use crate::rust::{line_of, split, words};
 use crate::tree::{Finding, Tree};
 
 /// What may be unsafe, and why: files, or folders that end with `/`.
-const MAY_BE_UNSAFE: [&str; 11] = [
+const MAY_BE_UNSAFE: [&str; 12] = [
     // Intrinsics behind a proof that the processor has them.
     "crates/kernels/src/isa/",
     "crates/kernels/src/peak.rs",
     // That zeroed memory is zeros.
     "crates/kernels/src/half.rs",
+    // The system's allocator with advice on large pages.
+    "crates/kernels/src/pages.rs",
     // A slice that tasks share, and the kernels whose tasks each write places of their own.
     "crates/kernels/src/team.rs",
     "crates/kernels/src/conv.rs",
