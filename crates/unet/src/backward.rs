@@ -16,7 +16,7 @@ impl Net {
     /// # Panics
     /// If the network was laid out for inference, or the length is another.
     pub fn backward(&mut self, grads: &mut [f32]) {
-        assert!(self.purpose == Purpose::Train, "backward: laid out for inference");
+        assert!(self.purpose != Purpose::Infer, "backward: laid out for inference");
         assert_eq!(grads.len(), self.program.n_params(), "backward: grads");
         // A tensor's gradient is overwritten by the first of its readers that goes back, then added to.
         for index in (0..self.program.layers.len()).rev() {

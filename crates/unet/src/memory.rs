@@ -14,6 +14,8 @@ pub enum Purpose {
     Infer,
     /// Forward and backward.
     Train,
+    /// The same with every convolution direct: what minimal filtering is held against.
+    TrainDirectly,
 }
 
 /// A part of a slot.
@@ -49,7 +51,7 @@ impl<T: Cell> Memory<T> {
     /// `len(tensor)`: values of a tensor.
     pub(crate) fn new(program: &Program, purpose: Purpose, len: impl Fn(usize) -> usize) -> Self {
         let mut lives = values(program, purpose, &len);
-        if purpose == Purpose::Train {
+        if purpose != Purpose::Infer {
             lives.extend(gradients(program, &len));
         }
         lives.sort_by_key(|life| (life.from, std::cmp::Reverse(life.len)));
@@ -112,7 +114,7 @@ fn values(program: &Program, purpose: Purpose, len: impl Fn(usize) -> usize) -> 
         .map(|t| {
             let from = writer(&program.layers, t);
             let last = program.layers.iter().rposition(|l| l.reads().contains(&t)).unwrap_or(from);
-            let to = if purpose == Purpose::Train { back(n, from) } else { last };
+            let to = if purpose == Purpose::Infer { last } else { back(n, from) };
             Life { owner: Owner::Value(t), len: len(t), from, to }
         })
         .collect()

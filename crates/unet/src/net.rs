@@ -427,11 +427,14 @@ pub(crate) fn level_shape(shape: Shape, level: usize) -> Shape {
 fn state(program: &Program, layer: &Layer, shape: Shape, outputs: usize, purpose: Purpose) -> State {
     let at = |t: usize| level_shape(shape, program.tensors[t].level);
     let channels = |t: usize| program.tensors[t].channels;
-    let train = purpose == Purpose::Train;
+    let train = purpose != Purpose::Infer;
     match layer {
         Layer::Conv3 { from, to, stride, bias, .. } => {
             let inputs: Vec<usize> = from.iter().map(|&t| channels(t)).collect();
-            let conv = Conv::conv3(at(from[0]), *stride, (&inputs, channels(*to)));
+            let mut conv = Conv::conv3(at(from[0]), *stride, (&inputs, channels(*to)));
+            if purpose == Purpose::TrainDirectly {
+                conv.stay_direct();
+            }
             let bias = vec![0.0; if bias.is_empty() { 0 } else { conv.bias_len() }];
             State::Conv { conv: Box::new(conv), bias }
         }

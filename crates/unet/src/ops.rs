@@ -141,6 +141,11 @@ impl Conv {
         conv
     }
 
+    /// Takes no pass by minimal filtering.
+    pub(crate) fn stay_direct(&mut self) {
+        self.winograd = Plans::default();
+    }
+
     /// Transposed 2x2x2, stride 2, on an input of `shape`.
     pub(crate) fn up2(shape: Shape, (i, o): (usize, usize)) -> Self {
         let conv = Self::new(Gather::up2(shape), vec![Gather::up2_back(shape)], Canonical::InOut, (8, i, o));

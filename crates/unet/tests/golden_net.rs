@@ -79,7 +79,7 @@ fn parse<T: for<'a> Deserialize<'a>>(text: &str) -> T {
     serde_json::from_str(text).unwrap_or_else(|fault| panic!("golden: {fault}"))
 }
 
-/// Logits and gradients of every instruction set, within `bounds` of the root mean square of each tensor.
+/// Logits and gradients of every instruction set, with minimal filtering and without, within `bounds` of the root mean square of each tensor.
 fn check(name: &str, text: &str, bounds: [f64; 2]) {
     let golden: Golden = parse(text);
     let spec = &golden.spec;
@@ -87,8 +87,9 @@ fn check(name: &str, text: &str, bounds: [f64; 2]) {
     let named: Vec<_> = params.iter().map(|p| (p.name.as_str(), p.shape.as_slice())).collect();
     let expected: Vec<_> = golden.grads.iter().map(|g| (g.name.as_str(), g.shape.as_slice())).collect();
     assert_eq!(named, expected, "{name}: names and shapes");
-    for cpu in Cpu::all() {
-        let mut net = Net::new(spec, golden.shape, Purpose::Train, cpu).unwrap();
+    let passes = [Purpose::Train, Purpose::TrainDirectly];
+    for (cpu, purpose) in Cpu::all().into_iter().flat_map(|cpu| passes.map(|purpose| (cpu, purpose))) {
+        let mut net = Net::new(spec, golden.shape, purpose, cpu).unwrap();
         net.load(&weights(spec, golden.salt));
         net.forward(&image(spec, voxels(golden.shape), golden.salt), None);
         let (mut worst, mut n_heads) = ([0.0f64; 2], 0);
@@ -108,7 +109,7 @@ fn check(name: &str, text: &str, bounds: [f64; 2]) {
             assert!(off <= bounds[1], "{name} on {:?}: gradient of {} is {off:e} off", cpu.name(), param.name);
             worst[1] = worst[1].max(off);
         }
-        eprintln!("{name} on {:?}: logits {:.1e}, gradients {:.1e} off", cpu.name(), worst[0], worst[1]);
+        eprintln!("{name} on {:?}, {purpose:?}: logits {:.1e}, gradients {:.1e} off", cpu.name(), worst[0], worst[1]);
     }
 }
 
@@ -139,8 +140,8 @@ fn golden_wide() {
 
 #[test]
 fn golden_deep() {
-    // One activation lies so near its kink that rounding decides on which side: 5.4e-5 on PyTorch's, 4.6e-3 on the other.
-    check("deep", include_str!("golden/net_deep.json"), [3e-4, 1e-2]);
+    // So many activations that some lie near their kink whatever the salt; a slope of 0.9 makes the wrong side cost little.
+    check("deep", include_str!("golden/net_deep.json"), [3e-5, 8e-5]);
 }
 
 #[test]

@@ -17,6 +17,8 @@ pub(crate) enum Bench {
     Case(BenchCase),
     /// The direct convolution of 32 to 32 channels at 128 x 128 x 128, beside the peak
     Conv(BenchConv),
+    /// Two trainings from the same seed, with minimal filtering and with direct convolutions: do they learn the same?
+    Convergence(BenchConvergence),
     /// The machine's peaks: multiply-adds of each kind that it has, and memory read, written and copied
     Peak(BenchPeak),
 }
@@ -86,6 +88,29 @@ pub(crate) struct BenchConv {
     /// How often, after one run that does not count
     #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) runs: u16,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `bench convergence`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BenchConvergence {
+    /// Folders of cases, searched through
+    #[arg(long, value_name = "DIR", required = true, num_args = 1..)]
+    pub(crate) data: Vec<PathBuf>,
+    /// Which cases are trained and judged on
+    #[arg(long, value_name = "FILE")]
+    pub(crate) split: PathBuf,
+    /// A recipe file, or `default`; steps and patch are those given here
+    #[arg(long, value_name = "RECIPE", default_value = "default")]
+    pub(crate) recipe: PathBuf,
+    /// Steps of each training
+    #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) steps: u64,
+    /// Side of the patch in voxels, or D,H,W
+    #[arg(long, value_name = "N", default_value = "96", value_delimiter = ',', num_args = 1..=3)]
+    pub(crate) patch: Vec<usize>,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,

@@ -10,7 +10,7 @@ use ::segment::precision::Precision;
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 use kernels::IsaName;
 
-pub(crate) use bench::{Bench, BenchCase, BenchConv, BenchLayers, BenchNet, BenchPeak, NetName, PassName};
+pub(crate) use bench::{Bench, BenchCase, BenchConv, BenchConvergence, BenchLayers, BenchNet, BenchPeak, NetName, PassName};
 
 /// Finds brain tumours in MRI. Research use only, not a medical device.
 #[derive(Debug, Parser)]
@@ -164,6 +164,7 @@ impl Command {
             Self::Bench(Bench::Conv(conv)) => conv.json,
             Self::Bench(Bench::Layers(layers)) => layers.json,
             Self::Bench(Bench::Case(case)) => case.json,
+            Self::Bench(Bench::Convergence(convergence)) => convergence.json,
             Self::Bench(Bench::Peak(peak)) => peak.json,
             Self::Model(Model::Info(model)) => model.json,
             Self::Recipe(Recipe::Diff(diff)) => diff.json,

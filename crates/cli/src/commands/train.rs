@@ -15,6 +15,7 @@ use segment::split::Split;
 use segment::staging::{OutputError, Staging};
 use segment::train::{Event, Run, Start, TrainError, TrainingCases, train};
 use serde_json::json;
+use unet::Purpose;
 use volume::write_atomically;
 
 use crate::Outcome;
@@ -55,7 +56,7 @@ pub(crate) fn run(cpu: Cpu, args: &args::Train, show: Show, interrupt: &Interrup
     let mut scores = None;
     #[expect(clippy::disallowed_methods, reason = "the curves carry the time of day; nothing is computed from it")]
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    let run = Run { folder: &args.out, start, wall_time: now.as_secs_f64() };
+    let run = Run { folder: &args.out, start, wall_time: now.as_secs_f64(), purpose: Purpose::Train };
     train(cpu, &recipe, cases, run, &mut |event| {
         match event {
             Event::Step { done, loss, ref dice, left, .. } => {

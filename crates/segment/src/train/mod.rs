@@ -12,7 +12,7 @@ use kernels::Cpu;
 use unet::ema::Ema;
 use unet::optim::Optimiser;
 use unet::schedule::Schedule;
-use unet::{Net, weights};
+use unet::{Net, Purpose, weights};
 use volume::write_atomically;
 
 use crate::artefact::{Artefact, ArtefactError, Card, Provenance, ScoreLine};
@@ -142,6 +142,8 @@ pub struct Run<'a> {
     pub start: Start,
     /// Seconds since 1970, for the curves alone: nothing else depends on the clock.
     pub wall_time: f64,
+    /// [`Purpose::Train`], or what it is held against.
+    pub purpose: Purpose,
 }
 
 /// How a training is started.
@@ -192,7 +194,7 @@ pub fn train(
     while let Some(stage) = recipe.training.stage_at(state.done) {
         if stepper.as_ref().is_none_or(|s| !s.fits(stage)) {
             drop(stepper.take());
-            stepper = Some(Step::new(cpu, recipe, stage)?);
+            stepper = Some(Step::new(cpu, recipe, stage, run.purpose)?);
         }
         let Some(step) = stepper.as_mut() else { break };
         let loss = one_step(recipe, step, &mut state, (&mut prefetch, &mut log))?;

@@ -43,8 +43,8 @@ pub(super) struct Step {
 
 impl Step {
     /// Lays the network of a stage out.
-    pub(super) fn new(cpu: Cpu, recipe: &Recipe, stage: &Stage) -> Result<Self, UnetError> {
-        let (net, batch) = (Net::new(&recipe.network.spec(), stage.patch, Purpose::Train, cpu)?, stage.batch);
+    pub(super) fn new(cpu: Cpu, recipe: &Recipe, stage: &Stage, purpose: Purpose) -> Result<Self, UnetError> {
+        let (net, batch) = (Net::new(&recipe.network.spec(), stage.patch, purpose, cpu)?, stage.batch);
         let outputs = recipe.network.outputs;
         let r = outputs.count();
         let head_weights = recipe.network.head_weights();

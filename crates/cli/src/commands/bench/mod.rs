@@ -1,6 +1,7 @@
 //! `glioscope bench`: how long the engine takes, and how far it is from what the machine could do.
 
 mod case;
+mod convergence;
 mod kernel;
 mod layers;
 mod net;
@@ -26,6 +27,7 @@ pub(crate) fn run(cpu: Cpu, args: &args::Bench, show: Show, interrupt: &Interrup
         args::Bench::Conv(args) => kernel::conv(cpu, args, show, interrupt),
         args::Bench::Layers(args) => layers::run(cpu, args, show, interrupt),
         args::Bench::Case(args) => case::run(cpu, args, show, interrupt),
+        args::Bench::Convergence(args) => convergence::run(cpu, args, show, interrupt),
         args::Bench::Peak(args) => peaks::run(cpu, args, show, interrupt),
     }
 }
