@@ -10,7 +10,9 @@ use ::segment::precision::Precision;
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 use kernels::IsaName;
 
-pub(crate) use bench::{Bench, BenchCase, BenchConv, BenchConvergence, BenchLayers, BenchNet, BenchPeak, NetName, PassName};
+pub(crate) use bench::{
+    Bench, BenchCase, BenchConv, BenchConvergence, BenchLayers, BenchNet, BenchPeak, NetName, PassName,
+};
 
 /// Finds brain tumours in MRI. Research use only, not a medical device.
 #[derive(Debug, Parser)]
