@@ -58,6 +58,8 @@ pub trait Cell: Copy + Zeroable + Debug + Default + PartialEq + Send + Sync + 's
     fn of(x: f32) -> Self;
     /// As f32.
     fn wide(self) -> f32;
+    /// As it is stored: equal for the same bits only, as numbers need not be.
+    fn bits(self) -> u32;
     /// So many zeros, whose memory the system gives when it is first touched.
     fn zeros(n: usize) -> Vec<Self> {
         bytemuck::zeroed_vec(n)
@@ -79,6 +81,10 @@ impl Cell for f32 {
     fn wide(self) -> f32 {
         self
     }
+    #[inline(always)]
+    fn bits(self) -> u32 {
+        self.to_bits()
+    }
 }
 
 impl Cell for Half {
@@ -95,6 +101,10 @@ impl Cell for Half {
     }
     fn wide(self) -> f32 {
         self.wide()
+    }
+    #[inline(always)]
+    fn bits(self) -> u32 {
+        u32::from(self.0)
     }
 }
 

@@ -1,10 +1,11 @@
 //! The convolution itself; large maps march along z, batch by batch.
 
 use super::Winograd;
-use super::input::{Input, Planes, along_x};
-use super::output::{Halfway, Output, Sums, TILE_LINES, along_zx};
+use super::input::{Input, Planes, along_x_of};
+use super::output::{Halfway, Halves, Output, Sums, TILE_LINES, along_zx};
 use super::product::multiply;
-use super::tiles::{Cut, Lanes, Patch, Points, PointsMut, Tiling, aligned};
+use super::repeats::{BATCH, Batch, Known};
+use super::tiles::{Cut, KINDS, Lanes, Patch, Points, Tiling, aligned};
 use super::weights::weight_stride;
 use crate::cpu::Cpu;
 use crate::gather::Write;
@@ -18,7 +19,7 @@ pub(super) const SMALL: usize = 128;
 
 /// How the layer is cut, or `None` if its map has not `least` tiles.
 pub(super) fn cut(tiling: &Tiling, least: usize) -> Option<Cut> {
-    (tiling.whole().len() >= least).then(|| Cut::new(tiling.tiles, 48, 12, 32))
+    (tiling.whole().len() >= least).then(|| Cut::new(tiling.tiles, BATCH, 12, 32))
 }
 
 /// Scratch of one thread that works through a unit.
@@ -28,11 +29,12 @@ pub(super) struct Piece {
     v: usize,
     m: usize,
     halves: usize,
+    kept: usize,
 }
 
 impl Piece {
     pub(super) fn len(&self) -> usize {
-        self.planes + self.v + self.m + self.halves
+        self.planes + self.v + self.m + self.halves + self.kept
     }
 }
 
@@ -59,6 +61,7 @@ impl Winograd {
             v: Points { blocks: self.in_blocks, rows }.len(6).max(in_integers),
             m: Points { blocks: self.out_blocks, rows }.len(24),
             halves: self.out_blocks * rows * TILE_LINES * LANES,
+            kept: self.out_blocks * KINDS * TILE_LINES * LANES,
         }
     }
 
@@ -196,12 +199,13 @@ impl Winograd {
 
 /// How the products at the points of a batch are made.
 pub(super) trait Products<I: Isa> {
-    /// From the planes, transformed along y, all that belongs to point `i` along y: points along z and x, products, and the
-    /// way back along z and x into `halves`. `v` and `m` have room for the points of input and output.
+    /// From the planes, transformed along y, all that belongs to point `i` along y of what is computed of a batch: points
+    /// along z and x, products, and the way back along z and x into `halves`. `v` and `m` have room for the points of input
+    /// and output.
     fn row(
         &mut self,
         isa: I,
-        at: (&Patch, usize),
+        at: (&Batch, usize),
         planes: (Planes, &[Lanes]),
         room: (&mut [f32], &mut [Lanes]),
         halves: &mut [Halfway],
@@ -227,27 +231,38 @@ impl<T: Cell> March<'_, T> {
         let Winograd { in_blocks, out_blocks, .. } = *self.plan;
         let (planes, rest) = self.scratch.split_at_mut(self.piece.planes);
         let (v, rest) = rest.split_at_mut(self.piece.v);
-        let (m, halves) = rest.split_at_mut(self.piece.m);
+        let (m, rest) = rest.split_at_mut(self.piece.m);
+        let (halves, kept) = rest.split_at_mut(self.piece.halves);
         let (planes, m) = (planes.as_chunks_mut().0, m.as_chunks_mut().0);
         let halves: &mut [Halfway] = halves.as_chunks_mut().0.as_chunks_mut().0;
+        let kept: &mut [Halfway] = kept[..self.piece.kept].as_chunks_mut().0.as_chunks_mut().0;
         let (begin, end) = (self.unit.start[0], self.unit.start[0] + self.unit.size[0]);
         let planes_layout = Planes::of_input(&self.unit.layers(begin, self.cut.batch[0]));
+        let mut known = Known::default();
+        // Planes that the batch below left for this one.
+        let mut held = 0;
         for z in (begin..end).step_by(self.cut.batch[0]) {
             let patch = self.unit.layers(z, self.cut.batch[0]);
-            let rows = patch.rows();
-            let held = if z == begin { 0 } else { 2 };
-            self.input.along_y(isa, (&patch, held), 0..in_blocks, (planes_layout, planes));
-            for i in 0..6 {
-                if z + patch.size[0] < end {
-                    let next = self.unit.layers(z + patch.size[0], self.cut.batch[0]);
-                    self.input.prefetch(isa, (&next, 2), in_blocks, i);
+            let batch = known.choose(&self.input, &patch);
+            let rows = batch.rows();
+            if rows == 0 {
+                held = 0;
+            } else {
+                self.input.along_y(isa, (&patch, held), 0..in_blocks, (planes_layout, planes));
+                held = 2;
+                for i in 0..6 {
+                    if z + patch.size[0] < end {
+                        let next = self.unit.layers(z + patch.size[0], self.cut.batch[0]);
+                        self.input.prefetch(isa, (&next, 2), in_blocks, i);
+                    }
+                    products.row(isa, (&batch, i), (planes_layout, planes), (v, m), halves);
                 }
-                products.row(isa, (&patch, i), (planes_layout, planes), (v, m), halves);
             }
             for b in 0..out_blocks {
+                let (computed, kept) = (&halves[b * rows..], &kept[b * KINDS..]);
+                let halves = Halves { computed, kept, places: batch.places() };
                 // SAFETY: the outputs of a unit's tiles belong to its task.
                 unsafe {
-                    let halves = &halves[b * rows..];
                     match &mut self.sums {
                         Some(sums) => {
                             self.output.put_and_measure(isa, (&patch, &self.unit), (b, halves), &mut sums[b]);
@@ -256,6 +271,7 @@ impl<T: Cell> March<'_, T> {
                     }
                 }
             }
+            known.keep(rows, &halves[..out_blocks * rows], kept);
         }
     }
 }
@@ -285,19 +301,17 @@ impl<I: Isa> Products<I> for Floats<'_> {
     fn row(
         &mut self,
         isa: I,
-        (patch, i): (&Patch, usize),
+        (batch, i): (&Batch, usize),
         planes: (Planes, &[Lanes]),
         (v, m): (&mut [f32], &mut [Lanes]),
         halves: &mut [Halfway],
     ) {
         let Winograd { in_blocks, out_blocks, last, .. } = *self.plan;
-        let (rows, stride) = (patch.rows(), weight_stride(in_blocks, out_blocks));
+        let (rows, stride) = (batch.rows(), weight_stride(in_blocks, out_blocks));
+        let v = v.as_chunks_mut().0;
         let (layout, m_layout) = (Points { blocks: in_blocks, rows }, Points { blocks: out_blocks, rows });
         for step in 4 * i..4 * i + 4 {
-            let to = PointsMut { values: Shared::new(v), layout, patch: *patch, first: 0 };
-            // SAFETY: the scratch is this task's alone.
-            unsafe { along_x(isa, (patch, step), 0..in_blocks, planes, to) };
-            let v: &[Lanes] = v.as_chunks().0;
+            along_x_of(isa, (batch, step), planes, (layout, v));
             for j in 0..6 {
                 let v = &v[layout.at(j, 0, 0)..][..layout.point()];
                 let u = &self.u[(6 * step + j) * stride..][..stride - 1];

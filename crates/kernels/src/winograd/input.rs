@@ -3,7 +3,8 @@
 //! Both go through planes whose rows of tiles are transformed along y. At each step, one point along y and z, pairs of
 //! planes are combined along z while their rows are transformed along x.
 
-use super::tiles::{Lanes, Patch, PointsMut, Tiling, part};
+use super::repeats::{Batch, Run};
+use super::tiles::{Lanes, Patch, Points, PointsMut, Tiling, part};
 use super::transforms::{INPUT4, input6, spread6};
 use crate::gather::find_block;
 use crate::half::Cell;
@@ -47,6 +48,19 @@ impl Planes {
     #[inline(always)]
     fn plane<'p>(&self, planes: &'p mut [Lanes], (b, y, plane): (usize, usize, usize)) -> &'p mut [Lanes] {
         &mut planes[self.at(b, y, plane)..][..6 * self.columns]
+    }
+
+    /// Row `i` of the two planes that a point along z combines, where the tiles of `run` read it.
+    #[inline(always)]
+    fn pair<'p>(
+        &self,
+        planes: &'p [Lanes],
+        (b, run, i): (usize, &Run, usize),
+        (first, second): (usize, usize),
+    ) -> [&'p [Lanes]; 2] {
+        let first = self.row(planes, (b, run.y, 2 * run.z + first), i);
+        let second = self.row(planes, (b, run.y, 2 * run.z + second), i);
+        [&first[4 * run.x..], &second[4 * run.x..]]
     }
 
     /// Row `i` of the six.
@@ -161,6 +175,28 @@ pub(super) unsafe fn along_x<I: Isa>(
     }
 }
 
+/// [`along_x`] for what is computed of a batch, all blocks.
+#[inline(always)]
+pub(super) fn along_x_of<I: Isa>(
+    isa: I,
+    (batch, step): (&Batch, usize),
+    (planes_layout, planes): (Planes, &[Lanes]),
+    (layout, v): (Points, &mut [Lanes]),
+) {
+    let (i, (first, second, sum)) = (step / 4, INPUT4[step % 4]);
+    for b in 0..layout.blocks {
+        for run in batch.runs() {
+            let pair = planes_layout.pair(planes, (b, run, i), (first, second));
+            let mut to = six_points(v, layout.stride(), layout.at(0, b, run.row), run.n);
+            if sum {
+                input_row::<I, true>(isa, pair, &mut to);
+            } else {
+                input_row::<I, false>(isa, pair, &mut to);
+            }
+        }
+    }
+}
+
 /// Where integers at the points of a row along y lie: `[point along z][point along x][two blocks][row][16]`, and a line after
 /// each point.
 #[derive(Clone, Copy, Debug)]
@@ -199,26 +235,29 @@ pub(super) struct Range<W> {
 #[inline(always)]
 pub(super) fn along_x_in_pairs<I: Isa, D: Dots<I>>(
     isa: (I, D),
-    (work, i): (&Patch, usize),
+    (batch, i): (&Batch, usize),
     (planes_layout, planes): (Planes, &[Lanes]),
     (layout, pairs): (PairsLayout, &mut [Pairs]),
     range: &mut Range<D::W>,
 ) {
     for group in 0..layout.groups() {
-        for z in work.start[0]..work.start[0] + work.size[0] {
-            for y in 0..work.size[1] {
-                let row = group * layout.rows + work.row([z, work.start[1] + y, work.start[2]]);
-                let paired = 2 * group + 1 < layout.blocks;
-                for (point, (first, second, sum)) in INPUT4.into_iter().enumerate() {
-                    let of = |b: usize| [first, second].map(|at| planes_layout.row(planes, (b, y, 2 * z + at), i));
-                    let mut to = six_points(&mut pairs[layout.at(point, 0)..], layout.stride(), row, work.size[2]);
-                    let a = of(2 * group);
-                    match (paired, sum) {
-                        (true, true) => pairs_row::<I, D, true>(isa, [a, of(2 * group + 1)], &mut to, range),
-                        (true, false) => pairs_row::<I, D, false>(isa, [a, of(2 * group + 1)], &mut to, range),
-                        (false, true) => lone_row::<I, D, true>(isa, a, &mut to, range),
-                        (false, false) => lone_row::<I, D, false>(isa, a, &mut to, range),
+        for run in batch.runs() {
+            for point in 0..4 {
+                let (first, second, sum) = INPUT4[point];
+                let row = group * layout.rows + run.row;
+                let mut to = six_points(&mut pairs[layout.at(point, 0)..], layout.stride(), row, run.n);
+                let a = planes_layout.pair(planes, (2 * group, run, i), (first, second));
+                if 2 * group + 1 < layout.blocks {
+                    let b = planes_layout.pair(planes, (2 * group + 1, run, i), (first, second));
+                    if sum {
+                        pairs_row::<I, D, true>(isa, [a, b], &mut to, range);
+                    } else {
+                        pairs_row::<I, D, false>(isa, [a, b], &mut to, range);
                     }
+                } else if sum {
+                    lone_row::<I, D, true>(isa, a, &mut to, range);
+                } else {
+                    lone_row::<I, D, false>(isa, a, &mut to, range);
                 }
             }
         }
@@ -227,21 +266,14 @@ pub(super) fn along_x_in_pairs<I: Isa, D: Dots<I>>(
 
 /// `n` rows from `row` on of each of the first six points.
 #[inline(always)]
-fn six_points(pairs: &mut [Pairs], stride: usize, row: usize, n: usize) -> [&mut [Pairs]; 6] {
-    let (a, rest) = pairs.split_at_mut(stride);
+fn six_points<V>(points: &mut [V], stride: usize, row: usize, n: usize) -> [&mut [V]; 6] {
+    let (a, rest) = points.split_at_mut(stride);
     let (b, rest) = rest.split_at_mut(stride);
     let (c, rest) = rest.split_at_mut(stride);
     let (d, rest) = rest.split_at_mut(stride);
     let (e, f) = rest.split_at_mut(stride);
-    let rows = row..row + n;
-    [
-        &mut a[rows.clone()],
-        &mut b[rows.clone()],
-        &mut c[rows.clone()],
-        &mut d[rows.clone()],
-        &mut e[rows.clone()],
-        &mut f[rows],
-    ]
+    let end = row + n;
+    [&mut a[row..end], &mut b[row..end], &mut c[row..end], &mut d[row..end], &mut e[row..end], &mut f[row..end]]
 }
 
 /// Two planes of a block, to be added or subtracted and transformed along x: six inputs of a tile move on by four.

@@ -8,6 +8,7 @@
 use super::forward::{March, Products};
 use super::input::{Input, PairsLayout, Planes, Range, along_x, along_x_in_pairs};
 use super::output::{Halfway, Output, Sums, back_along_x};
+use super::repeats::Batch;
 use super::tiles::{Cut, Lanes, POINTS, Patch, Points, PointsMut, STEPS, aligned};
 use super::transforms::output4;
 use super::weights::{Canonical, Direction, TAPS, Taps, Weights, transform_block};
@@ -88,7 +89,8 @@ impl Winograd {
     }
 
     /// `dst = convolution of sources`, its products in integers. Measures the output into `moments` if there are some. Returns
-    /// how many numbers were cut off because they lay outside of what the scales allow.
+    /// how many numbers were cut off because they lay outside of what the scales allow; what tiles have in common, and what
+    /// therefore is computed once, counts once.
     ///
     /// As [`Winograd::convolve`]; the same bits on every machine that can.
     ///
@@ -221,17 +223,17 @@ impl<I: Isa, D: Dots<I>> InPairs<'_, I, D> {
     fn points(
         &mut self,
         isa: I,
-        (patch, i): (&Patch, usize),
+        (batch, i): (&Batch, usize),
         planes: (Planes, &[Lanes]),
         (layout, v): (PairsLayout, &mut [Pairs]),
     ) {
-        along_x_in_pairs((isa, self.dots), (patch, i), planes, (layout, v), &mut self.range);
+        along_x_in_pairs((isa, self.dots), (batch, i), planes, (layout, v), &mut self.range);
         let mut widest = [0; LANES];
         self.dots.store(self.range.widest, &mut widest);
         if exceeds(&widest, self.integers.limit) {
             for point in v.chunks_exact(layout.stride()) {
                 for group in point[..layout.groups() * layout.rows].chunks_exact(layout.rows) {
-                    self.lost += at_limit(&group[..patch.len()], self.integers.limit);
+                    self.lost += at_limit(&group[..batch.computed()], self.integers.limit);
                 }
             }
             self.range.widest = self.dots.zero();
@@ -244,44 +246,58 @@ impl<I: Isa, D: Dots<I>> Products<I> for InPairs<'_, I, D> {
     fn row(
         &mut self,
         isa: I,
-        (patch, i): (&Patch, usize),
+        (batch, i): (&Batch, usize),
         planes: (Planes, &[Lanes]),
         (v, m): (&mut [f32], &mut [Lanes]),
         halves: &mut [Halfway],
     ) {
         let Winograd { in_blocks, out_blocks, .. } = *self.plan;
-        let rows = patch.rows();
+        let rows = batch.rows();
         let layout = PairsLayout { blocks: in_blocks, rows };
         let v: &mut [Pairs] = bytemuck::cast_slice_mut::<f32, i32>(v).as_chunks_mut().0;
         let v = &mut v[..layout.at(4, 0)];
-        self.points(isa, (patch, i), planes, (layout, v));
+        self.points(isa, (batch, i), planes, (layout, v));
         let m_layout = Points { blocks: out_blocks, rows };
         let (stride, k) = (self.plan.pairs_stride(), n_pairs(self.plan.inputs()));
         for j in 0..6 {
-            let v = [0, 1, 2, 3].map(|z| &v[layout.at(z, j)..][..layout.groups() * rows]);
+            let v = along_z(v, (layout.at(0, j), layout.at(1, 0)), layout.groups() * rows);
             let (m0, m1) = m[m_layout.at(2 * j, 0, 0)..][..2 * m_layout.stride()].split_at_mut(m_layout.stride());
-            let t = |z: usize| 24 * i + 6 * z + j;
-            let weights = |ob: usize| [0, 1, 2, 3].map(|z| &self.integers.pairs[t(z) * stride + ob * k..][..k]);
-            let back = |ob: usize| [0, 1, 2, 3].map(|z| &self.integers.back[t(z) * out_blocks + ob]);
+            let (pairs, back, t) = (&self.integers.pairs, &self.integers.back, 24 * i + j);
             let isa = (isa, self.dots);
             let mut ob = 0;
             while ob + 2 <= out_blocks {
                 let (a, b) = (ob * rows..(ob + 1) * rows, (ob + 1) * rows..(ob + 2) * rows);
-                let u = [weights(ob), weights(ob + 1)];
-                let back = [back(ob), back(ob + 1)];
+                let (first, second) = (t * stride + ob * k, t * stride + (ob + 1) * k);
+                let u = [along_z(pairs, (first, 6 * stride), k), along_z(pairs, (second, 6 * stride), k)];
+                let first = t * out_blocks + ob;
+                let back = [along_z(back, (first, 6 * out_blocks), 1), along_z(back, (first + 1, 6 * out_blocks), 1)];
                 let (a0, b0) = m0[a.start..b.end].split_at_mut(rows);
                 let (a1, b1) = m1[a.start..b.end].split_at_mut(rows);
                 panel::<I, D, 3, 2>(isa, (rows, self.tail), v, u, (back, &mut [[a0, a1], [b0, b1]]));
                 ob += 2;
             }
             if ob < out_blocks {
-                let at = ob * rows..(ob + 1) * rows;
-                let to = &mut [[&mut m0[at.clone()], &mut m1[at]]];
-                panel::<I, D, 6, 1>(isa, (rows, self.tail), v, [weights(ob)], ([back(ob)], to));
+                let (begin, end) = (ob * rows, (ob + 1) * rows);
+                let to = &mut [[&mut m0[begin..end], &mut m1[begin..end]]];
+                let u = along_z(pairs, (t * stride + ob * k, 6 * stride), k);
+                let back = along_z(back, (t * out_blocks + ob, 6 * out_blocks), 1);
+                panel::<I, D, 6, 1>(isa, (rows, self.tail), v, [u], ([back], to));
             }
         }
         back_along_x(isa, i, (m_layout, m), halves);
     }
+}
+
+/// The `n` values at each of four points along z, the first of them at `first` and the others `stride` apart. Spelt out: the
+/// closure of a `map` would be left as a call.
+#[inline(always)]
+fn along_z<V>(values: &[V], (first, stride): (usize, usize), n: usize) -> [&[V]; 4] {
+    [
+        &values[first..][..n],
+        &values[first + stride..][..n],
+        &values[first + 2 * stride..][..n],
+        &values[first + 3 * stride..][..n],
+    ]
 }
 
 /// Of each output block, the rows of the two outputs along z.
@@ -294,7 +310,7 @@ fn panel<I: Isa, D: Dots<I>, const XT: usize, const OB: usize>(
     (rows, tail): (usize, Tail),
     v: [&[Pairs]; 4],
     u: [[&[Words]; 4]; OB],
-    (back, m): ([[&Lanes; 4]; OB], &mut Outputs<'_, OB>),
+    (back, m): ([[&[Lanes]; 4]; OB], &mut Outputs<'_, OB>),
 ) {
     let mut r = 0;
     while r + XT <= rows {
@@ -322,7 +338,7 @@ fn tile<I: Isa, D: Dots<I>, const XT: usize, const OB: usize>(
     (rows, r, tail): (usize, usize, Tail),
     v: [&[Pairs]; 4],
     u: [[&[Words]; 4]; OB],
-    (back, m): ([[&Lanes; 4]; OB], &mut Outputs<'_, OB>),
+    (back, m): ([[&[Lanes]; 4]; OB], &mut Outputs<'_, OB>),
 ) {
     let mut sum = [[[dots.zero(); OB]; XT]; 4];
     let full = u[0][0].len() / LANES;
@@ -366,7 +382,7 @@ fn tile<I: Isa, D: Dots<I>, const XT: usize, const OB: usize>(
         for x in 0..XT {
             let mut points = [isa.splat(0.0); 4];
             for z in 0..4 {
-                points[z] = isa.mul(dots.float(sum[z][x][o]), isa.load(back[o][z]));
+                points[z] = isa.mul(dots.float(sum[z][x][o]), isa.load(&back[o][z][0]));
             }
             let outputs = output4(isa, points);
             isa.store(outputs[0], &mut m[o][0][r + x]);

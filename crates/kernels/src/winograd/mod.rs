@@ -16,6 +16,7 @@ mod input;
 mod integers;
 mod output;
 mod product;
+mod repeats;
 mod small;
 mod tiles;
 mod transforms;

@@ -1,5 +1,6 @@
 //! Points to outputs: `y = A^T m A`.
 
+use super::repeats::Place;
 use super::tiles::{Lanes, Patch, Points, Tiling};
 use super::transforms::{output4, output6};
 use crate::gather::Write;
@@ -13,6 +14,33 @@ pub(super) const TILE_LINES: usize = 6 * 2 * 4 + 1;
 
 /// A tile between the two halves of its way back.
 pub(super) type Halfway = [Lanes; TILE_LINES];
+
+/// Tiles of one block between the two halves of their way back.
+#[derive(Clone, Copy)]
+pub(super) struct Halves<'a> {
+    /// Row by row.
+    pub(super) computed: &'a [Halfway],
+    /// One of each kind.
+    pub(super) kept: &'a [Halfway],
+    /// Of each tile in turn; empty if the rows are the tiles.
+    pub(super) places: &'a [Place],
+}
+
+impl<'a> Halves<'a> {
+    /// Tile after tile.
+    pub(super) fn in_turn(computed: &'a [Halfway]) -> Self {
+        Self { computed, kept: &[], places: &[] }
+    }
+
+    #[inline(always)]
+    fn of(&self, tile: usize) -> &'a Halfway {
+        match self.places.get(tile) {
+            None => &self.computed[tile],
+            Some(Place::Row(row)) => &self.computed[*row],
+            Some(Place::Kept(kind)) => &self.kept[*kind],
+        }
+    }
+}
 
 /// Transforms the 24 points of row `i` along y back along z and x: from `[point][block][row]` to `[block][row]`.
 #[inline(always)]
@@ -74,12 +102,12 @@ pub(super) struct Output<'a, T> {
 type TileRows<'a, T> = [&'a mut [[T; LANES]; 4]; 8];
 
 impl<T: Cell> Output<'_, T> {
-    /// Transforms the tiles of `work` in block `b` back along y, and writes them; `halves` are those of its tiles in turn.
+    /// Transforms the tiles of `work` in block `b` back along y, and writes them.
     ///
     /// # Safety
     /// No other task touches these tiles of this block.
     #[inline(always)]
-    pub(super) unsafe fn put<I: Isa>(&self, isa: I, work: &Patch, b: usize, halves: &[Halfway]) {
+    pub(super) unsafe fn put<I: Isa>(&self, isa: I, work: &Patch, b: usize, halves: Halves<'_>) {
         let mut none = Running::new(isa, &Sums::default());
         // SAFETY: the caller's promise.
         unsafe { self.put_tiles::<I, false>(isa, work, (b, halves), &mut none) };
@@ -94,12 +122,12 @@ impl<T: Cell> Output<'_, T> {
         &self,
         isa: I,
         (work, unit): (&Patch, &Patch),
-        (b, halves): (usize, &[Halfway]),
+        (b, halves): (usize, Halves<'_>),
         sums: &mut Sums,
     ) {
         if work.start == unit.start {
             let mut first = [0.0; LANES];
-            isa.store(column(isa, &halves[0], 0, 0)[0], &mut first);
+            isa.store(column(isa, halves.of(0), 0, 0)[0], &mut first);
             *sums = [first.map(f64::from), [0.0; LANES], [0.0; LANES]];
         }
         let mut running = Running::new(isa, sums);
@@ -115,14 +143,14 @@ impl<T: Cell> Output<'_, T> {
         &self,
         isa: I,
         work: &Patch,
-        (b, halves): (usize, &[Halfway]),
+        (b, halves): (usize, Halves<'_>),
         running: &mut Running<I>,
     ) {
         let [depth, height, width] = self.tiling.shape;
         for z in work.start[0]..work.start[0] + work.size[0] {
             for y in work.start[1]..work.start[1] + work.size[1] {
                 for x in work.start[2]..work.start[2] + work.size[2] {
-                    let half = &halves[work.row([z, y, x])];
+                    let half = halves.of(work.row([z, y, x]));
                     let whole = 2 * z + 2 <= depth && 4 * y + 4 <= height && 4 * x + 4 <= width;
                     // SAFETY: the caller's promise; all rows of a whole tile are in the volume.
                     unsafe {

@@ -3,7 +3,7 @@
 
 use super::Winograd;
 use super::input::{Input, Planes, along_x};
-use super::output::{Halfway, Output, TILE_LINES, along_zx};
+use super::output::{Halfway, Halves, Output, TILE_LINES, along_zx};
 use super::product::multiply;
 use super::tiles::{Lanes, POINTS, Patch, Points, PointsMut, STEPS};
 use super::weights::{TAPS, Taps, Weights, transform_block};
@@ -218,6 +218,6 @@ impl<T: Cell> Kernel for Small<'_, T> {
             along_zx(isa, i, (m_layout, &m[m_layout.at(24 * i, 0, 0)..]), halves);
         }
         // SAFETY: this block of these tiles belongs to this task alone.
-        unsafe { self.output.put(isa, &self.patch, self.block, halves) };
+        unsafe { self.output.put(isa, &self.patch, self.block, Halves::in_turn(halves)) };
     }
 }

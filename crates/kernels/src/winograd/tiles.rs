@@ -11,6 +11,8 @@ const TILE: Shape = [2, 4, 4];
 pub(super) const STEPS: usize = 24;
 /// Interpolation points of a tile: at each step six along x.
 pub(super) const POINTS: usize = 6 * STEPS;
+/// Kinds of tiles: [`Tiling::kind`].
+pub(super) const KINDS: usize = 27;
 /// Rows of a batch are padded to a multiple of this: the height of the smallest kernel tile.
 const ROW_STEP: usize = 4;
 /// Sixteen lanes.
@@ -41,10 +43,38 @@ impl Tiling {
         along(0) * along(1) * along(2)
     }
 
+    /// How the tile at `at` lies along each axis: at the volume's begin, in its inside, or at its end. The windows of two
+    /// tiles of one kind, [`Tiling::window`], have one size, and stick out of the volume alike.
+    #[inline(always)]
+    pub(super) fn kind(&self, at: Shape) -> usize {
+        let mut kind = 0;
+        for a in 0..3 {
+            kind = 3 * kind + usize::from(at[a] > 0) + usize::from(at[a] > 0 && at[a] + 1 == self.tiles[a]);
+        }
+        kind
+    }
+
+    /// First voxel and size of what the tile at `at` sees of the input.
+    #[inline(always)]
+    pub(super) fn window(&self, at: Shape) -> [Shape; 2] {
+        let (mut start, mut size) = ([0; 3], [0; 3]);
+        for a in 0..3 {
+            start[a] = (TILE[a] * at[a]).saturating_sub(1);
+            size[a] = (TILE[a] * (at[a] + 1) + 1).min(self.shape[a]) - start[a];
+        }
+        [start, size]
+    }
+
     /// All tiles.
     pub(super) fn whole(&self) -> Patch {
         Patch { start: [0; 3], size: self.tiles }
     }
+}
+
+/// Rows for `tiles` tiles, and the unused ones after them that the kernels may compute.
+#[inline(always)]
+pub(super) fn padded(tiles: usize) -> usize {
+    tiles.next_multiple_of(ROW_STEP)
 }
 
 /// A box of tiles. Its tiles, x fastest, are the rows of the matrix products.
@@ -61,7 +91,7 @@ impl Patch {
 
     /// Tiles, and the unused rows after them that the kernels may compute.
     pub(super) fn rows(&self) -> usize {
-        self.len().next_multiple_of(ROW_STEP)
+        padded(self.len())
     }
 
     /// Row of the tile at absolute `z`, `y`, `x`.
