@@ -24,7 +24,9 @@ pub fn ranked<const N: usize>(
     let mut lower = vec![0_usize; N * HALF];
     each(values, &wanted, |[high, low]| {
         for (k, (of_rank, _)) in found.iter().enumerate() {
-            lower[k * HALF + low] += usize::from(*of_rank == high);
+            if *of_rank == high {
+                lower[k * HALF + low] += 1;
+            }
         }
     });
     Some(std::array::from_fn(|k| {
