@@ -4,9 +4,11 @@
     python3 bench/server.py target/release/glioscope [SECONDS]
 
 The server runs from a folder that is thrown away, without workers, with its limits raised; requests come from this
-process over loopback. Prints errors, the 50th, 95th and 99th percentile in ms, and the server's peak memory in MiB.
+process over loopback, so both share the machine's cores. Prints a line of JSON for each: errors, the 50th, 95th and 99th
+percentile in ms, the server's peak memory in MiB, and how many cores the server and this process kept busy. Ends with 1
+if a request failed or the rate was not kept.
 """
-import asyncio, json, os, pathlib, re, subprocess, sys, tempfile, time
+import asyncio, contextlib, json, os, pathlib, re, subprocess, sys, tempfile, time
 
 UPLOADS, RATE, CONNECTIONS = 50, 1000, 32
 
@@ -47,6 +49,26 @@ def percentiles(seconds):
 
 def peak_mib(pid):
     return int(re.search(r"VmHWM:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1]) // 1024
+
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Cores:
+    """How many cores the server and this process keep busy from now on."""
+
+    def __init__(self, pid):
+        self.pid, self.began, self.before = pid, time.perf_counter(), self.seconds(pid)
+
+    @staticmethod
+    def seconds(pid):
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS, time.process_time()
+
+    def busy(self):
+        took, now = time.perf_counter() - self.began, self.seconds(self.pid)
+        names = ("server_cores", "client_cores")
+        return {name: round((b - a) / took, 2) for name, a, b in zip(names, self.before, now)}
 
 
 async def upload(client, scans):
@@ -93,33 +115,47 @@ async def read_worklist(port, cookie, seconds):
     return waits, errors, time.perf_counter() - began
 
 
+RAISED = {"GLIOSCOPE_LIMITS__REQUESTS_PER_SECOND": "1000000", "GLIOSCOPE_LIMITS__REQUESTS_BURST": "1000000",
+          "GLIOSCOPE_LIMITS__UPLOADS_MIB": "1000000", "GLIOSCOPE_WORKER__COUNT": "0"}
+
+
+@contextlib.contextmanager
+def started(program, place):
+    """A server on an empty folder, and the link that it printed: its port, and the way in."""
+    serve = [program, "serve", "--listen", "127.0.0.1:0", "--data", place, "--no-demo"]
+    server = subprocess.Popen(serve, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=os.environ | RAISED, text=True)
+    try:
+        yield server, re.search(r"http://127\.0\.0\.1:(\d+)(/enter\S+)", server.stdout.readline())
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
 async def measure(program, seconds, folder):
     cases = folder / "cases"
     subprocess.run([program, "--quiet", "phantom", "--out", cases, "--seed", "1"], check=True)
     scans = sorted(path for path in next(cases.iterdir()).iterdir() if "seg" not in path.name)
-    raised = {"GLIOSCOPE_LIMITS__REQUESTS_PER_SECOND": "1000000", "GLIOSCOPE_LIMITS__REQUESTS_BURST": "1000000",
-              "GLIOSCOPE_LIMITS__UPLOADS_MIB": "1000000", "GLIOSCOPE_WORKER__COUNT": "0"}
-    serve = [program, "serve", "--listen", "127.0.0.1:0", "--data", folder / "place", "--no-demo"]
-    server = subprocess.Popen(serve, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=os.environ | raised, text=True)
-    try:
-        link = re.search(r"http://127\.0\.0\.1:(\d+)(/enter\S+)", server.stdout.readline())
+    with started(program, folder / "place") as (server, link):
         port = int(link[1])
         _, head, _ = await Client(port).ask("GET", link[2])
         cookie = re.search(r"set-cookie: ([^;]+)", head, re.I)[1]
+        cores = Cores(server.pid)
         sent = await asyncio.gather(*(upload(Client(port, cookie), scans) for _ in range(UPLOADS)))
         errors = [error for _, some in sent for error in some]
         mib = sum(scan.stat().st_size for scan in scans) / 2**20
         print(json.dumps({"work": f"{UPLOADS} uploads at once, {mib:.1f} MiB each", "errors": len(errors),
-                          **percentiles([took for took, _ in sent]), "peak_mib": peak_mib(server.pid)}))
+                          **percentiles([took for took, _ in sent]), "peak_mib": peak_mib(server.pid), **cores.busy()}),
+              flush=True)
+        cores = Cores(server.pid)
         waits, wrong, took = await read_worklist(port, cookie, seconds)
         print(json.dumps({"work": f"{RATE} worklist reads a second", "reads": len(waits), "seconds": round(took, 1),
-                          "errors": len(wrong), **percentiles(waits), "peak_mib": peak_mib(server.pid)}))
+                          "a_second": round(len(waits) / took), "errors": len(wrong), **percentiles(waits),
+                          "peak_mib": peak_mib(server.pid), **cores.busy()}), flush=True)
+        if took > 1.02 * seconds:
+            wrong.append(f"the last answer came after {took:.1f} s instead of {seconds:.0f}: the rate was not kept")
         for error in (errors + wrong)[:5]:
             print(error, file=sys.stderr)
         return not (errors or wrong)
-    finally:
-        server.terminate()
-        server.wait(30)
 
 
 if __name__ == "__main__":
