@@ -77,7 +77,7 @@ async def measure(program, schemathesis, seconds, folder):
             fine &= subprocess.run(
                 [schemathesis, "--config-file", config, "run", f"http://127.0.0.1:{port}/api/openapi.json",
                  "--header", f"Authorization: Bearer {token['secret']}", "--exclude-path", "/api/v1/events", *excluded,
-                 "--exclude-checks", "positive_data_acceptance", "--max-time", str(int(seconds / 2))]).returncode == 0
+                 "--exclude-checks", "positive_data_acceptance", "--max-time", str(int(seconds / 2))], cwd=folder).returncode == 0
         client = Client(port, client.cookie)  # the server has closed a connection that was silent for so long
         counted = failures((await client.ask("GET", "/metrics"))[2].decode())
         ready = (await client.ask("GET", "/readyz"))[0]

@@ -108,21 +108,26 @@ impl Known {
     #[inline(always)]
     pub(super) fn choose<T: Cell>(&mut self, input: &Input<'_, T>, patch: &Patch) -> Batch {
         let mut batch = Batch::new(patch.len());
-        let [first, size] = [patch.start, patch.size];
-        for tile in 0..patch.len() {
-            let [z, y, x] = [tile / (size[1] * size[2]), tile / size[2] % size[1], tile % size[2]];
-            let at = [first[0] + z, first[1] + y, first[2] + x];
-            let known = &mut self.0[input.tiling.kind(at)];
-            batch.places[tile] = match *known {
-                Some((earlier, place)) if input.sees_the_same(earlier, at) => place,
-                _ => {
-                    let place = Place::Row(batch.compute([at[0], y, x]));
-                    if input.repeats(at) {
-                        *known = Some((at, place));
-                    }
-                    place
+        let mut tile = 0;
+        // Not one loop: a place from the number of a tile takes four divisions.
+        for z in patch.start[0]..patch.start[0] + patch.size[0] {
+            for y in 0..patch.size[1] {
+                for x in 0..patch.size[2] {
+                    let at = [z, patch.start[1] + y, patch.start[2] + x];
+                    let known = &mut self.0[input.tiling.kind(at)];
+                    batch.places[tile] = match *known {
+                        Some((earlier, place)) if input.sees_the_same(earlier, at) => place,
+                        _ => {
+                            let place = Place::Row(batch.compute([z, y, x]));
+                            if input.repeats(at) {
+                                *known = Some((at, place));
+                            }
+                            place
+                        }
+                    };
+                    tile += 1;
                 }
-            };
+            }
         }
         batch
     }
@@ -165,7 +170,8 @@ impl<T: Cell> Input<'_, T> {
         let [depth, height, width] = self.tiling.shape;
         for source in self.sources {
             let planes: &[[T; LANES]] = source.values.as_chunks().0;
-            for first in (0..planes.len()).step_by(depth * height * width) {
+            let mut first = 0;
+            while first < planes.len() {
                 for z in 0..size[0] {
                     for y in 0..size[1] {
                         let a = first + ((a[0] + z) * height + a[1] + y) * width + a[2];
@@ -175,6 +181,7 @@ impl<T: Cell> Input<'_, T> {
                         }
                     }
                 }
+                first += depth * height * width;
             }
         }
         true
