@@ -94,13 +94,18 @@ describe.skipIf(reason !== null)('where things are rough', () => {
 
   test('two tabs of one reader do not write over each other’s edits', async () => {
     const [one, other] = [await opened(stage, demo), await opened(stage, demo)]
+    // A tab that is not in front draws nothing.
+    await one.bringToFront()
     await one.keyboard.press('p')
     await stroke(one)
     await one.getByText('Draft kept on the server').waitFor()
+    await other.bringToFront()
     await other.keyboard.press('p')
     await stroke(other, 0, 40)
     await other.getByText(/Other unsaved edits of this study/).waitFor()
+    await one.bringToFront()
     await Promise.all([one.waitForResponse((answer) => answer.request().method() === 'PUT'), stroke(one, 0, -40)])
+    await other.bringToFront()
     await other.getByRole('button', { name: 'With the others' }).click()
     await other.getByText('Draft kept on the server').waitFor()
     await other.getByRole('button', { name: 'Discard edits' }).click()

@@ -96,10 +96,11 @@ pub(crate) async fn zips_and_drafts_are_taken(place: Place) {
     assert_eq!(whole["groups"][0]["files"].as_array().unwrap().len(), 2, "the first one was replaced: {whole}");
     assert_eq!(owner.get("/api/v1/uploads").send().await.json()[0], whole);
     let made = commit(&owner, &whole, json!({})).await.json();
-    let draft = format!("/api/v1/studies/{}/draft?after=0", made["studies"][0]["study_id"].as_str().unwrap());
+    let draft = format!("/api/v1/studies/{}/draft", made["studies"][0]["study_id"].as_str().unwrap());
+    let later = format!("{draft}?after=0");
     for _ in 0..2 {
         let mask = crate::uploaded::mask(1);
-        assert_eq!(owner.change(Method::PUT, &draft).body(mask).send().await.status, StatusCode::NO_CONTENT, "{draft}");
+        assert_eq!(owner.change(Method::PUT, &later).body(mask).send().await.status, StatusCode::NO_CONTENT, "{later}");
     }
     assert_eq!(owner.change(Method::DELETE, &draft).send().await.status, StatusCode::NO_CONTENT, "{draft}");
 }
