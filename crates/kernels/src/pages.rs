@@ -4,9 +4,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 
 /// The system's memory, with the kernel asked to give what is large in large pages (2 MiB each on x86-64).
 ///
-/// A case touches more than a gigabyte for the first time; in pages of 4 KiB the faults for that took a fifth of the
-/// processors' time. Kernels that give large pages only where they are asked to are the usual ones. A program that wants it
-/// names it as its global allocator.
+/// A case touches hundreds of megabytes for the first time, and each page of 4 KiB among them is a fault. Kernels that give
+/// large pages only where they are asked to are the usual ones. A program that wants it names it as its global allocator.
 #[derive(Clone, Copy, Debug)]
 pub struct LargePages;
 
