@@ -63,6 +63,7 @@ fn augmenting(probability: f64) -> Augmenting {
         gamma: chance(0.7, 1.5),
         inverted_gamma: chance(0.7, 1.5),
         without_contrast: 0.1,
+        tumour_contrast: chance(0.5, 1.2),
         drop_sequence: 0.1,
     }
 }
@@ -402,6 +403,7 @@ fn a_patch_takes_milliseconds() {
         geometry,
         paste: Some(paste),
         unenhanced: true,
+        tumour_contrast: Some(0.5),
         channels: [const { ChannelChange::NONE }; 4].map(|_| change.clone()),
     };
     let (mut scratch, mut patch) = (Scratch::default(), Patch::empty([96; 3]));

@@ -1,6 +1,7 @@
 //! Replays a drawn augmentation: the same bits for the same plan, on any thread.
 
 use super::draw::{Augmentation, ChannelChange};
+use super::faint::scale_tumour;
 use super::filter::{Scratch, blur, coarsen};
 use super::gather::{Mapping, gather, paste};
 use super::intensity::{Linear, bias, gamma, linear, noise};
@@ -30,6 +31,9 @@ pub fn apply(sources: &Sources, plan: &PatchPlan, drawn: &Augmentation, scratch:
     if drawn.unenhanced {
         floors[T1C] = floors[T1N];
         withhold_contrast(out);
+    }
+    if let Some(factor) = drawn.tumour_contrast {
+        scale_tumour(out, factor, scratch);
     }
     for ((values, change), floor) in out.image.chunks_exact_mut(n).zip(&drawn.channels).zip(floors) {
         alter(values, &out.labels, (out.shape, floor), change, scratch);

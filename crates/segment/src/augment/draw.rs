@@ -15,6 +15,8 @@ pub struct Augmentation {
     pub paste: Option<Paste>,
     /// Whether the tumour takes up no contrast: T1c shows what T1n shows, and enhancing tumour is core that does not enhance.
     pub unenhanced: bool,
+    /// Factor on the tumour's distance from the healthy brain, in all channels alike.
+    pub tumour_contrast: Option<f64>,
     /// Changes of intensity, per channel.
     pub channels: [ChannelChange; CHANNELS],
 }
@@ -124,6 +126,7 @@ impl Augmentation {
         geometry: Geometry::IDENTITY,
         paste: None,
         unenhanced: false,
+        tumour_contrast: None,
         channels: [const { ChannelChange::NONE }; CHANNELS],
     };
 
@@ -136,7 +139,8 @@ impl Augmentation {
             channels[rng.below(CHANNELS)].dropped = true;
         }
         let unenhanced = rng.chance(augmenting.without_contrast);
-        Self { geometry, paste, unenhanced, channels }
+        let tumour_contrast = strength(&augmenting.tumour_contrast, rng);
+        Self { geometry, paste, unenhanced, tumour_contrast, channels }
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod carve;
 pub mod draw;
+pub mod faint;
 pub mod filter;
 pub mod gather;
 pub mod intensity;

@@ -177,7 +177,7 @@ fn check_augmentation(augmenting: &Augmenting) -> Checked {
 }
 
 /// The changes of intensity, and between which bounds their strength makes sense.
-fn chances(a: &Augmenting) -> [(&'static str, &Chance, [f64; 2]); 9] {
+fn chances(a: &Augmenting) -> [(&'static str, &Chance, [f64; 2]); 10] {
     [
         ("augmentation.bias", &a.bias, [0.0, 1.0]),
         ("augmentation.blur", &a.blur, [0.0, 5.0]),
@@ -188,6 +188,7 @@ fn chances(a: &Augmenting) -> [(&'static str, &Chance, [f64; 2]); 9] {
         ("augmentation.shift", &a.shift, [-5.0, 5.0]),
         ("augmentation.gamma", &a.gamma, [0.1, 10.0]),
         ("augmentation.inverted_gamma", &a.inverted_gamma, [0.1, 10.0]),
+        ("augmentation.tumour_contrast", &a.tumour_contrast, [0.1, 10.0]),
     ]
 }
 
