@@ -22,6 +22,7 @@ use crate::config::Demo;
 use crate::entity::{patient, segmentation, setting, study};
 use crate::error::Problem;
 use crate::events::{Event, EventKind};
+use crate::fields::Fields;
 use crate::ids::{JobId, StudyId};
 use crate::jobs::{LeaseQueue, Order, Queue as _};
 use crate::studies;
@@ -143,7 +144,7 @@ async fn draw(app: &App, person: &Person, shape: [usize; 3]) -> Result<DemoStudy
         birth_year: None,
         segment: true,
     };
-    let made = commit(app, person, upload, Commit { groups: vec![group] }).await?;
+    let made = commit(app, person, upload, Commit { groups: vec![Fields(group)] }).await?;
     let study = made.studies.first().ok_or_else(|| Problem::internal("a group became no study"))?;
     Ok(DemoStudy { study_id: study.study_id, job_id: study.job_id })
 }

@@ -11,6 +11,7 @@ pub mod entity;
 pub mod error;
 pub mod events;
 pub mod exports;
+pub mod fields;
 pub mod files;
 pub mod frame;
 pub mod ids;

@@ -1,7 +1,7 @@
 //! The form of every list: some items, where to go on, how many there are.
 
 use sea_orm::sea_query::{Expr, ExprTrait, Func, SimpleExpr};
-use sea_orm::{Order, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, Condition, Order, QueryFilter, QueryOrder};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -66,6 +66,15 @@ pub(crate) fn ordered<Q: QueryFilter + QueryOrder>(
         rows = beyond.into_iter().fold(rows, QueryFilter::filter);
     }
     keys.into_iter().fold(rows, |rows, key| rows.order_by(key, direction.into()))
+}
+
+/// What is asked before, and that a column is no less and no more than this, where there is a bound.
+pub(crate) fn between(
+    asked: Condition,
+    column: impl ColumnTrait,
+    (least, most): (Option<f64>, Option<f64>),
+) -> Condition {
+    asked.add_option(least.map(|least| column.gte(least))).add_option(most.map(|most| column.lte(most)))
 }
 
 /// Sorts made names by their number: the longer one is the larger.

@@ -113,7 +113,7 @@ fn tell_bytes(operation: &mut Operation) {
 }
 
 fn is_bytes(kind: &str) -> bool {
-    ["application/octet-stream", "application/gzip", "image/png"].contains(&kind)
+    ["application/octet-stream", "application/gzip", "application/zip", "image/png"].contains(&kind)
 }
 
 fn problem() -> utoipa::openapi::Response {

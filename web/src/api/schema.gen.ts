@@ -320,6 +320,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/segmentations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Results of all studies that do not lie in the bin, the youngest first unless something else is asked for: also those
+         *     that a later one stands before, and those that were rejected.
+         */
+        get: operations["get_segmentations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/segmentations/{id}": {
         parameters: {
             query?: never;
@@ -499,7 +519,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A study as files. No name of a person is in them. */
+        /** A study as files: a ZIP unless another form is asked for. No name of a person is in them. */
         get: operations["get_studies_id_export"];
         put?: never;
         post?: never;
@@ -1151,6 +1171,56 @@ export interface components {
             total: number;
         };
         /** @description A part of a list. */
+        List_SegmentationRow: {
+            /** @description The items of this part. */
+            items: {
+                /** @description Parts of each region. */
+                components: components["schemas"]["Components"];
+                /** @description How sure the model is, where it carries a calibration. */
+                confidence: Record<string, unknown> | null;
+                /** @description When. */
+                created_at: string;
+                /** @description The account that made it. */
+                created_by: string | null;
+                /** @description When. */
+                decided_at: string | null;
+                /** @description The account that accepted or rejected it. */
+                decided_by: string | null;
+                /** @description Longest axial diameter of each region, mm; null where there is none of it. */
+                diameters_mm: components["schemas"]["Diameters"];
+                /** @description Its id. */
+                id: components["schemas"]["SegmentationId"];
+                /** @description The mask: uint8, 0 background, 1 necrotic core, 2 oedema, 3 enhancing tumour. */
+                labels_url: string;
+                /** @description Millilitres by tissue and region. */
+                ml: components["schemas"]["Volumes"];
+                model: components["schemas"]["ModelUsed"] | null;
+                /** @description What its author wrote. */
+                note: string;
+                /**
+                 * Format: int32
+                 * @description 1, 2, 3 ... in its study.
+                 */
+                number: number;
+                parent_id: components["schemas"]["SegmentationId"] | null;
+                /** @description Where it comes from. */
+                source: components["schemas"]["SegmentationSource"];
+                /** @description What people think of it. */
+                state: components["schemas"]["SegmentationState"];
+                /** @description Of which study. */
+                study_id: components["schemas"]["StudyId"];
+                /** @description What the reader should know before trusting the numbers. Left out in the worklist, whose rows count them. */
+                warnings: components["schemas"]["SaidWarning"][];
+            }[];
+            /** @description Where the next part begins, for `?cursor=`; null at the end. */
+            next: string | null;
+            /**
+             * Format: int64
+             * @description How many items there are in all parts.
+             */
+            total: number;
+        };
+        /** @description A part of a list. */
         List_StudyRow: {
             /** @description The items of this part. */
             items: {
@@ -1537,7 +1607,7 @@ export interface components {
             state: components["schemas"]["SegmentationState"];
             /** @description Of which study. */
             study_id: components["schemas"]["StudyId"];
-            /** @description What the reader should know before trusting the numbers. Left out in lists, whose rows count them. */
+            /** @description What the reader should know before trusting the numbers. Left out in the worklist, whose rows count them. */
             warnings: components["schemas"]["SaidWarning"][];
         };
         /**
@@ -2096,7 +2166,7 @@ export interface operations {
                 /** @description `YYYY-MM-DD`: on this day or before. */
                 date_to?: string;
                 /** @description By what; `-` before it: the largest first. */
-                sort?: "-created_at" | "created_at" | "date" | "-date" | "wt" | "-wt" | "tc" | "-tc" | "et" | "-et" | "state" | "-state" | "pseudonym" | "-pseudonym";
+                sort?: "-created_at" | "created_at" | "date" | "-date" | "wt" | "-wt" | "tc" | "-tc" | "et" | "-et" | "model" | "-model" | "state" | "-state" | "pseudonym" | "-pseudonym";
                 /** @description Those in the bin instead of the others. */
                 bin?: boolean;
                 /** @description At most so many; less than 1 is 1, more than 200 is 200. */
@@ -2583,6 +2653,68 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    get_segmentations: {
+        parameters: {
+            query?: {
+                /** @description Of one patient. */
+                patient?: components["schemas"]["PatientId"];
+                /** @description Of one study. */
+                study?: components["schemas"]["StudyId"];
+                /** @description Made by this model. */
+                model?: components["schemas"]["ModelId"];
+                /** @description Where they come from. */
+                source?: components["schemas"]["SegmentationSource"];
+                /** @description What people think of them. */
+                state?: components["schemas"]["SegmentationState"];
+                /** @description Millilitres of whole tumour, at least. */
+                wt_min?: number;
+                /** @description Millilitres of whole tumour, at most. */
+                wt_max?: number;
+                /** @description Millilitres of tumour core, at least. */
+                tc_min?: number;
+                /** @description Millilitres of tumour core, at most. */
+                tc_max?: number;
+                /** @description Millilitres of enhancing tumour, at least. */
+                et_min?: number;
+                /** @description Millilitres of enhancing tumour, at most. */
+                et_max?: number;
+                /** @description `YYYY-MM-DD`: of studies of this day or later. */
+                date_from?: string;
+                /** @description `YYYY-MM-DD`: of studies of this day or before. */
+                date_to?: string;
+                /** @description By what; `-` before it: the largest first. */
+                sort?: "-created_at" | "created_at" | "date" | "-date" | "wt" | "-wt" | "tc" | "-tc" | "et" | "-et" | "model" | "-model" | "state" | "-state";
+                /** @description At most so many; less than 1 is 1, more than 200 is 200. */
+                limit?: number;
+                /** @description Where to go on. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_SegmentationRow"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
     get_segmentations_id: {
         parameters: {
             query?: never;
@@ -2926,7 +3058,7 @@ export interface operations {
                 /** @description `YYYY-MM-DD`: on this day or before. */
                 date_to?: string;
                 /** @description By what; `-` before it: the largest first. */
-                sort?: "-created_at" | "created_at" | "date" | "-date" | "wt" | "-wt" | "tc" | "-tc" | "et" | "-et" | "state" | "-state" | "pseudonym" | "-pseudonym";
+                sort?: "-created_at" | "created_at" | "date" | "-date" | "wt" | "-wt" | "tc" | "-tc" | "et" | "-et" | "model" | "-model" | "state" | "-state" | "pseudonym" | "-pseudonym";
                 /** @description Those in the bin instead of the others. */
                 bin?: boolean;
                 /** @description At most so many; less than 1 is 1, more than 200 is 200. */
@@ -3197,7 +3329,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/octet-stream": string;
+                    "application/zip": string;
+                    "application/gzip": string;
+                    "application/json": unknown;
+                    "text/csv": string;
+                    "image/png": string;
                 };
             };
             400: components["responses"]["Problem"];

@@ -79,9 +79,10 @@ struct Export {
     names: Names,
 }
 
-/// A study as files. No name of a person is in them.
+/// A study as files: a ZIP unless another form is asked for. No name of a person is in them.
 #[utoipa::path(get, path = "/studies/{id}/export", tag = "exports", params(("id" = StudyId, Path), ExportQuery),
-    responses((status = OK, content_type = "application/octet-stream", body = Vec<u8>)))]
+    responses((status = OK, content((Vec<u8> = "application/zip"), (Vec<u8> = "application/gzip"),
+        (serde_json::Value = "application/json"), (String = "text/csv"), (Vec<u8> = "image/png")))))]
 async fn export(
     State(app): State<App>,
     person: Person,

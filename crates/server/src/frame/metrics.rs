@@ -30,6 +30,7 @@ pub fn start() {
         observed::describe_counter!("glioscope_requests_total", "Requests by method, route and status.");
         observed::describe_histogram!("glioscope_request_seconds", "Time until an answer begins, by route.");
         observed::describe_gauge!("glioscope_jobs", "Jobs by state.");
+        observed::describe_histogram!("glioscope_stage_seconds", "How long the stages of segmentations took.");
         observed::describe_counter!("glioscope_damaged_files_total", "Reads of stored files that were damaged.");
         Some(handle)
     });

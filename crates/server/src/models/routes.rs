@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::audit::{self, Action, Kind, Object};
 use crate::entity::model;
 use crate::error::{Code, Problem};
+use crate::fields::Fields;
 use crate::ids::ModelId;
 use crate::text::rfc3339;
 
@@ -113,7 +114,7 @@ async fn change(
     State(app): State<App>,
     person: Person,
     Path(id): Path<ModelId>,
-    Json(change): Json<ModelChange>,
+    Json(Fields(change)): Json<Fields<ModelChange>>,
 ) -> Result<Json<Model>, Problem> {
     person.must(Role::Admin)?;
     if !change.active {

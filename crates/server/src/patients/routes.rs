@@ -16,6 +16,7 @@ use crate::audit::{self, Action, Kind, Object};
 use crate::entity::{patient, patient_person};
 use crate::error::Problem;
 use crate::events::{Event, EventKind};
+use crate::fields::Fields;
 use crate::ids::{PatientId, StudyId};
 use crate::list::List;
 use crate::studies;
@@ -118,7 +119,7 @@ async fn change(
     State(app): State<App>,
     person: Person,
     Path(id): Path<PatientId>,
-    Json(change): Json<PatientChange>,
+    Json(Fields(change)): Json<Fields<PatientChange>>,
 ) -> Result<Json<Patient>, Problem> {
     person.must(Role::Editor)?;
     let write = app.db.write().await?;

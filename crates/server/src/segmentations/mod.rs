@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod drafts;
+pub mod list;
 pub(crate) mod mask;
 pub mod regions;
 pub mod routes;
@@ -17,5 +18,5 @@ const MASK_BYTES: u64 = 64 << 20;
 
 /// `/segmentations`, what is under it, and a study's versions and draft.
 pub fn routes() -> OpenApiRouter<App> {
-    routes::routes().merge(compare::routes()).merge(drafts::routes()).merge(regions::routes())
+    routes::routes().merge(list::routes()).merge(compare::routes()).merge(drafts::routes()).merge(regions::routes())
 }

@@ -21,6 +21,7 @@ use crate::entity::segmentation::Source;
 use crate::entity::{segmentation, series};
 use crate::error::{Code, Problem};
 use crate::events::{Event, EventKind};
+use crate::fields::Fields;
 use crate::files::Staged;
 use crate::ids::{ModelId, SegmentationId, StudyId};
 use crate::jobs::{JobRow, LeaseQueue, Order, Queue};
@@ -74,10 +75,10 @@ async fn segment(
     State(app): State<App>,
     person: Person,
     Path(id): Path<StudyId>,
-    body: Option<Json<Segment>>,
+    body: Option<Json<Fields<Segment>>>,
 ) -> Result<(StatusCode, Json<JobRow>), Problem> {
     person.must(Role::Editor)?;
-    let model = body.and_then(|Json(wanted)| wanted.model_id);
+    let model = body.and_then(|Json(Fields(wanted))| wanted.model_id);
     let write = app.db.write().await?;
     let job = LeaseQueue::new(app.db.clone()).enqueue(&write, Order { study: id, model, by: person.user }).await?;
     audit::commit(write, &person, Action::Create, Object::one(Kind::Job, job.id).with(json!({"study": id}))).await?;
@@ -191,7 +192,7 @@ async fn decide(
     State(app): State<App>,
     person: Person,
     Path(id): Path<SegmentationId>,
-    Json(decision): Json<Decision>,
+    Json(Fields(decision)): Json<Fields<Decision>>,
 ) -> Result<Json<SegmentationRow>, Problem> {
     person.must(Role::Editor)?;
     let write = app.db.write().await?;

@@ -30,7 +30,7 @@ pub struct SegmentationRow {
     pub model: Option<ModelUsed>,
     /// Millilitres by tissue and region.
     pub ml: Volumes,
-    /// What the reader should know before trusting the numbers. Left out in lists, whose rows count them.
+    /// What the reader should know before trusting the numbers. Left out in the worklist, whose rows count them.
     pub warnings: Vec<SaidWarning>,
     /// Parts of each region.
     pub components: Components,

@@ -177,7 +177,9 @@ impl Line {
             wt: self.ml_wt,
             tc: self.ml_tc,
             et: self.ml_et,
+            model: self.model_name.as_deref(),
             state: self.state,
+            mask: self.s_state,
             pseudonym: &self.pseudonym,
         }
     }

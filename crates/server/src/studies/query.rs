@@ -7,10 +7,10 @@ use sea_orm::{ColumnTrait, Condition, EntityTrait, JoinType, QueryFilter, QueryS
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::entity::{job, measurement, patient, patient_person, segmentation, study};
+use crate::entity::{job, measurement, model, patient, patient_person, segmentation, study};
 use crate::error::Problem;
 use crate::ids::{ModelId, PatientId, StudyId};
-use crate::list::{Direction, by_number, number_value, ordered};
+use crate::list::{Direction, between, by_number, number_value, ordered};
 use crate::patients::rows::contains;
 
 /// Which studies.
@@ -114,10 +114,16 @@ pub enum Sort {
     /// By enhancing tumour, the largest first.
     #[serde(rename = "-et")]
     EtDown,
-    /// Incomplete ones first.
+    /// By the name of the model that made the mask; those that no model made first.
+    #[serde(rename = "model")]
+    Model,
+    /// By the name of the model that made the mask; those that no model made last.
+    #[serde(rename = "-model")]
+    ModelDown,
+    /// Incomplete ones, those without a mask, drafts, edited ones, accepted ones.
     #[serde(rename = "state")]
     State,
-    /// Incomplete ones last.
+    /// Accepted ones, edited ones, drafts, those without a mask, incomplete ones.
     #[serde(rename = "-state")]
     StateDown,
     /// By the number in the patient's made name.
@@ -132,6 +138,10 @@ pub enum Sort {
 const CURRENT: &str = "segmentation.id = (SELECT s.id FROM segmentation s WHERE s.study_id = study.id \
                        AND s.state <> 'rejected' \
                        ORDER BY CASE WHEN s.source = 'reference' THEN 0 ELSE 1 END DESC, s.number DESC LIMIT 1)";
+
+/// How far a study is, as [`Sorted::rank`] counts.
+const RANK: &str = "CASE WHEN study.state = 'incomplete' THEN 0 WHEN segmentation.id IS NULL THEN 1 \
+                    WHEN segmentation.state = 'draft' THEN 2 WHEN segmentation.state = 'edited' THEN 3 ELSE 4 END";
 
 /// The state of the newest mask of all.
 const NEWEST_REJECTED: &str = "EXISTS (SELECT 1 FROM segmentation r WHERE r.study_id = study.id \
@@ -206,12 +216,13 @@ impl StudyQuery {
             (measurement::Column::MlTc, self.tc_min, self.tc_max),
             (measurement::Column::MlEt, self.et_min, self.et_max),
         ] {
-            all = all.add_option(least.map(|ml| column.gte(ml))).add_option(most.map(|ml| column.lte(ml)));
+            all = between(all, column, (least, most));
         }
         all
     }
 
-    /// The page after the cursor, in order: ids with the value that they are sorted by.
+    /// The page after the cursor, in order: ids with the value that they are sorted by. [`super::list::lines`] joins the
+    /// model that one of the orders goes by.
     ///
     /// # Errors
     /// If the cursor is not one of ours.
@@ -251,14 +262,30 @@ pub(crate) struct Sorted<'a> {
     pub(crate) wt: Option<f64>,
     pub(crate) tc: Option<f64>,
     pub(crate) et: Option<f64>,
+    pub(crate) model: Option<&'a str>,
     pub(crate) state: study::State,
+    pub(crate) mask: Option<segmentation::State>,
     pub(crate) pseudonym: &'a str,
+}
+
+impl Sorted<'_> {
+    /// How far the study is: incomplete, without a mask, draft, edited, accepted.
+    fn rank(&self) -> i32 {
+        match (self.state, self.mask) {
+            (study::State::Incomplete, _) => 0,
+            (study::State::Ready, None) => 1,
+            (study::State::Ready, Some(segmentation::State::Draft)) => 2,
+            (study::State::Ready, Some(segmentation::State::Edited)) => 3,
+            (study::State::Ready, Some(segmentation::State::Accepted | segmentation::State::Rejected)) => 4,
+        }
+    }
 }
 
 impl Sort {
     /// The expressions that are sorted by, never null, and the direction.
     fn keys(self) -> (Vec<SimpleExpr>, Direction) {
         let study = |column| vec![Expr::col((study::Entity, column))];
+        let model = || vec![Expr::col((model::Entity, model::Column::Name)).if_null("")];
         let date = || vec![Expr::col((study::Entity, study::Column::Date)).if_null("")];
         let ml = |column| vec![Expr::col((measurement::Entity, column)).if_null(-1.0)];
         let name = || by_number(Expr::col((patient::Entity, patient::Column::Pseudonym)));
@@ -273,8 +300,10 @@ impl Sort {
             Self::TcDown => (ml(measurement::Column::MlTc), Direction::Down),
             Self::Et => (ml(measurement::Column::MlEt), Direction::Up),
             Self::EtDown => (ml(measurement::Column::MlEt), Direction::Down),
-            Self::State => (study(study::Column::State), Direction::Up),
-            Self::StateDown => (study(study::Column::State), Direction::Down),
+            Self::Model => (model(), Direction::Up),
+            Self::ModelDown => (model(), Direction::Down),
+            Self::State => (vec![Expr::cust(RANK)], Direction::Up),
+            Self::StateDown => (vec![Expr::cust(RANK)], Direction::Down),
             Self::Pseudonym => (name(), Direction::Up),
             Self::PseudonymDown => (name(), Direction::Down),
         }
@@ -288,10 +317,8 @@ impl Sort {
             Self::Wt | Self::WtDown => of.wt.unwrap_or(-1.0).to_string(),
             Self::Tc | Self::TcDown => of.tc.unwrap_or(-1.0).to_string(),
             Self::Et | Self::EtDown => of.et.unwrap_or(-1.0).to_string(),
-            Self::State | Self::StateDown => match of.state {
-                study::State::Incomplete => "incomplete".to_owned(),
-                study::State::Ready => "ready".to_owned(),
-            },
+            Self::Model | Self::ModelDown => of.model.unwrap_or_default().to_owned(),
+            Self::State | Self::StateDown => of.rank().to_string(),
             Self::Pseudonym | Self::PseudonymDown => of.pseudonym.to_owned(),
         }
     }
@@ -309,7 +336,8 @@ impl Sort {
             Self::Wt | Self::WtDown | Self::Tc | Self::TcDown | Self::Et | Self::EtDown => {
                 vec![Expr::value(value.parse::<f64>().ok().filter(|ml| ml.is_finite()).ok_or_else(wrong)?)]
             }
-            Self::Date | Self::DateDown | Self::State | Self::StateDown => vec![Expr::value(value.to_owned())],
+            Self::State | Self::StateDown => vec![Expr::value(value.parse::<i32>().map_err(|_| wrong())?)],
+            Self::Date | Self::DateDown | Self::Model | Self::ModelDown => vec![Expr::value(value.to_owned())],
             Self::Pseudonym | Self::PseudonymDown => number_value(value),
         };
         Ok((values, id))
@@ -385,10 +413,14 @@ mod tests {
             wt: Some(0.1 + 0.2),
             tc: Some(0.1),
             et: None,
+            model: Some("default"),
             state: study::State::Ready,
+            mask: Some(segmentation::State::Edited),
             pseudonym: "P-0001",
         };
-        for sort in [Sort::Youngest, Sort::Date, Sort::WtDown, Sort::Tc, Sort::Et, Sort::State, Sort::Pseudonym] {
+        for sort in
+            [Sort::Youngest, Sort::Date, Sort::WtDown, Sort::Tc, Sort::Et, Sort::Model, Sort::State, Sort::Pseudonym]
+        {
             let query = StudyQuery { sort: Some(sort), ..StudyQuery::default() };
             assert_eq!(sort.read(&query.cursor_of(&of)).unwrap().1, id, "{sort}");
         }

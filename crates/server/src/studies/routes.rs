@@ -18,6 +18,7 @@ use crate::audit::{self, Action, Kind, Object};
 use crate::entity::study;
 use crate::error::Problem;
 use crate::events::{Event, EventKind};
+use crate::fields::Fields;
 use crate::ids::StudyId;
 use crate::list::List;
 use crate::segmentations;
@@ -59,7 +60,7 @@ async fn change(
     State(app): State<App>,
     person: Person,
     Path(id): Path<StudyId>,
-    Json(change): Json<StudyChange>,
+    Json(Fields(change)): Json<Fields<StudyChange>>,
 ) -> Result<Json<Study>, Problem> {
     person.must(Role::Editor)?;
     let write = app.db.write().await?;

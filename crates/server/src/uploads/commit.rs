@@ -20,6 +20,7 @@ use crate::entity::segmentation::Source;
 use crate::entity::{Json, measurement, series, study, upload};
 use crate::error::{Code, Fault as Wrong, Problem};
 use crate::events::{Event, EventKind};
+use crate::fields::Fields;
 use crate::files::Staged;
 use crate::ids::{JobId, PatientId, SegmentationId, SeriesId, Sha, StudyId, UploadFileId, UploadId};
 use crate::jobs::{LeaseQueue, Order, Queue};
@@ -70,7 +71,7 @@ pub(crate) async fn commit(app: &App, person: &Person, id: UploadId, wanted: Com
         return Err(Problem::field("groups", "Name at least one group."));
     }
     let mut plans: Vec<Plan> = Vec::new();
-    for wanted in wanted.groups {
+    for Fields(wanted) in wanted.groups {
         if plans.iter().any(|plan| plan.wanted.key == wanted.key) {
             return Err(Problem::field("groups", "A group is named twice."));
         }

@@ -22,6 +22,7 @@ use crate::audit::{self, Action, Entry, Kind, Object};
 use crate::entity::upload_file::{self, Content};
 use crate::error::Problem;
 use crate::events::{Event, EventKind};
+use crate::fields::Fields;
 use crate::ids::{UploadFileId, UploadId};
 use crate::studies::scans::picture_of;
 use crate::text::line;
@@ -106,7 +107,7 @@ async fn change(
     State(app): State<App>,
     person: Person,
     Path((id, file)): Path<(UploadId, UploadFileId)>,
-    Json(change): Json<FileChange>,
+    Json(Fields(change)): Json<Fields<FileChange>>,
 ) -> Result<Json<Upload>, Problem> {
     person.must(Role::Editor)?;
     let write = app.db.write().await?;
@@ -177,7 +178,7 @@ async fn commit(
     State(app): State<App>,
     person: Person,
     Path(id): Path<UploadId>,
-    Json(wanted): Json<Commit>,
+    Json(Fields(wanted)): Json<Fields<Commit>>,
 ) -> Result<(StatusCode, Json<Committed>), Problem> {
     person.must(Role::Editor)?;
     let made = make_studies(&app, &person, id, wanted).await?;

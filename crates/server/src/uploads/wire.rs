@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use super::fault::Flaw;
 use crate::entity::series::Sequence;
 use crate::entity::upload_file::{Content, State};
+use crate::fields::Fields;
 use crate::ids::{JobId, PatientId, StudyId, UploadFileId, UploadId};
 
 /// The label schemes by name.
@@ -143,7 +144,8 @@ pub struct FileChange {
 #[serde(deny_unknown_fields)]
 pub struct Commit {
     /// The groups; others stay in the upload.
-    pub groups: Vec<CommitGroup>,
+    #[schema(value_type = Vec<CommitGroup>)]
+    pub groups: Vec<Fields<CommitGroup>>,
 }
 
 /// A group that becomes a study, or completes one.

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use serde_json::Value;
+use axum::http::Method;
+use serde_json::{Value, json};
 
-use crate::visitor::Site;
+use crate::visitor::{Site, refused};
 
 /// Writes the file instead of comparing it.
 const UPDATE: &str = "UPDATE_OPENAPI";
@@ -38,6 +39,43 @@ async fn the_document_is_served_and_every_operation_may_fail_in_words() {
             assert!(operation["tags"].is_array(), "{method} {path}");
         }
     }
+}
+
+/// The documented operations that read JSON, with an id that is nobody's in their paths.
+fn reading_json() -> Vec<(Method, String)> {
+    let document = serde_json::to_value(server::document()).unwrap();
+    let mut found = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            if operation["requestBody"]["content"]["application/json"].is_object() {
+                let mut path = path.clone();
+                while let (Some(from), Some(to)) = (path.find('{'), path.find('}')) {
+                    path.replace_range(from..=to, &server::ids::StudyId::fresh().to_string());
+                }
+                found.push((method.to_uppercase().parse().unwrap(), path));
+            }
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn where_an_object_is_described_nothing_else_is_read() {
+    let site = Site::open().await;
+    let kim = site.admin().await;
+    let operations = reading_json();
+    assert!(operations.len() >= 11, "{operations:?}");
+    for (method, path) in operations {
+        let arrays = (0..9).map(|n| json!(vec![Value::Null; n]));
+        for body in arrays.chain([json!("text"), json!(1), json!(["kim", "a long password", "admin"])]) {
+            let answer = kim.change(method.clone(), &path).json(body.clone()).send().await;
+            assert_eq!(answer.problem(), (422, "invalid".to_owned()), "{method} {path} {body}: {answer:?}");
+        }
+    }
+    let upload = crate::material::open(&kim).await;
+    let group = json!(["key", null, null, null, null, null, false]);
+    let answer = kim.post(&format!("/api/v1/uploads/{upload}/commit"), json!({"groups": [group]})).send().await;
+    refused(&answer, 422, "invalid");
 }
 
 #[test]

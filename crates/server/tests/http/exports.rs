@@ -96,6 +96,25 @@ async fn single_files_of_a_study() {
 }
 
 #[tokio::test]
+async fn every_form_of_an_export_is_one_that_the_document_names() {
+    let site = Site::open().await;
+    let owner = site.owner().await;
+    let made = study(&owner, case(1), json!({})).await;
+    let document = serde_json::to_value(server::document()).unwrap();
+    let named = &document["paths"]["/api/v1/studies/{id}/export"]["get"]["responses"]["200"]["content"];
+    let mut sent = Vec::new();
+    for format in ["zip", "nifti", "json", "csv", "png"] {
+        let path = format!("/api/v1/studies/{}/export?format={format}", text(&made["id"]));
+        let answer = owner.get(&path).send().await;
+        let kind = answer.header("content-type").split(';').next().unwrap().to_owned();
+        assert_eq!((answer.status, named[&kind].is_object()), (StatusCode::OK, true), "{format}: {kind} of {named}");
+        sent.push(kind);
+    }
+    assert_eq!(named.as_object().unwrap().len(), sent.len(), "and no other: {named}");
+    assert_eq!(named["application/zip"]["schema"]["format"], "binary", "{named}");
+}
+
+#[tokio::test]
 async fn nothing_in_a_cohort_table_runs_in_a_spreadsheet() {
     let site = Site::open().await;
     server::models::register_embedded(&site.app.db).await.unwrap();

@@ -3,7 +3,20 @@
 use axum::http::Method;
 use serde_json::json;
 
+use crate::material::{case, commit, escaped, file_of, mask, send};
 use crate::visitor::{PASSWORD, Site, refused};
+
+/// What would run in a database, a page, a spreadsheet, a header or a template that took it for more than text.
+const STRANGE: [&str; 8] = [
+    "'; DROP TABLE user; --",
+    "\" OR \"\"=\"",
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "=HYPERLINK(\"http://evil.example\")",
+    "%00%0d%0aSet-Cookie:x=y",
+    "{{7*7}}${7*7}",
+    "홍길동",
+];
 
 #[tokio::test]
 async fn oversized_json_is_refused() {
@@ -40,17 +53,7 @@ async fn who_sends_json_slowly_is_not_waited_for() {
 async fn sql_and_script_are_text_like_any_other() {
     let site = Site::open().await;
     let admin = site.admin().await;
-    let names = [
-        "'; DROP TABLE user; --",
-        "\" OR \"\"=\"",
-        "<script>alert(1)</script>",
-        "<img src=x onerror=alert(1)>",
-        "=HYPERLINK(\"http://evil.example\")",
-        "%00%0d%0aSet-Cookie:x=y",
-        "{{7*7}}${7*7}",
-        "홍길동",
-    ];
-    for name in names {
+    for name in STRANGE {
         let person = site.user(&admin, name, "viewer").await;
         let state = person.get("/api/v1/session").send().await;
         assert_eq!(state.header("content-type"), "application/json");
@@ -59,9 +62,36 @@ async fn sql_and_script_are_text_like_any_other() {
         assert_eq!(token["token"]["name"], name);
     }
     let users = admin.get("/api/v1/users").send().await.json();
-    assert_eq!(users["total"], names.len() + 1);
+    assert_eq!(users["total"], STRANGE.len() + 1);
     let found = admin.get("/api/v1/audit?user_key=%27%20OR%201%3D1%20--").send().await.json();
     assert_eq!(found["total"], 0);
+}
+
+#[tokio::test]
+async fn groups_notes_and_drafts_may_be_called_anything() {
+    let site = Site::open().await;
+    let owner = site.owner().await;
+    for name in STRANGE {
+        let upload = send(&owner, vec![("a_flair.nii.gz".to_owned(), file_of(&case(1), "flair"))]).await;
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        let file = text(&upload["groups"][0]["files"][0]["id"]);
+        let path = format!("/api/v1/uploads/{}/files/{file}", text(&upload["id"]));
+        let moved = owner.change(Method::PATCH, &path).json(json!({"group": name})).send().await.json();
+        assert_eq!(moved["groups"][0]["key"], name, "{moved}");
+        let made = commit(&owner, &moved, json!({})).await.json();
+        assert_eq!(made["studies"][0]["group"], name, "{made}");
+        let study = format!("/api/v1/studies/{}", text(&made["studies"][0]["study_id"]));
+        let known = escaped(name);
+        let put = owner.change(Method::PUT, &format!("{study}/draft?after=0&known={known}")).body(mask(1));
+        assert_eq!(put.send().await.status, 204, "{name}: there was none");
+        let save = owner.change(Method::POST, &format!("{study}/versions?note={known}&known={known}"));
+        assert_eq!(save.body(mask(1)).send().await.json()["note"], name);
+        let none = owner.change(Method::DELETE, &format!("{study}/draft?known={known}")).send().await;
+        assert_eq!(none.status, 204, "{name}");
+        assert_eq!(owner.get(&format!("{study}/draft")).send().await.status, 200, "{name}: no such draft was known");
+    }
+    let all = owner.get("/api/v1/segmentations").send().await.json();
+    assert_eq!(all["total"], STRANGE.len());
 }
 
 #[tokio::test]

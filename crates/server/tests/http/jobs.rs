@@ -156,6 +156,47 @@ async fn what_happens_is_told_to_whom_it_concerns() {
 }
 
 #[tokio::test]
+async fn how_long_each_stage_took_is_counted() {
+    use sea_orm::EntityTrait as _;
+    use server::entity::{Json, measurement, segmentation};
+    use server::jobs::queue::Made;
+    use server::jobs::{LeaseQueue, Queue as _};
+
+    let site = Site::open().await;
+    server::models::register_embedded(&site.app.db).await.unwrap();
+    let owner = site.owner().await;
+    let made = study(&owner, case(1), json!({"segment": true})).await;
+    let watching = server::jobs::watch::run(site.app.db.clone(), site.app.events.clone(), site.app.closing.clone());
+    let watching = tokio::spawn(watching);
+    let mut events = Events::of(&owner, None).await;
+    let mask = segmentation::Entity::find().one(&site.app.db).await.unwrap().unwrap();
+    let path = format!("/api/v1/segmentations/{}", mask.id);
+    let mut report = owner.get(&path).send().await.json()["report"].clone();
+    report["seconds"] = json!([{"stage": "read", "seconds": 0.25}, {"stage": "network", "seconds": 1.5}]);
+    let read: segment::report::Report = serde_json::from_value(report.clone()).unwrap();
+    let queue = LeaseQueue::new(site.app.db.clone());
+    let claim = queue.claim("w", Duration::from_mins(1)).await.unwrap().unwrap();
+    let measured = measurement::Model::of(mask.id, &read, Json(report));
+    let made_of = Made { labels: mask.labels_sha, picture: None, parameters: Json(json!({})), measured };
+    queue.finish(&claim, made_of).await.unwrap().unwrap();
+    while events.next("job").await["state"] != "done" {}
+    let numbers = owner.get("/metrics").send().await;
+    let text = String::from_utf8(numbers.body).unwrap();
+    for line in [
+        "# HELP glioscope_stage_seconds ",
+        "glioscope_stage_seconds_sum{stage=\"network\"} 1.5",
+        "glioscope_stage_seconds_count{stage=\"read\"} 1",
+        "glioscope_jobs{state=\"done\"} 1",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    let shown = owner.get(&format!("/api/v1/studies/{}", made["id"].as_str().unwrap())).send().await.json();
+    assert_eq!(shown["segmentation"]["source"], "model");
+    site.app.closing.cancel();
+    watching.await.unwrap();
+}
+
+#[tokio::test]
 async fn a_person_has_so_many_streams_and_no_more() {
     let site = Site::open().await;
     let kim = site.admin().await;

@@ -37,6 +37,7 @@ async fn studies_are_found_sorted_and_paged() {
     check("sort=created_at", &[id(0), id(1), id(2), id(3)]).await;
     check("sort=-date", &[id(1), id(0), id(2), id(3)]).await;
     check("sort=state&state=incomplete", &[id(3)]).await;
+    assert_eq!(ids(&ask("sort=state").await), [id(3), id(2), id(0), id(1)], "incomplete, no mask, accepted twice");
     check("search=kIM&sort=created_at", &[id(0), id(1)]).await;
     check("search=p-0002", &[id(2)]).await;
     check("search=%25", &[id(2)]).await;
@@ -63,6 +64,8 @@ async fn studies_are_found_sorted_and_paged() {
         "-tc",
         "et",
         "-et",
+        "model",
+        "-model",
         "state",
         "-state",
         "pseudonym",
@@ -80,6 +83,85 @@ async fn studies_are_found_sorted_and_paged() {
         }
         assert_eq!(seen, ids(&whole), "{sort}: every study once, in order");
     }
+}
+
+#[tokio::test]
+async fn studies_are_sorted_by_what_made_their_masks() {
+    use sea_orm::{ActiveModelTrait as _, EntityTrait as _, Set};
+    use server::entity::{model, segmentation};
+
+    let site = Site::open().await;
+    server::models::register_embedded(&site.app.db).await.unwrap();
+    let owner = site.owner().await;
+    let made = four(&owner).await;
+    let id = |n: usize| made[n]["id"].as_str().unwrap();
+    let model = model::Entity::find().one(&site.app.db).await.unwrap().unwrap().id;
+    let mask: server::ids::SegmentationId = made[1]["segmentation"]["id"].as_str().unwrap().parse().unwrap();
+    let row = segmentation::ActiveModel {
+        id: Set(mask),
+        model_id: Set(Some(model)),
+        state: Set(segmentation::State::Draft),
+        ..Default::default()
+    };
+    row.update(&site.app.db).await.unwrap();
+    let ask = async |query: &str| owner.get(&format!("/api/v1/studies?{query}")).send().await.json();
+    assert_eq!(ids(&ask("sort=-model").await)[0], id(1));
+    assert_eq!(ids(&ask("sort=model").await)[3], id(1), "those without one come first");
+    assert_eq!(ids(&ask("sort=state").await), [id(3), id(2), id(1), id(0)], "incomplete, no mask, draft, accepted");
+    assert_eq!(ids(&ask(&format!("model={model}")).await), [id(1)]);
+    refused(&owner.get("/api/v1/studies?sort=state&cursor=ready~x").send().await, 422, "invalid");
+}
+
+#[tokio::test]
+async fn results_are_found_sorted_and_paged_whether_or_not_they_stand_for_their_study() {
+    let site = Site::open().await;
+    let owner = site.owner().await;
+    let made = four(&owner).await;
+    let versions = format!("/api/v1/studies/{}/versions", made[0]["id"].as_str().unwrap());
+    let saved = owner.change(Method::POST, &versions).body(crate::material::mask(1)).send().await.json();
+    let edit = saved["id"].as_str().unwrap();
+    let [first, second] = [0, 1].map(|n| made[n]["segmentations"][0]["id"].as_str().unwrap());
+    let decide = format!("/api/v1/segmentations/{second}");
+    owner.change(Method::PATCH, &decide).json(json!({"state": "rejected"})).send().await.json();
+    let ask = async |query: &str| owner.get(&format!("/api/v1/segmentations?{query}")).send().await.json();
+    let check = async |query: &str, expected: &[&str]| {
+        let found = ask(query).await;
+        assert_eq!((ids(&found).as_slice(), &found["total"]), (expected, &json!(expected.len())), "{query}");
+    };
+    check("", &[edit, second, first]).await;
+    check("state=rejected", &[second]).await;
+    check("source=edit", &[edit]).await;
+    check("source=reference&sort=date", &[first, second]).await;
+    check("date_from=2026-02-01", &[second]).await;
+    check("date_to=2026-01-31&sort=created_at", &[first, edit]).await;
+    check(&format!("study={}", made[1]["id"].as_str().unwrap()), &[second]).await;
+    check(&format!("patient={}", made[2]["patient"]["id"].as_str().unwrap()), &[]).await;
+    check(&format!("model={}", server::ids::ModelId::fresh()), &[]).await;
+    let wt = made[1]["segmentations"][0]["ml"]["wt"].as_f64().unwrap();
+    check(&format!("wt_min={wt}&wt_max={wt}"), &[second]).await;
+    check("tc_max=-1", &[]).await;
+    for key in ["created_at", "date", "wt", "tc", "et", "model", "state"] {
+        for sort in [key.to_owned(), format!("-{key}")] {
+            let whole = ask(&format!("sort={sort}")).await;
+            let (mut seen, mut cursor) = (Vec::new(), String::new());
+            loop {
+                let page = ask(&format!("sort={sort}&limit=1&cursor={cursor}")).await;
+                assert_eq!(page["total"], 3, "{sort}");
+                seen.extend(ids(&page).into_iter().map(str::to_owned));
+                let Some(next) = page["next"].as_str() else { break };
+                cursor = escaped(next);
+            }
+            assert_eq!(seen, ids(&whole), "{sort}: every result once, in order");
+        }
+    }
+    assert!(ask("sort=wt").await["items"][0]["labels_url"].is_string());
+    for bad in ["sort=evil", "cursor=x", "sort=wt&cursor=NaN~x", "date_from=2026-02-30", "wt_min=x", "more=1"] {
+        let answer = owner.get(&format!("/api/v1/segmentations?{bad}")).send().await;
+        assert!(answer.status.is_client_error(), "{bad}: {answer:?}");
+    }
+    let study = format!("/api/v1/studies/{}", made[0]["id"].as_str().unwrap());
+    owner.change(Method::DELETE, &study).send().await;
+    check("", &[second]).await;
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use server::config::Secret;
 use server::db::Location;
 
 use crate::servers::Place;
-use crate::uploaded::{NamedFile, case, commit, escaped, file_of, open, put, seen, send, study, zip};
+use crate::uploaded::{NamedFile, case, commit, escaped, file_of, mask, open, put, seen, send, study, zip};
 use crate::visitor::{Site, refused};
 
 /// A server on a database.
@@ -51,14 +51,21 @@ pub(crate) async fn lists_are_sorted_and_paged(place: Place) {
     for with in [vec!["t1"], vec!["t2", "seg"], vec!["flair"]] {
         study(&owner, with.iter().flat_map(|ending| one(&files, ending)).collect(), json!({"name": "Kim"})).await;
     }
-    let orders = ["created_at", "date", "wt", "tc", "et", "state", "pseudonym"].map(|order| ("studies", order));
+    for study in owner.get("/api/v1/studies").send().await.json()["items"].as_array().unwrap() {
+        let save = format!("/api/v1/studies/{}/versions", study["id"].as_str().unwrap());
+        assert_eq!(owner.change(Method::POST, &save).body(mask(1)).send().await.status, StatusCode::CREATED, "{study}");
+    }
+    let orders =
+        ["created_at", "date", "wt", "tc", "et", "model", "state", "pseudonym"].map(|order| ("studies", order));
     let patients = ["created_at", "pseudonym", "studies"].map(|order| ("patients", order));
-    for (list, order) in orders.into_iter().chain(patients) {
+    let results = ["created_at", "date", "wt", "tc", "et", "model", "state"].map(|order| ("segmentations", order));
+    for (list, order) in orders.into_iter().chain(patients).chain(results) {
+        let only = if list == "segmentations" { "source=edit&date_to=&wt_min=0" } else { "search=KIM" };
         let mut ways = Vec::new();
         for sign in ["", "-"] {
             let (mut ids, mut cursor) = (Vec::new(), String::new());
             loop {
-                let path = format!("/api/v1/{list}?sort={sign}{order}&limit=1&search=KIM&cursor={cursor}");
+                let path = format!("/api/v1/{list}?sort={sign}{order}&limit=1&{only}&cursor={cursor}");
                 let page = owner.get(&path).send().await.json();
                 assert_eq!(page["total"], 3, "{path}");
                 ids.extend(page["items"].as_array().unwrap().iter().map(|item| item["id"].clone()));
@@ -99,8 +106,11 @@ pub(crate) async fn zips_and_drafts_are_taken(place: Place) {
     let draft = format!("/api/v1/studies/{}/draft", made["studies"][0]["study_id"].as_str().unwrap());
     let later = format!("{draft}?after=0");
     for _ in 0..2 {
-        let mask = crate::uploaded::mask(1);
-        assert_eq!(owner.change(Method::PUT, &later).body(mask).send().await.status, StatusCode::NO_CONTENT, "{later}");
+        assert_eq!(
+            owner.change(Method::PUT, &later).body(mask(1)).send().await.status,
+            StatusCode::NO_CONTENT,
+            "{later}"
+        );
     }
     assert_eq!(owner.change(Method::DELETE, &draft).send().await.status, StatusCode::NO_CONTENT, "{draft}");
 }

@@ -16,6 +16,7 @@ use crate::accounts::{Person, Role, Via, account_name, rows};
 use crate::app::App;
 use crate::audit::{self, Action, Kind, Object};
 use crate::error::{Code, Problem};
+use crate::fields::Fields;
 use crate::ids::UserId;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -82,7 +83,11 @@ async fn read(State(app): State<App>, asked: Asked, identity: Identity) -> Resul
 /// Logs in; the answer sets a cookie.
 #[utoipa::path(post, path = "/session", tag = "accounts", request_body = Login,
     responses((status = OK, body = Session)), security(()))]
-async fn log_in(State(app): State<App>, asked: Asked, Json(login): Json<Login>) -> Result<impl IntoResponse, Problem> {
+async fn log_in(
+    State(app): State<App>,
+    asked: Asked,
+    Json(Fields(login)): Json<Fields<Login>>,
+) -> Result<impl IntoResponse, Problem> {
     // Counted as accounts are called: with one more space it would be another name, and never tried before.
     let name = account_name(&login.name);
     app.accounts.throttle.attempt(name.as_deref().unwrap_or(&login.name), asked.address)?;

@@ -15,6 +15,7 @@ use crate::audit::{self, Action, Kind, Object};
 use crate::db::now;
 use crate::entity::api_token::{self, Scope};
 use crate::error::{Code, Problem};
+use crate::fields::Fields;
 use crate::ids::{TokenId, UserId};
 use crate::list::List;
 use crate::text::{line, rfc3339};
@@ -92,7 +93,7 @@ async fn list(State(app): State<App>, person: Person) -> Result<Json<List<Token>
 async fn create(
     State(app): State<App>,
     person: Person,
-    Json(new): Json<New>,
+    Json(Fields(new)): Json<Fields<New>>,
 ) -> Result<(StatusCode, Json<MadeToken>), Problem> {
     let user_id = owner(&person)?;
     let name = line("name", &new.name, 64)?;

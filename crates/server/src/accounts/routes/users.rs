@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::audit::{self, Action, Kind, Object};
 use crate::entity::user;
 use crate::error::{Code, Problem};
+use crate::fields::Fields;
 use crate::ids::UserId;
 use crate::list::List;
 use crate::text::rfc3339;
@@ -93,7 +94,7 @@ async fn list(State(app): State<App>, person: Person) -> Result<Json<List<User>>
 async fn create(
     State(app): State<App>,
     person: Person,
-    Json(new): Json<New>,
+    Json(Fields(new)): Json<Fields<New>>,
 ) -> Result<(StatusCode, Json<User>), Problem> {
     person.must(Role::Admin)?;
     person.must_be_at_the_page()?;
@@ -113,7 +114,7 @@ async fn change(
     State(app): State<App>,
     person: Person,
     Path(id): Path<UserId>,
-    Json(wish): Json<Wish>,
+    Json(Fields(wish)): Json<Fields<Wish>>,
 ) -> Result<Json<User>, Problem> {
     person.must_be_at_the_page()?;
     let own = person.user == Some(id);
