@@ -13,6 +13,8 @@ use crate::stopped::signal;
 struct Server {
     child: Child,
     out: BufReader<ChildStdout>,
+    /// `http` or `https`.
+    scheme: String,
     /// Such as `127.0.0.1:40123`.
     at: String,
     /// Such as `/enter?token=...`.
@@ -30,9 +32,10 @@ impl Server {
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         out.read_line(&mut line).unwrap();
-        let url = line.trim().strip_prefix("Glioscope is at http://").unwrap_or_else(|| panic!("it said {line:?}"));
-        let (at, path) = url.split_once('/').unwrap();
-        Self { child, out, at: at.to_owned(), path: format!("/{path}") }
+        let url = line.trim().strip_prefix("Glioscope is at ").unwrap_or_else(|| panic!("it said {line:?}"));
+        let (scheme, place) = url.split_once("://").unwrap();
+        let (at, path) = place.split_once('/').unwrap();
+        Self { child, out, scheme: scheme.to_owned(), at: at.to_owned(), path: format!("/{path}") }
     }
 
     /// One request; head and body of the answer.
@@ -45,6 +48,24 @@ impl Server {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
+    }
+
+    /// Opens the link; the cookie.
+    fn entered(&self) -> String {
+        let entered = self.ask(&format!("GET {}", self.path));
+        assert!(entered.starts_with("HTTP/1.1 303"), "{entered}");
+        let cookie = entered.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
+        cookie.split(';').next().unwrap().to_owned()
+    }
+
+    /// A change, as the page makes it.
+    fn change(&self, method_and_path: &str, cookie: &str, kind: &str, body: &str) -> String {
+        let length = body.len();
+        self.ask(&format!(
+            "{method_and_path}\nOrigin: http://{}\r\nX-Glioscope: 1\r\nCookie: {cookie}\r\nContent-Type: {kind}\r\n\
+             Content-Length: {length}\r\n\r\n{body}",
+            self.at
+        ))
     }
 
     /// SIGTERM; the exit code, and what it still said.
@@ -62,9 +83,8 @@ fn a_server_prints_its_address_answers_and_ends_when_asked() {
     let root = folder();
     let place = root.path().join("data");
     let server = Server::start(&place);
-    let entered = server.ask(&format!("GET {}", server.path));
-    assert!(entered.starts_with("HTTP/1.1 303"), "{entered}");
-    let cookie = entered.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap().split(';').next().unwrap();
+    let cookie = server.entered();
+    assert_eq!(server.scheme, "http");
     let session = server.ask(&format!("GET /api/v1/session\nCookie: {cookie}\r\n"));
     assert!(session.contains("\"name\":\"local\""), "{session}");
     let (code, out, err) = server.end();
@@ -112,6 +132,92 @@ fn settings_that_would_be_unsafe_are_refused() {
     assert!(error.contains("/none.toml: there is no such configuration file"), "{error}");
     let error = fail(glioscope(["serve", "--data", place, "--host", "https://a.example/"]));
     assert!(error.contains("is no host name"), "{error}");
+}
+
+#[test]
+fn the_log_is_json_and_names_nobody() {
+    let root = folder();
+    let place = root.path().join("data");
+    let mut command = glioscope(["serve", "--data", text(&place), "--listen", "127.0.0.1:0", "--no-demo"]);
+    command.env("GLIOSCOPE_LOG__FORM", "json");
+    let server = Server::of(command);
+    let cookie = server.entered();
+    let opened = server.change("POST /api/v1/uploads", &cookie, "application/json", "{}");
+    let upload = opened.rsplit("\"id\":\"").next().unwrap().split('"').next().unwrap().to_owned();
+    let path = format!("PUT /api/v1/uploads/{upload}/files/Hong_Gildong_t1.nii");
+    let refused = server.change(&path, &cookie, "application/octet-stream", "Hong Gildong, born 1961");
+    assert!(refused.starts_with("HTTP/1.1 200") && refused.contains("not_nifti"), "{refused}");
+    let named = server.change("PATCH /api/v1/patients/Hong", &cookie, "application/json", "{\"name\":\"Hong\"}");
+    assert!(named.starts_with("HTTP/1.1 400"), "{named}");
+    let searched = server.ask(&format!("GET /api/v1/studies?search=Hong\nCookie: {cookie}\r\n"));
+    assert!(searched.starts_with("HTTP/1.1 200"), "{searched}");
+    server.ask("GET /patients/Hong/Gildong");
+    let (code, _, err) = server.end();
+    assert_eq!(code, 0, "{err}");
+    assert!(!err.contains("Hong") && !err.contains("Gildong") && !err.contains("1961"), "{err}");
+    let lines: Vec<serde_json::Value> =
+        err.lines().filter(|line| line.starts_with('{')).map(|line| serde_json::from_str(line).unwrap()).collect();
+    let is_put = |line: &&serde_json::Value| line["method"] == "PUT";
+    let put = lines.iter().find(is_put).unwrap_or_else(|| panic!("{err}"));
+    assert_eq!((&put["route"], &put["status"]), (&"/api/v1/uploads/{id}/files/{file}".into(), &200.into()), "{put}");
+    assert!(put["id"].is_string() && put["ms"].is_string() && put["timestamp"].is_string(), "{put}");
+}
+
+/// A certificate for this computer, and its key, as an administrator would make them; nothing without OpenSSL.
+fn certificate(folder: &Path) -> Option<(String, String)> {
+    let [certificate, key] = ["certificate.pem", "key.pem"].map(|name| text(&folder.join(name)).to_owned());
+    let mut openssl = Command::new("openssl");
+    openssl
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
+        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
+        .args(["-keyout", &key, "-out", &certificate])
+        .stderr(Stdio::null());
+    openssl.status().is_ok_and(|status| status.success()).then_some((certificate, key))
+}
+
+#[test]
+fn certificate_and_key_make_the_page_one_of_tls() {
+    let root = folder();
+    let Some((certificate, key)) = certificate(root.path()) else {
+        eprintln!(
+            "SKIPPED: certificate_and_key_make_the_page_one_of_tls: there is no openssl to make a certificate with"
+        );
+        return;
+    };
+    let place = root.path().join("data");
+    let server = Server::of(glioscope([
+        "serve",
+        "--data",
+        text(&place),
+        "--listen",
+        "127.0.0.1:0",
+        "--no-demo",
+        "--tls-cert",
+        &certificate,
+        "--tls-key",
+        &key,
+    ]));
+    assert_eq!(server.scheme, "https");
+    let mut client = Command::new("openssl");
+    client.args(["s_client", "-connect", &server.at, "-servername", "localhost", "-verify_hostname", "localhost"]);
+    client.args(["-CAfile", &certificate, "-verify_return_error", "-quiet"]);
+    let mut client = client.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let request = format!("GET {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", server.path, server.at);
+    client.stdin.take().unwrap().write_all(request.as_bytes()).unwrap();
+    let (_, answer, err) = wait(client);
+    assert!(answer.starts_with("HTTP/1.1 303"), "{answer}{err}");
+    let header =
+        |name: &str| answer.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{answer}"));
+    let cookie = header("set-cookie: ");
+    assert!(cookie.starts_with("__Host-glioscope=") && cookie.ends_with("; Secure"), "{cookie}");
+    assert_eq!(header("strict-transport-security: "), "max-age=31536000");
+    let mut clear = TcpStream::connect(&server.at).unwrap();
+    clear.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    clear.write_all(format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", server.at).as_bytes()).unwrap();
+    let mut said = Vec::new();
+    clear.read_to_end(&mut said).ok();
+    assert!(!said.starts_with(b"HTTP/"), "nothing in the clear: {}", String::from_utf8_lossy(&said));
+    assert_eq!(server.end().0, 0);
 }
 
 #[test]

@@ -89,12 +89,12 @@ async fn greet(app: &App, show: Show) -> anyhow::Result<()> {
     } else {
         let mut links = app.accounts.entry.watch();
         let first = links.borrow_and_update().clone();
-        show::result(&format!("Glioscope is at http://{place}/enter?token={first}"))?;
+        show::result(&format!("Glioscope is at {scheme}://{place}/enter?token={first}"))?;
         show.note("(the link lets one browser in; the next one is printed when it was used)");
         tokio::spawn(async move {
             while links.changed().await.is_ok() {
                 let next = links.borrow_and_update().clone();
-                show.note(format_args!("for another browser: http://{place}/enter?token={next}"));
+                show.note(format_args!("for another browser: {scheme}://{place}/enter?token={next}"));
             }
         });
     }
