@@ -1,9 +1,10 @@
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { account, loggedIn } from './entering'
-import { type Look, lacking, Stage } from './stage'
+import { glioscope, type Look, lacking, Stage } from './stage'
 import { AXIAL, ask, opened, plain, pointOf, type Rgb, sent, surfaceDrawn, uploaded } from './viewing'
 
 /** `npm run screenshots` writes the pictures of the documentation: of phantoms only. */
@@ -56,16 +57,53 @@ async function furnished(stage: Stage): Promise<string> {
   return id
 }
 
+/** The default recipe with a narrow net, small patches and few steps. */
+function hasty(recipe: string): string {
+  const [stage] = recipe.split('[[training.stage]]').slice(1)
+  const changes: readonly (readonly [RegExp, string])[] = [
+    [/^widths = .*$/m, 'widths = [8, 16, 32]'],
+    [/^deep_supervision = .*$/m, 'deep_supervision = [1.0, 0.5]'],
+    [/^count = .*$/m, 'count = 2'],
+    [/^checkpoint_every = .*$/m, 'checkpoint_every = 50'],
+    [/^validate_every = .*$/m, 'validate_every = 50'],
+    [/^warm_up = .*$/m, 'warm_up = 10'],
+    [/^phantoms = .*$/m, 'phantoms = 1'],
+    [/^steps = .*$/m, 'steps = 200'],
+    [/^patch = .*$/m, 'patch = [32, 32, 32]'],
+  ]
+  const rest = recipe.slice(recipe.lastIndexOf('batch = '))
+  const one = `${recipe.slice(0, recipe.indexOf('[[training.stage]]'))}[[training.stage]]${stage?.split('batch')[0]}${rest}`
+  return changes.reduce((text, [from, to]) => text.replace(from, to), one)
+}
+
+/** A folder with a training run and an evaluation, both of phantoms. */
+function studied(): string {
+  const runs = mkdtempSync(join(tmpdir(), 'glioscope-runs-'))
+  const [heads, found, recipe] = ['heads', 'found', 'recipe.toml'].map((name) => join(runs, 'of', name))
+  if (heads === undefined || found === undefined || recipe === undefined) throw new Error('no names')
+  glioscope('--quiet', 'phantom', '--out', heads, '--seed', '11', '--count', '4')
+  writeFileSync(recipe, hasty(readFileSync('../recipes/default.toml', 'utf8')))
+  glioscope('--quiet', 'train', '--data', heads, '--recipe', recipe, '--out', join(runs, 'narrow-on-phantoms'))
+  for (const name of readdirSync(heads)) glioscope('--quiet', 'segment', join(heads, name), '--out', join(found, name))
+  glioscope('--quiet', 'evaluate', '--reference', heads, '--pred', found, '--out', join(runs, 'shipped-on-phantoms'))
+  return runs
+}
+
 describe.skipIf(pictures === undefined || lacking() !== null)('pictures', () => {
   let stage: Stage
   let study: string
+  let runs: string
 
   beforeAll(async () => {
     mkdirSync(resolve(pictures ?? ''), { recursive: true })
-    stage = await Stage.open()
+    runs = studied()
+    stage = await Stage.open(['--runs', runs])
     study = await furnished(stage)
-  }, 180_000)
-  afterAll(() => stage.close())
+  }, 240_000)
+  afterAll(async () => {
+    await stage.close()
+    rmSync(runs, { recursive: true, force: true })
+  })
 
   /** The study when everything that a layout shows has arrived. */
   async function settled(query: string, look = plain): Promise<Page> {
@@ -173,7 +211,27 @@ describe.skipIf(pictures === undefined || lacking() !== null)('pictures', () => 
     await kept(page, name)
   })
 
-  test('accounts, login and audit', async () => {
+  test.each([
+    ['training', 'Loss'],
+    ['evaluations', 'Dice'],
+  ])('%s', async (tab, shows) => {
+    const page = await stage.show(`/models?tab=${tab}`, { ...plain, height: 900 })
+    await page.getByText(shows, { exact: true }).first().waitFor()
+    await kept(page, tab)
+  })
+
+  test('bin', async () => {
+    const page = await stage.show('/?bin=true', { ...plain, height: 420 })
+    const incomplete = (await ask<{ items: Row[] }>(page, 'GET', 'studies?state=incomplete')).items[0]?.id ?? ''
+    await page.request.delete(`${stage.origin}/api/v1/studies/${incomplete}`, {
+      headers: { 'X-Glioscope': '1', Origin: stage.origin },
+    })
+    await page.locator('[data-study]').first().waitFor()
+    await page.waitForLoadState('networkidle')
+    await kept(page, 'bin')
+  })
+
+  test('accounts, login, tokens and audit', async () => {
     const page = await stage.show('/users', plain)
     await account(page, 'ada')
     await page.waitForURL('**/login?*')
@@ -187,6 +245,10 @@ describe.skipIf(pictures === undefined || lacking() !== null)('pictures', () => 
     await account(again, 'vera', 'viewer')
     await again.getByLabel('Role of vera').waitFor()
     await kept(again, 'accounts')
+    const tokens = await stage.show('/users?tab=tokens', { ...plain, height: 420 })
+    await tokens.getByText('API tokens').first().waitFor()
+    await tokens.waitForLoadState('networkidle')
+    await kept(tokens, 'tokens')
     const audit = await stage.show('/users?tab=audit', plain)
     await audit.getByRole('cell', { name: 'ada', exact: true }).first().waitFor()
     await kept(audit, 'audit')

@@ -112,6 +112,32 @@ describe.skipIf(reason !== null)('a real case', () => {
     await page.close()
   })
 
+  test('the first volume is on screen soon, though a segmentation takes every core', async () => {
+    const page = await stage.show('/', plain)
+    const line = page.locator('[data-study]').first()
+    const id = (await line.getAttribute('data-study')) ?? ''
+    const running = async () =>
+      (await ask<{ items: { stage: string | null }[] }>(page, 'GET', 'jobs?state=running')).items
+    const times: string[] = []
+    const after: number[] = []
+    for (let i = 0; i < 4; i++) {
+      await page.waitForLoadState('networkidle').catch(() => undefined)
+      await ask(page, 'POST', `studies/${id}/segmentations`, {})
+      await expect.poll(async () => (await running())[0]?.stage, { timeout: 20_000, interval: 20 }).toBe('network')
+      const began = performance.now()
+      await line.locator('a.study-link').click()
+      await drawn(page)
+      after.push(Math.round(performance.now() - began))
+      const [at] = await running()
+      times.push(`${after.at(-1)} ms (${at === undefined ? 'it had ended' : `then at: ${at.stage}`})`)
+      await page.getByRole('link', { name: 'To the worklist' }).click()
+      await expect.poll(async () => (await running()).length, { timeout: 90_000 }).toBe(0)
+    }
+    console.info(`first volume of a real case on screen while it is segmented: ${times.join(', ')}`)
+    expect(Math.min(...after)).toBeLessThan(5000)
+    await page.close()
+  })
+
   test('no page complained', () => {
     expect(stage.complaints).toEqual([])
   })

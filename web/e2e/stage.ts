@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 
 const PROGRAM = resolve(process.env.GLIOSCOPE_BIN ?? '../target/release/glioscope')
 const BROWSERS = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
@@ -16,6 +16,12 @@ export function lacking(): string | null {
 }
 
 const browserPath = () => BROWSERS.find((path) => path !== undefined && existsSync(path))
+
+/** Runs the program and waits for its end. */
+export function glioscope(...args: readonly string[]): void {
+  const made = spawnSync(PROGRAM, args, { encoding: 'utf8', env: plainEnvironment() })
+  if (made.status !== 0) throw new Error(`glioscope ${args[0]}: ${made.stderr}`)
+}
 
 export interface Look {
   language: 'en' | 'ko'
@@ -95,13 +101,13 @@ export class Stage {
   }
 
   /** The browser of the person who came in by the link, with fingers instead of a mouse. */
-  async touching(width: number, height: number): Promise<BrowserContext> {
-    return this.#browser.newContext({
-      ...CONTEXT,
-      viewport: { width, height },
-      hasTouch: true,
-      storageState: await this.#context.storageState(),
-    })
+  touching(width: number, height: number): Promise<BrowserContext> {
+    return this.apart({ viewport: { width, height }, hasTouch: true })
+  }
+
+  /** Another browser of the person who came in by the link: what is done to it is not done to the first. */
+  async apart(options: BrowserContextOptions = {}): Promise<BrowserContext> {
+    return this.#browser.newContext({ ...CONTEXT, storageState: await this.#context.storageState(), ...options })
   }
 
   /** Another person's browser: it knows no cookie. */
@@ -128,13 +134,7 @@ export class Stage {
   /** Four scans of a made head, as files; its exact mask is left out. */
   phantom(seed: number): string[] {
     const out = join(this.folder, `phantom-${seed}`)
-    if (!existsSync(out)) {
-      const made = spawnSync(PROGRAM, ['phantom', '--out', out, '--seed', String(seed)], {
-        encoding: 'utf8',
-        env: plainEnvironment(),
-      })
-      if (made.status !== 0) throw new Error(`glioscope phantom: ${made.stderr}`)
-    }
+    if (!existsSync(out)) glioscope('phantom', '--out', out, '--seed', String(seed))
     return readdirSync(out, { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.nii.gz') && !/seg|mask|label/i.test(basename(name)))
       .map((name) => join(out, name))

@@ -3,7 +3,19 @@ import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { serious } from './serious'
 import { lacking, Stage } from './stage'
-import { AXIAL, markedScans, opened, pixel, plain, plainly, pointOf, type Rgb, surfaceDrawn, uploaded } from './viewing'
+import {
+  AXIAL,
+  drawn,
+  markedScans,
+  opened,
+  pixel,
+  plain,
+  plainly,
+  pointOf,
+  type Rgb,
+  surfaceDrawn,
+  uploaded,
+} from './viewing'
 
 const reason = lacking()
 if (reason !== null) console.error(`SKIPPED: end-to-end tests of the viewer: ${reason}`)
@@ -68,6 +80,48 @@ describe.skipIf(reason !== null)('the viewer', () => {
     expect(asked.filter((url) => /slice|volume|labels/.test(url))).toEqual([])
     await page.waitForURL(/at=\d+-\d+-\d+/)
     await page.close()
+  })
+
+  test('has the server’s picture of the slice before the volume is there', async () => {
+    const who = await stage.apart()
+    let come: () => void = () => undefined
+    const gate = new Promise<void>((resolve) => {
+      come = resolve
+    })
+    await who.route('**/volume.nii.gz', async (route) => {
+      await gate
+      await route.continue()
+    })
+    const page = await stage.show(`/studies/${demo}`, plain, who)
+    await expect.poll(async () => (await halves(page)).left, { timeout: 20_000 }).toBeGreaterThan(5e5)
+    expect(await page.getByTestId('intensity').textContent()).not.toMatch(/\d/)
+    come()
+    await drawn(page)
+    await who.close()
+  })
+
+  test('shows slices by the server and says so, where there is neither WebGL2 nor a volume', async () => {
+    const who = await stage.apart()
+    await who.addInitScript(() => {
+      const { getContext } = HTMLCanvasElement.prototype
+      const only2d = function (this: HTMLCanvasElement, kind: string, ...more: unknown[]) {
+        return kind === '2d' ? Reflect.apply(getContext, this, [kind, ...more]) : null
+      }
+      Reflect.set(HTMLCanvasElement.prototype, 'getContext', only2d)
+    })
+    await who.route('**/volume.nii.gz', (route) => route.abort())
+    const page = await stage.show(`/studies/${demo}`, plain, who)
+    await page.getByText(/Single slices drawn by the server are shown instead/).waitFor()
+    await page.getByText(/This browser has no WebGL2/).waitFor()
+    await expect.poll(async () => (await halves(page)).left).toBeGreaterThan(5e5)
+    const before = await halves(page)
+    await Promise.all([page.waitForResponse(/slice\.png\?plane=axial/), page.keyboard.press('PageUp')])
+    await expect.poll(() => halves(page)).not.toEqual(before)
+    expect(await serious(page)).toEqual([])
+    await who.close()
+    // That volumes did not arrive was asked for here.
+    const others = stage.complaints.filter((complaint) => !/ERR_FAILED/.test(complaint))
+    stage.complaints.splice(0, stage.complaints.length, ...others)
   })
 
   test('draws a surface in three dimensions', async () => {

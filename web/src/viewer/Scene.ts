@@ -55,7 +55,7 @@ export interface PaneScene {
   readonly image: ImageLook | null
   readonly mask: MaskLook | null
   readonly crosshair: boolean
-  /** Scale bar and numbers; a small slice of a mosaic has only its letters. */
+  /** The title and room for all words; a small slice of a mosaic has its letters, number and scale bar alone. */
   readonly furniture: boolean
   readonly rulers: readonly Ruler[]
   readonly ring: BrushRing | null

@@ -35,7 +35,7 @@ export function paintPane(ctx: CanvasRenderingContext2D, scene: PaneScene, pictu
   paintLetters(ctx, frame, t)
   if (scene.probe) paintProbe(ctx, scene.probe, frame, t)
   if (scene.furniture) paintFurniture(ctx, scene, t)
-  else paintNumber(ctx, scene)
+  else paintSmall(ctx, scene, t)
 }
 
 /** Runs `draw` with voxels as the unit: pixel (0, 0) of a slice's picture is the voxel (0, 0). */
@@ -221,10 +221,32 @@ function paintLetters(ctx: CanvasRenderingContext2D, frame: PaneFrame, t: PaneTr
   write(ctx, sides.bottom, width / 2, height - size * 0.7, 'center')
 }
 
-/** A small slice says which one it is. */
-function paintNumber(ctx: CanvasRenderingContext2D, scene: PaneScene): void {
+/** A small slice says which one it is and how large things are in it. */
+function paintSmall(ctx: CanvasRenderingContext2D, scene: PaneScene, t: PaneTransform): void {
+  const { width, height } = scene.frame
   ctx.font = `10px ${FONT}`
-  write(ctx, scene.text.slice, 6, scene.frame.height - 9, 'left')
+  ctx.textBaseline = 'middle'
+  write(ctx, scene.text.slice, 6, height - 9, 'left')
+  const bar = scaleBar(t.pixelsPerMm, width)
+  paintBar(ctx, width - 6 - bar.pixels, height - 6, bar.pixels)
+  write(ctx, `${bar.mm} mm`, width - 6, height - 17, 'right')
+}
+
+/** The bar of a scale, from its lower left corner on. */
+function paintBar(ctx: CanvasRenderingContext2D, x: number, y: number, pixels: number): void {
+  for (const [style, thick] of [
+    [HAIRLINE, 4],
+    [LETTER, 2],
+  ] as const) {
+    ctx.strokeStyle = style
+    ctx.lineWidth = thick
+    ctx.beginPath()
+    ctx.moveTo(x, y - 4)
+    ctx.lineTo(x, y)
+    ctx.lineTo(x + pixels, y)
+    ctx.lineTo(x + pixels, y - 4)
+    ctx.stroke()
+  }
 }
 
 /** Below this width of a pane, in CSS pixels, its words would cover its letters. */
@@ -240,19 +262,7 @@ function paintFurniture(ctx: CanvasRenderingContext2D, scene: PaneScene, t: Pane
   write(ctx, scene.text.slice, width - (narrow ? 4 : 8), narrow ? 13 : height - 12, 'right')
   const bar = scaleBar(t.pixelsPerMm, width)
   const y = height - 9
-  for (const [style, thick] of [
-    [HAIRLINE, 4],
-    [LETTER, 2],
-  ] as const) {
-    ctx.strokeStyle = style
-    ctx.lineWidth = thick
-    ctx.beginPath()
-    ctx.moveTo(8, y - 4)
-    ctx.lineTo(8, y)
-    ctx.lineTo(8 + bar.pixels, y)
-    ctx.lineTo(8 + bar.pixels, y - 4)
-    ctx.stroke()
-  }
+  paintBar(ctx, 8, y, bar.pixels)
   if (narrow) write(ctx, `${bar.mm} mm`, 8, y - 13, 'left')
   else write(ctx, `${bar.mm} mm`, 14 + bar.pixels, y - 4, 'left')
 }

@@ -1,4 +1,4 @@
-import { describe, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { Library } from './library'
 import { FITTED } from './pane'
 import { createPaneViewer } from './paneViewer'
@@ -46,6 +46,14 @@ function canvasThatListens() {
 }
 
 describe('the viewer of a plane', () => {
+  it.each([true, false])('writes sides and scale into every pane, be it large or small (%s)', (furniture) => {
+    const { canvas, written } = canvasThatListens()
+    const scene = sceneOf('one')
+    const viewer = createPaneViewer(canvas, new Library(() => Promise.reject(new Error('no server'))))
+    void viewer.show({ ...scene, frame: { ...scene.frame, width: 400, height: 400 }, image: null, furniture })
+    expect(written).toEqual(expect.arrayContaining(['R', 'L', 'A', 'P', '1 mm', '4 / 4']))
+  })
+
   viewerContract(() => {
     const { canvas, written } = canvasThatListens()
     let release: () => void = () => undefined

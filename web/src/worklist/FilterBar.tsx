@@ -16,7 +16,7 @@ export function FilterBar({ filter, total }: { filter: Filter; total: number | u
   const set = (change: Partial<Filter>) =>
     void navigate({ to: '/', search: (before) => ({ ...before, ...change }), replace: true })
   const dated = [filter.date_from, filter.date_to].map((date) => (date ? day(date) : '…')).join(' – ')
-  const volumes = (['wt', 'et'] as const).flatMap((region) => {
+  const volumes = (['wt', 'tc', 'et'] as const).flatMap((region) => {
     const [min, max] = [filter[`${region}_min`], filter[`${region}_max`]]
     return min || max ? [`${t(`region.${region}.short`)} ${min ?? 0}–${max ?? '…'} ml`] : []
   })
@@ -66,7 +66,7 @@ export function FilterBar({ filter, total }: { filter: Filter; total: number | u
         label={volumes.length > 0 ? volumes.join(', ') : t('worklist.filter.volume')}
         active={volumes.length > 0}
       >
-        {(['wt', 'et'] as const).map((region) => (
+        {(['wt', 'tc', 'et'] as const).map((region) => (
           <fieldset key={region} className="range">
             <legend>{t(`worklist.filter.${region}`)}</legend>
             {(['min', 'max'] as const).map((end) => (

@@ -6,18 +6,21 @@ test('the address is read with care', () => {
     search: ' P-0001',
     state: 'draft',
     wt_min: '12.5',
+    tc_max: '7',
     et_max: '1e9',
     date_from: '2026-11-03',
     date_to: 'tomorrow',
     sort: 'evil',
     bin: 'yes',
   }
-  expect(parseFilter(given)).toEqual({ search: ' P-0001', state: 'draft', wt_min: '12.5', date_from: '2026-11-03' })
+  const expected = { search: ' P-0001', state: 'draft', wt_min: '12.5', tc_max: '7', date_from: '2026-11-03' }
+  expect(parseFilter(given)).toEqual(expected)
 })
 
 test('the server is asked in its own words', () => {
   expect(queryOf({ sort: 'wt', state: 'accepted' })).toEqual({ sort: '-wt', state: 'accepted' })
   expect(queryOf(parseFilter({ sort: 'tc' }))).toEqual({ sort: '-tc' })
+  expect(queryOf(parseFilter({ sort: 'model' }))).toEqual({ sort: 'model' })
   expect(queryOf({})).toEqual({ sort: '-created_at' })
 })
 

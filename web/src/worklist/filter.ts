@@ -1,6 +1,6 @@
 import type { Query } from '../api/client'
 
-export const sorts = ['newest', 'date', 'wt', 'tc', 'et', 'state', 'pseudonym'] as const
+export const sorts = ['newest', 'date', 'wt', 'tc', 'et', 'state', 'model', 'pseudonym'] as const
 export type Sort = (typeof sorts)[number]
 export const states = [
   'draft',
@@ -24,6 +24,8 @@ export interface Filter {
   date_to?: string | undefined
   wt_min?: string | undefined
   wt_max?: string | undefined
+  tc_min?: string | undefined
+  tc_max?: string | undefined
   et_min?: string | undefined
   et_max?: string | undefined
   sort?: Sort | undefined
@@ -45,6 +47,8 @@ export function parseFilter(search: Record<string, unknown>): Filter {
     date_to: day(search.date_to),
     wt_min: amount(search.wt_min),
     wt_max: amount(search.wt_max),
+    tc_min: amount(search.tc_min),
+    tc_max: amount(search.tc_max),
     et_min: amount(search.et_min),
     et_max: amount(search.et_max),
     sort: sorts.find((sort) => sort === search.sort),
@@ -61,6 +65,7 @@ const serverSorts: Record<Sort, string> = {
   tc: '-tc',
   et: '-et',
   state: 'state',
+  model: 'model',
   pseudonym: 'pseudonym',
 }
 
