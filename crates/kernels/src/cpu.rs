@@ -82,8 +82,8 @@ impl Cpu {
         }
     }
 
-    /// Whether this machine has products of 16-bit integers for this instruction set: VNNI beside AVX-512. The scalar
-    /// ones are always there, and are what the others are compared with.
+    /// Whether this machine has products of 16-bit integers, and of bytes, for this instruction set: VNNI beside AVX-512. The
+    /// scalar ones are always there, and are what the others are compared with.
     pub fn has_int16(self) -> bool {
         match self.0 {
             Proof::Scalar(_) => true,

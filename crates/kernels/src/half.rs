@@ -48,7 +48,7 @@ impl Half {
     }
 }
 
-/// How one value of an activation is stored: [`f32`] or [`Half`].
+/// How one value of an activation is stored: [`f32`], [`Half`] or [`Bf16`](crate::Bf16).
 pub trait Cell: Copy + Zeroable + Debug + Default + PartialEq + Send + Sync + 'static + sealed::Sealed {
     /// Sixteen of them, as f32.
     fn load<I: Isa>(isa: I, from: &[Self; LANES]) -> I::V;
@@ -112,6 +112,7 @@ mod sealed {
     pub trait Sealed {}
     impl Sealed for f32 {}
     impl Sealed for super::Half {}
+    impl Sealed for crate::bf16::Bf16 {}
 }
 
 #[cfg(test)]

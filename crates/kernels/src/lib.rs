@@ -5,7 +5,9 @@
 //! sums have a fixed order, so results are the same bits for any number of threads of the current rayon pool.
 //! This is the only crate with `unsafe` code.
 
+mod bf16;
 mod bias;
+mod bytes;
 mod conv;
 mod cpu;
 mod gather;
@@ -25,7 +27,9 @@ mod up_integers;
 mod wgrad;
 mod winograd;
 
+pub use bf16::Bf16;
 pub use bias::add_bias;
+pub use bytes::DirectBytes;
 pub use conv::{Canonical, convolve, convolve_scratch, pack_weights, packed_len};
 pub use cpu::{Cpu, IsaName};
 pub use gather::{Gather, Shape, Write, voxels};

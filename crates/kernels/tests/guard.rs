@@ -12,10 +12,10 @@ mod guarded;
 mod numbers;
 
 use kernels::{
-    Back, Canonical, Cell, Cpu, Decision, DirectIntegers, Direction, Gather, Half, IsaName, LANES, Moments, Shape,
-    Source, UpIntegers, Winograd, Write, activation_back, activation_sums, add_bias, apply, blocks, convolve,
-    convolve_scratch, convolve_up, convolve_up_scratch, head, head_back, head_back_scratch, head_decided, largest,
-    max_pool, max_pool_back, moments, pack_channels, pack_weights, packed_len, partial_len, sums_scratch,
+    Back, Bf16, Canonical, Cell, Cpu, Decision, DirectBytes, DirectIntegers, Direction, Gather, Half, IsaName, LANES,
+    Moments, Shape, Source, UpIntegers, Winograd, Write, activation_back, activation_sums, add_bias, apply, blocks,
+    convolve, convolve_scratch, convolve_up, convolve_up_scratch, head, head_back, head_back_scratch, head_decided,
+    largest, max_pool, max_pool_back, moments, pack_channels, pack_weights, packed_len, partial_len, sums_scratch,
     unpack_channels, up_nearest, up_nearest_back, voxels, weight_gradient, weight_gradient_scratch,
 };
 use numbers::noise;
@@ -47,8 +47,8 @@ const LAYERS: [Layer; 9] = [
     Layer { shape: [7, 13, 38], i: 20, o: 7 },
 ];
 
-/// So large that Winograd's filtering goes through it in units of several batches. Too large for plain Rust, which cannot leave
-/// its slices.
+/// So large that Winograd's filtering goes through it in units of several batches. Not for plain Rust, which is slow and cannot
+/// leave its slices.
 const LONG: Layer = Layer { shape: [34, 125, 9], i: 3, o: 2 };
 
 /// A block of its own that is not a value longer.
@@ -144,6 +144,9 @@ impl Layer {
     fn run(self, cpu: Cpu) {
         self.forward::<f32>(cpu);
         self.forward::<Half>(cpu);
+        if cpu.name() != IsaName::Scalar {
+            self.forward::<Bf16>(cpu);
+        }
         self.backward(cpu);
     }
 
@@ -263,6 +266,11 @@ impl Layer {
             let layer = DirectIntegers::new(gather, (i, o), &noise(o * i * 27, 4), 0.5);
             layer.convolve(cpu, &sources, &mut dst, &mut scratch);
             there("direct integers", &dst);
+            let layer = DirectBytes::new(shape, stride, (i, o), &noise(o * i * 27, 4));
+            let mut scratch = unwritten(DirectBytes::scratch_len(shape, blocks(i)));
+            let mut dst = unwritten::<T>(dst.len());
+            layer.convolve(cpu, &sources, &mut dst, &mut scratch);
+            there("bytes", &dst);
         }
         let stored = Stored::<T>::new(cpu, i, voxels(shape));
         let layer = UpIntegers::new((i, o), &noise(i * o * 8, 4));

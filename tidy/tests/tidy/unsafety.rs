@@ -4,12 +4,13 @@ use crate::rust::{line_of, split, words};
 use crate::tree::{Finding, Tree};
 
 /// What may be unsafe, and why: files, or folders that end with `/`.
-const MAY_BE_UNSAFE: [&str; 13] = [
+const MAY_BE_UNSAFE: [&str; 14] = [
     // Intrinsics behind a proof that the processor has them.
     "crates/kernels/src/isa/",
     "crates/kernels/src/peak.rs",
     // That zeroed memory is zeros.
     "crates/kernels/src/half.rs",
+    "crates/kernels/src/bf16.rs",
     // The system's allocator with advice on large pages.
     "crates/kernels/src/pages.rs",
     // A slice that tasks share, and the kernels whose tasks each write places of their own.

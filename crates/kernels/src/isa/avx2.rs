@@ -1,11 +1,15 @@
 //! AVX2, FMA and F16C: sixteen lanes are two registers.
 
 use super::{Isa, Kernel};
+use crate::bf16::{Bf16, QUIET};
 use crate::half::{Half, LARGEST};
 use std::arch::x86_64::{
-    __m256, _CMP_GT_OQ, _MM_FROUND_TO_NEAREST_INT, _MM_HINT_T1, _mm_loadu_si128, _mm_prefetch, _mm_storeu_si128,
-    _mm256_add_ps, _mm256_blendv_ps, _mm256_cmp_ps, _mm256_cvtph_ps, _mm256_cvtps_ph, _mm256_fmadd_ps, _mm256_loadu_ps,
-    _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps, _mm256_sub_ps,
+    __m256, _CMP_GT_OQ, _CMP_UNORD_Q, _MM_FROUND_TO_NEAREST_INT, _MM_HINT_T1, _mm_loadu_si128, _mm_prefetch,
+    _mm_storeu_si128, _mm256_add_epi32, _mm256_add_ps, _mm256_and_si256, _mm256_blendv_epi8, _mm256_blendv_ps,
+    _mm256_castps_si256, _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_cvtepu16_epi32, _mm256_cvtph_ps, _mm256_cvtps_ph,
+    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps, _mm256_or_si256,
+    _mm256_packus_epi32, _mm256_permute4x64_epi64, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps,
+    _mm256_setzero_si256, _mm256_slli_epi32, _mm256_srli_epi32, _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_ps,
 };
 
 /// Proof of AVX2, FMA and F16C; only [`Avx2::detect`] makes one.
@@ -70,6 +74,38 @@ impl Isa for Avx2 {
                 let within = _mm256_min_ps(high, _mm256_max_ps(low, v));
                 _mm_storeu_si128(to.as_mut_ptr().cast(), _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(within));
             }
+        }
+    }
+    #[inline(always)]
+    fn load_bf16(self, from: &[Bf16; 16]) -> Self::V {
+        let (lo, hi) = from.split_at(8);
+        // SAFETY: `self` proves AVX2; each half is eight readable 16-bit numbers.
+        unsafe {
+            let upper = [_mm_loadu_si128(lo.as_ptr().cast()), _mm_loadu_si128(hi.as_ptr().cast())];
+            let wide = [_mm256_cvtepu16_epi32(upper[0]), _mm256_cvtepu16_epi32(upper[1])];
+            [
+                _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide[0])),
+                _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide[1])),
+            ]
+        }
+    }
+    #[inline(always)]
+    fn store_bf16(self, v: Self::V, to: &mut [Bf16; 16]) {
+        // SAFETY: `self` proves AVX2; `to` is sixteen writable 16-bit numbers.
+        unsafe {
+            let mut all = [_mm256_setzero_si256(); 2];
+            for (v, all) in v.into_iter().zip(&mut all) {
+                let bits = _mm256_castps_si256(v);
+                let upper = _mm256_srli_epi32::<16>(bits);
+                let even = _mm256_add_epi32(_mm256_and_si256(upper, _mm256_set1_epi32(1)), _mm256_set1_epi32(0x7FFF));
+                let rounded = _mm256_srli_epi32::<16>(_mm256_add_epi32(bits, even));
+                let none = _mm256_or_si256(upper, _mm256_set1_epi32(QUIET.into()));
+                let is_none = _mm256_castps_si256(_mm256_cmp_ps::<_CMP_UNORD_Q>(v, v));
+                *all = _mm256_blendv_epi8(rounded, none, is_none);
+            }
+            // Four of each in turn: packing does not cross the middle of a register.
+            let packed = _mm256_packus_epi32(all[0], all[1]);
+            _mm256_storeu_si256(to.as_mut_ptr().cast(), _mm256_permute4x64_epi64::<0b11_01_10_00>(packed));
         }
     }
     #[inline(always)]

@@ -1,5 +1,6 @@
 //! One arithmetic, several instruction sets: sixteen f32 lanes behind proof tokens.
 
+use crate::bf16::Bf16;
 use crate::half::Half;
 
 pub(crate) mod scalar;
@@ -30,6 +31,10 @@ pub trait Isa: Copy + Send + Sync {
     fn load_half(self, from: &[Half; 16]) -> Self::V;
     /// Lanes to half precision, as [`Half::of`].
     fn store_half(self, v: Self::V, to: &mut [Half; 16]);
+    /// Lanes from bfloat16, exactly.
+    fn load_bf16(self, from: &[Bf16; 16]) -> Self::V;
+    /// Lanes to bfloat16, as [`Bf16::of`].
+    fn store_bf16(self, v: Self::V, to: &mut [Bf16; 16]);
     /// `a * b + c`, rounded once.
     fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `a + b`.
@@ -84,11 +89,22 @@ pub(crate) trait Dots<I: Isa>: Copy + Send + Sync {
     /// on, as [`place`] says, cut at `-limit` and `limit`. Each half of `widest` becomes the larger of what it was and the
     /// magnitude before the cut, unsigned, at most 2^15. What is not a number becomes `-limit` and is as wide as can be.
     fn pack(self, a: I::V, b: I::V, limit: Self::W, widest: &mut Self::W) -> Self::W;
+    /// `sum +` the four products of each lane's bytes: those of `a` are unsigned, those of `b` signed. Exact; callers see to it
+    /// that no sum leaves i32.
+    fn dot_bytes(self, sum: Self::W, a: Self::W, b: Self::W) -> Self::W;
+    /// Rounds four vectors to nearest, ties to even, to unsigned bytes, four neighbours a word, as [`byte_place`] says. Cut at 0
+    /// and 255; what is not a number, or beyond i32, becomes 0.
+    fn pack_bytes(self, lanes: [I::V; 4]) -> Self::W;
 }
 
 /// Where [`Dots::pack`] puts things: of each of the sixteen pairs, whether it is of the second vector, and its first lane.
 pub(crate) fn place(word: usize) -> (bool, usize) {
     (word % 4 >= 2, 4 * (word / 4) + 2 * (word % 2))
+}
+
+/// Where [`Dots::pack_bytes`] puts things: of each of the sixteen words, the vector and its first lane.
+pub(crate) fn byte_place(word: usize) -> (usize, usize) {
+    (word % 4, word / 4 * 4)
 }
 
 /// A body of arithmetic with products of integers: [`Kernel`] for two proofs.

@@ -1,6 +1,7 @@
 //! The meaning of every kernel: plain Rust, no instruction set.
 
-use super::{Dots, Isa, Kernel, place};
+use super::{Dots, Isa, Kernel, byte_place, place};
+use crate::bf16::Bf16;
 use crate::half::Half;
 
 /// No instruction set at all. Slow where the target lacks a fused multiply-add: it calls `fmaf` for each lane.
@@ -29,6 +30,14 @@ impl Isa for Scalar {
     #[inline(always)]
     fn store_half(self, v: [f32; 16], to: &mut [Half; 16]) {
         *to = std::array::from_fn(|i| Half::of(v[i]));
+    }
+    #[inline(always)]
+    fn load_bf16(self, from: &[Bf16; 16]) -> [f32; 16] {
+        std::array::from_fn(|i| from[i].wide())
+    }
+    #[inline(always)]
+    fn store_bf16(self, v: [f32; 16], to: &mut [Bf16; 16]) {
+        *to = std::array::from_fn(|i| Bf16::of(v[i]));
     }
     #[inline(always)]
     fn fma(self, a: [f32; 16], b: [f32; 16], c: [f32; 16]) -> [f32; 16] {
@@ -106,6 +115,21 @@ impl Dots<Self> for Scalar {
             let limit = limit[word] as i16;
             let [low, high] = halves.map(|half| half.clamp(-limit, limit));
             pair(low, high)
+        })
+    }
+    #[inline(always)]
+    fn dot_bytes(self, sum: [i32; 16], a: [i32; 16], b: [i32; 16]) -> [i32; 16] {
+        std::array::from_fn(|i| {
+            let (a, b) = (a[i].to_le_bytes(), b[i].to_le_bytes().map(u8::cast_signed));
+            (0..4).fold(sum[i], |sum, k| sum.wrapping_add(i32::from(a[k]) * i32::from(b[k])))
+        })
+    }
+    #[inline(always)]
+    fn pack_bytes(self, lanes: [[f32; 16]; 4]) -> [i32; 16] {
+        std::array::from_fn(|word| {
+            let (vector, first) = byte_place(word);
+            let byte = |k: usize| rounded(lanes[vector][first + k]).clamp(0, 255) as u8;
+            i32::from_le_bytes([byte(0), byte(1), byte(2), byte(3)])
         })
     }
 }

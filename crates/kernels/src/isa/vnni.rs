@@ -1,11 +1,12 @@
-//! AVX-512 VNNI and BW: pairs of 16-bit integers multiplied and summed in one instruction.
+//! AVX-512 VNNI and BW: pairs of 16-bit integers, or fours of bytes, multiplied and summed in one instruction.
 
 use super::avx512::Avx512;
 use super::{DotKernel, Dots};
 use std::arch::x86_64::{
-    __m512, __m512i, _mm512_abs_epi16, _mm512_cvtepi32_ps, _mm512_cvtps_epi32, _mm512_dpwssd_epi32, _mm512_loadu_si512,
-    _mm512_max_epi16, _mm512_max_epu16, _mm512_min_epi16, _mm512_packs_epi32, _mm512_set1_epi16, _mm512_set1_epi32,
-    _mm512_setzero_si512, _mm512_storeu_si512, _mm512_sub_epi16,
+    __m512, __m512i, _mm512_abs_epi16, _mm512_cvtepi32_ps, _mm512_cvtps_epi32, _mm512_dpbusd_epi32,
+    _mm512_dpwssd_epi32, _mm512_loadu_si512, _mm512_max_epi16, _mm512_max_epu16, _mm512_min_epi16, _mm512_packs_epi32,
+    _mm512_packus_epi16, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_setzero_si512, _mm512_storeu_si512,
+    _mm512_sub_epi16,
 };
 
 /// Proof of AVX-512 VNNI and BW beside that of AVX-512F; only [`Vnni::detect`] makes one.
@@ -75,6 +76,20 @@ impl Dots<Avx512> for Vnni {
             *widest = _mm512_max_epu16(*widest, _mm512_abs_epi16(halves));
             let low = _mm512_sub_epi16(_mm512_setzero_si512(), limit);
             _mm512_max_epi16(_mm512_min_epi16(halves, limit), low)
+        }
+    }
+    #[inline(always)]
+    fn dot_bytes(self, sum: __m512i, a: __m512i, b: __m512i) -> __m512i {
+        // SAFETY: `self` proves AVX-512 VNNI.
+        unsafe { _mm512_dpbusd_epi32(sum, a, b) }
+    }
+    #[inline(always)]
+    fn pack_bytes(self, [a, b, c, d]: [__m512; 4]) -> __m512i {
+        // SAFETY: `self` proves AVX-512BW beside AVX-512F.
+        unsafe {
+            let first = _mm512_packs_epi32(_mm512_cvtps_epi32(a), _mm512_cvtps_epi32(b));
+            let second = _mm512_packs_epi32(_mm512_cvtps_epi32(c), _mm512_cvtps_epi32(d));
+            _mm512_packus_epi16(first, second)
         }
     }
 }

@@ -1,0 +1,437 @@
+//! Direct 3x3x3 convolutions with products of bytes, forward: for low levels, whose maps are small and whose weights are many.
+//!
+//! An input is laid as `q = round(g x + z)`, an unsigned byte, and weights as `w = round(W / s)`, signed, one step `s` an output
+//! channel. Then `sum of W x = (sum of w q - z sum of w) s / g`, borders included, where `q = z`. The range of the whole input
+//! is found first and sets `g` and `z`, so there is nothing to calibrate, and nothing finite is cut.
+//!
+//! No sum leaves i32, whatever the weights and the input: `|w| <= 127`, and `-z <= q - z <= 255 - z`, so that what is summed so
+//! far, the correction for all weights included, is at most `255 * 127` for each of `27 C` products: 2^31 for 2,455 channels.
+
+use crate::cpu::Cpu;
+use crate::gather::{Shape, find_block, voxels};
+use crate::half::Cell;
+use crate::isa::{DotKernel, Dots, Isa, Kernel, byte_place};
+use crate::layout::{LANES, Source, blocks};
+use crate::pairs::Words;
+use rayon::prelude::*;
+
+/// Input channels, at most.
+const MOST: usize = 2048;
+const _: () = assert!(27 * MOST * 255 * 127 <= i32::MAX as usize, "sums of bytes may leave i32");
+
+/// The largest integer of a weight.
+const LARGEST: f32 = 127.0;
+
+/// Blocks of channels that are laid together.
+const GROUP: usize = 4;
+
+/// Voxels whose range a thread finds at a time.
+const CHUNK: usize = 4096;
+
+/// Bytes of four blocks of channels of one voxel, four neighbouring channels a word.
+type Quads = [i32; LANES];
+
+/// A 3x3x3 convolution with its weights as bytes, and the scales that go with them.
+#[derive(Clone, Debug)]
+pub struct DirectBytes {
+    src: Shape,
+    stride: usize,
+    inputs: usize,
+    out_blocks: usize,
+    /// `[out block][tap][group][16]`, of a word's input channels and 16 outputs.
+    words: Vec<Words>,
+    /// `[out block][16]`.
+    steps: Vec<[f32; LANES]>,
+    /// Of the integers of each output, `[out block][16]`.
+    sums: Vec<[i32; LANES]>,
+}
+
+impl DirectBytes {
+    /// Whether sums of so many input channels hold.
+    pub fn holds(inputs: usize) -> bool {
+        inputs <= MOST
+    }
+
+    /// Prepares canonical weights `[O][I][27]` of a layer of stride 1 or 2 on maps of shape `src`, zero padding 1.
+    ///
+    /// # Panics
+    /// If a length does not fit, an axis is empty, the stride another, or there are more channels than [`DirectBytes::holds`].
+    pub fn new(src: Shape, stride: usize, (i, o): (usize, usize), weights: &[f32]) -> Self {
+        assert!(src.iter().all(|&n| n > 0) && (stride == 1 || stride == 2), "bytes: {src:?}, stride {stride}");
+        assert!(Self::holds(i), "bytes: {i} input channels, {MOST} at most");
+        assert_eq!(weights.len(), i * o * 27, "bytes: weights");
+        let (out_blocks, per_tap) = (blocks(o), groups(blocks(i)) * LANES);
+        let mut layer = Self {
+            src,
+            stride,
+            inputs: i,
+            out_blocks,
+            words: vec![Words([0; LANES]); out_blocks * 27 * per_tap],
+            steps: vec![[1.0; LANES]; out_blocks],
+            sums: vec![[0; LANES]; out_blocks],
+        };
+        let each = layer.words.par_chunks_exact_mut(27 * per_tap).zip(&mut layer.steps).zip(&mut layer.sums);
+        each.zip(weights.par_chunks(LANES * i * 27)).for_each(|(((words, steps), sums), weights)| {
+            for (lane, own) in weights.chunks_exact(i * 27).enumerate() {
+                let largest = own.iter().fold(0.0_f32, |largest, w| largest.max(w.abs()));
+                // All weights 0, or too small to matter: any step will do.
+                if largest / LARGEST > f32::MIN_POSITIVE {
+                    steps[lane] = largest / LARGEST;
+                }
+                for (channel, of_taps) in own.chunks_exact(27).enumerate() {
+                    let (word, byte) = quad(channel);
+                    for (tap, weight) in of_taps.iter().enumerate() {
+                        let whole = (weight / steps[lane]).round_ties_even().clamp(-LARGEST, LARGEST) as i32;
+                        sums[lane] += whole;
+                        words[tap * per_tap + word].0[lane] |= (whole & 0xFF) << (8 * byte);
+                    }
+                }
+            }
+        });
+        layer
+    }
+
+    /// Scratch for maps of shape `src` of so many input blocks, whatever the number of threads.
+    pub fn scratch_len(src: Shape, in_blocks: usize) -> usize {
+        groups(in_blocks) * voxels(padded(src)) * LANES
+    }
+
+    /// `dst = convolution of sources`, `[O/16][D][H][W][16]`. Returns how many numbers could not be held, which only those that
+    /// are not finite cannot. The same bits on every machine that can.
+    ///
+    /// `sources`: blocked, their channels one after another; `scratch`: [`DirectBytes::scratch_len`].
+    ///
+    /// # Panics
+    /// If a length does not fit, or not [`Cpu::has_int16`].
+    pub fn convolve<T: Cell>(&self, cpu: Cpu, sources: &[Source<'_, T>], dst: &mut [T], scratch: &mut [f32]) -> u64 {
+        let n = voxels(self.src);
+        let in_blocks: usize = sources.iter().map(|s| s.blocks(n)).sum();
+        let out = self.src.map(|n| (n - 1) / self.stride + 1);
+        assert_eq!(in_blocks, blocks(self.inputs), "bytes: blocks of the sources");
+        assert_eq!(dst.len(), self.out_blocks * voxels(out) * LANES, "bytes: dst");
+        let scratch = &mut scratch[..Self::scratch_len(self.src, in_blocks)];
+        let staged: &mut [Quads] = bytemuck::cast_slice_mut::<f32, i32>(scratch).as_chunks_mut().0;
+        let range = range(cpu, sources, n);
+        let scale = Scale::of(&range);
+        let [depth, height, width] = padded(self.src);
+        staged.par_chunks_exact_mut(height * width).enumerate().for_each(|(at, to)| {
+            let (group, z) = (at / depth, at % depth);
+            cpu.run_dots(Lay { src: self.src, sources, in_blocks, group, z, scale, to });
+        });
+        let (layer, staged, plane, volume) = (self, &*staged, out[1] * out[2] * LANES, voxels(out) * LANES);
+        // Two blocks of outputs at a time, and the last alone if their number is odd.
+        dst.par_chunks_mut(2 * volume).enumerate().for_each(|(pair, both)| {
+            let (first, second) = both.split_at_mut(volume);
+            let planes = first.par_chunks_exact_mut(plane);
+            if second.is_empty() {
+                planes.enumerate().for_each(|(z, dst)| {
+                    let dst = [dst.as_chunks_mut().0];
+                    cpu.run_dots(Plane { layer, staged, scale, out, at: (2 * pair, z), dst });
+                });
+            } else {
+                planes.zip(second.par_chunks_exact_mut(plane)).enumerate().for_each(|(z, (first, second))| {
+                    let dst = [first.as_chunks_mut().0, second.as_chunks_mut().0];
+                    cpu.run_dots(Plane { layer, staged, scale, out, at: (2 * pair, z), dst });
+                });
+            }
+        });
+        range.lost
+    }
+}
+
+fn groups(in_blocks: usize) -> usize {
+    in_blocks.div_ceil(GROUP)
+}
+
+fn padded(src: Shape) -> Shape {
+    src.map(|n| n + 2)
+}
+
+/// The word of a channel among those of a voxel or a tap, and its byte in it.
+fn quad(channel: usize) -> (usize, usize) {
+    let (block, lane) = (channel / LANES, channel % LANES);
+    let word = (0..LANES).find(|&word| byte_place(word) == (block % GROUP, lane / 4 * 4));
+    let Some(word) = word else { unreachable!("each four lanes have a word") };
+    (block / GROUP * LANES + word, lane % 4)
+}
+
+/// How numbers become bytes: `round(gain * x + zero)`, which lies in `0..=255`.
+#[derive(Clone, Copy)]
+struct Scale {
+    gain: f32,
+    /// A whole number.
+    zero: f32,
+}
+
+impl Scale {
+    /// 254 steps, so that a zero that is rounded to one of them pushes nothing over the edge. Where all is 0, or something
+    /// infinite, the gain is a number still.
+    fn of(range: &Range) -> Self {
+        let gain = (127.0 / (0.5 * range.below + 0.5 * range.above)).clamp(1e-37, 1e37);
+        Self { gain, zero: (range.below * gain).round_ties_even().clamp(0.0, 254.0) }
+    }
+}
+
+/// How far numbers reach from 0, and how many of them are not finite.
+#[derive(Clone, Copy, Default)]
+struct Range {
+    below: f32,
+    above: f32,
+    lost: u64,
+}
+
+impl Range {
+    fn with(self, other: Self) -> Self {
+        Self { below: self.below.max(other.below), above: self.above.max(other.above), lost: self.lost + other.lost }
+    }
+}
+
+/// Of all that `sources` show.
+fn range<T: Cell>(cpu: Cpu, sources: &[Source<'_, T>], voxels: usize) -> Range {
+    let all = sources.iter().flat_map(|source| (0..source.blocks(voxels)).map(move |b| (source, b)));
+    let of_block = |(source, b): (&Source<'_, T>, usize)| {
+        let x = &source.values.as_chunks::<LANES>().0[b * voxels..][..voxels];
+        let of_part = |x: &[[T; LANES]]| cpu.run(Reach { x, affine: source.affine(b), slope: source.slope });
+        x.par_chunks(CHUNK).map(of_part).reduce(Range::default, Range::with)
+    };
+    all.map(of_block).fold(Range::default(), Range::with)
+}
+
+/// [`Range`] of some voxels of a block.
+struct Reach<'a, T> {
+    x: &'a [[T; LANES]],
+    affine: ([f32; LANES], [f32; LANES]),
+    slope: f32,
+}
+
+impl<T: Cell> Kernel for Reach<'_, T> {
+    type Output = Range;
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> Range {
+        let block = Block::<I, T>::new(isa, self.x, self.affine, self.slope);
+        let zero = isa.splat(0.0);
+        let (mut below, mut above, mut flaw) = (zero, zero, zero);
+        for voxel in 0..self.x.len() {
+            let seen = block.at(isa, voxel);
+            above = isa.max(seen, above);
+            below = isa.max(isa.sub(zero, seen), below);
+            // 0 for all that is finite, else not a number.
+            flaw = isa.add(flaw, isa.sub(seen, seen));
+        }
+        let mut lanes = [[0.0; LANES]; 3];
+        isa.store(below, &mut lanes[0]);
+        isa.store(above, &mut lanes[1]);
+        isa.store(flaw, &mut lanes[2]);
+        let mut lost = 0;
+        if lanes[2].iter().any(|flaw| flaw.is_nan()) {
+            for voxel in 0..self.x.len() {
+                isa.store(block.at(isa, voxel), &mut lanes[2]);
+                lost += lanes[2].iter().filter(|seen| !seen.is_finite()).count() as u64;
+            }
+        }
+        let most = |lanes: [f32; LANES]| lanes.into_iter().fold(0.0, f32::max);
+        Range { below: most(lanes[0]), above: most(lanes[1]), lost }
+    }
+}
+
+/// A block of channels, and what it owes.
+struct Block<'a, I: Isa, T> {
+    values: &'a [[T; LANES]],
+    scale: I::V,
+    shift: I::V,
+    slope: I::V,
+}
+
+impl<'a, I: Isa, T: Cell> Block<'a, I, T> {
+    #[inline(always)]
+    fn new(isa: I, values: &'a [[T; LANES]], (scale, shift): ([f32; LANES], [f32; LANES]), slope: f32) -> Self {
+        Self { values, scale: isa.load(&scale), shift: isa.load(&shift), slope: isa.splat(slope) }
+    }
+
+    #[inline(always)]
+    fn at(&self, isa: I, voxel: usize) -> I::V {
+        let t = isa.fma(T::load(isa, &self.values[voxel]), self.scale, self.shift);
+        isa.max(t, isa.mul(t, self.slope))
+    }
+}
+
+/// Lays plane `z`, of the padded input, of a group of blocks.
+struct Lay<'a, T> {
+    src: Shape,
+    sources: &'a [Source<'a, T>],
+    in_blocks: usize,
+    group: usize,
+    z: usize,
+    scale: Scale,
+    to: &'a mut [Quads],
+}
+
+impl<'a, T: Cell> Lay<'a, T> {
+    /// Block `nth` of the group. One that is not there has no weights, so any will do.
+    #[inline(always)]
+    fn block<I: Isa>(&self, isa: I, nth: usize) -> Block<'a, I, T> {
+        let n = voxels(self.src);
+        let (source, b) = find_block(self.sources, n, (GROUP * self.group + nth).min(self.in_blocks - 1));
+        let values = &source.values.as_chunks().0[b * n..][..n];
+        Block::new(isa, values, source.affine(b), source.slope)
+    }
+}
+
+impl<T: Cell> DotKernel for Lay<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<I: Isa, D: Dots<I>>(self, isa: I, dots: D) {
+        let [depth, height, width] = self.src;
+        let outside = [i32::from_le_bytes([self.scale.zero as u8; 4]); LANES];
+        if self.z == 0 || self.z > depth {
+            self.to.fill(outside);
+            return;
+        }
+        let blocks = [self.block(isa, 0), self.block(isa, 1), self.block(isa, 2), self.block(isa, 3)];
+        let (gain, zero) = (isa.splat(self.scale.gain), isa.splat(self.scale.zero));
+        for (y, row) in self.to.chunks_exact_mut(width + 2).enumerate() {
+            if y == 0 || y > height {
+                row.fill(outside);
+                continue;
+            }
+            (row[0], row[width + 1]) = (outside, outside);
+            let from = ((self.z - 1) * height + y - 1) * width;
+            for x in 0..width {
+                let mut lanes = [zero; GROUP];
+                for b in 0..GROUP {
+                    lanes[b] = isa.fma(blocks[b].at(isa, from + x), gain, zero);
+                }
+                dots.store(dots.pack_bytes(lanes), &mut row[x + 1]);
+            }
+        }
+    }
+}
+
+/// Plane `z` of the outputs of `OB` blocks.
+struct Plane<'a, T, const OB: usize> {
+    layer: &'a DirectBytes,
+    staged: &'a [Quads],
+    scale: Scale,
+    out: Shape,
+    /// First block, and plane.
+    at: (usize, usize),
+    dst: [&'a mut [[T; LANES]]; OB],
+}
+
+impl<T: Cell, const OB: usize> DotKernel for Plane<'_, T, OB> {
+    type Output = ();
+    #[inline(always)]
+    fn run<I: Isa, D: Dots<I>>(mut self, isa: I, dots: D) {
+        if self.layer.stride == 1 {
+            self.rows::<I, D, 1>((isa, dots));
+        } else {
+            self.rows::<I, D, 2>((isa, dots));
+        }
+    }
+}
+
+impl<T: Cell, const OB: usize> Plane<'_, T, OB> {
+    /// Row after row, in tiles of which the last of a row may begin within the one before it: small maps have odd widths, and
+    /// a narrow tile takes as long as a wide one.
+    #[inline(always)]
+    fn rows<I: Isa, D: Dots<I>, const S: usize>(&mut self, isa: (I, D)) {
+        let [_, height, width] = self.out;
+        for y in 0..height {
+            let mut x = 0;
+            while x < width {
+                let left = width - x;
+                if left >= 12 {
+                    self.tile::<I, D, S, 12>(isa, (y, x));
+                    x += 12;
+                } else if left > 4 && width >= 8 {
+                    self.tile::<I, D, S, 8>(isa, (y, x.min(width - 8)));
+                    x += 8;
+                } else if width >= 4 {
+                    self.tile::<I, D, S, 4>(isa, (y, x.min(width - 4)));
+                    x += 4;
+                } else {
+                    self.tile::<I, D, S, 1>(isa, (y, x));
+                    x += 1;
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn tile<I: Isa, D: Dots<I>, const S: usize, const XT: usize>(
+        &mut self,
+        (isa, dots): (I, D),
+        (y, x): (usize, usize),
+    ) {
+        let Self { layer, staged, scale, .. } = *self;
+        let (first, z) = self.at;
+        let shape = padded(layer.src);
+        let (n, per_tap) = (voxels(shape), groups(blocks(layer.inputs)) * LANES);
+        let mut sum = [[dots.zero(); OB]; XT];
+        for o in 0..OB {
+            let mut start = layer.sums[first + o];
+            for lane in 0..LANES {
+                start[lane] *= -(scale.zero as i32);
+            }
+            for i in 0..XT {
+                sum[i][o] = dots.load(&start);
+            }
+        }
+        for tap in 0..27 {
+            let [kz, ky, kx] = [tap / 9, tap / 3 % 3, tap % 3];
+            let at = ((S * z + kz) * shape[1] + S * y + ky) * shape[2] + S * x + kx;
+            for group in 0..per_tap / LANES {
+                let src = &staged[group * n + at..][..=S * (XT - 1)];
+                let mut w = [&layer.words[..0]; OB];
+                for o in 0..OB {
+                    w[o] = &layer.words[((first + o) * 27 + tap) * per_tap + group * LANES..][..LANES];
+                }
+                sum = quads::<I, D, S, XT, OB>(dots, src, w, sum);
+            }
+        }
+        for o in 0..OB {
+            let back = isa.mul(isa.load(&layer.steps[first + o]), isa.splat(1.0 / scale.gain));
+            let cells = &mut self.dst[o][y * self.out[2] + x..][..XT];
+            for i in 0..XT {
+                T::store(isa, isa.mul(dots.float(sum[i][o]), back), &mut cells[i]);
+            }
+        }
+    }
+}
+
+/// `sum[x][o] += src[S x] . w[o]`. By value, so that the sums stay in registers.
+#[inline(always)]
+fn quads<I: Isa, D: Dots<I>, const S: usize, const XT: usize, const OB: usize>(
+    dots: D,
+    src: &[Quads],
+    w: [&[Words]; OB],
+    mut sum: [[D::W; OB]; XT],
+) -> [[D::W; OB]; XT] {
+    for k in 0..LANES {
+        let mut wk = [dots.zero(); OB];
+        for o in 0..OB {
+            wk[o] = dots.load(&w[o][k].0);
+        }
+        for x in 0..XT {
+            let four = dots.splat(src[S * x][k]);
+            for o in 0..OB {
+                sum[x][o] = dots.dot_bytes(sum[x][o], four, wk[o]);
+            }
+        }
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_channel_has_a_byte_of_its_own() {
+        let mut places: Vec<(usize, usize)> = (0..130).map(quad).collect();
+        assert!(places.iter().all(|&(word, byte)| word < 3 * LANES && byte < 4), "within three groups");
+        places.sort_unstable();
+        places.dedup();
+        assert_eq!(places.len(), 130, "no two in one place");
+    }
+}
