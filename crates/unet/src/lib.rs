@@ -4,9 +4,11 @@
 //! flat arena with names ([`ParamSpec`]), and everything runs on the current rayon pool.
 
 mod backward;
+mod forward;
 mod memory;
 mod net;
 mod ops;
+mod passes;
 mod program;
 mod spec;
 

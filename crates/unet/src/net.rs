@@ -2,12 +2,12 @@
 //! allocated in a step.
 
 use crate::memory::{Memory, Purpose};
-use crate::ops::Conv;
+use crate::ops::{Conv, Packed};
+use crate::passes::{Pass, passes};
 use crate::program::{Layer, ParamSpec, Program};
 use crate::spec::{NetSpec, UnetError};
 use kernels::{
-    Cell, Cpu, Decision, LANES, Moments, Shape, Source, apply, blocks, head, head_back_scratch, head_decided, max_pool,
-    moments, pack_channels, sums_scratch, up_nearest, voxels,
+    Cell, Cpu, Decision, LANES, Shape, blocks, head_back_scratch, head_decided, moments, sums_scratch, voxels,
 };
 use rayon::prelude::*;
 
@@ -17,11 +17,25 @@ pub(crate) const EPS: f32 = 1e-5;
 /// Voxels of an input: no head has as many, and sizes in bytes of any tensor stay far from overflow.
 const MAX_VOXELS: usize = 1 << 32;
 
+/// Weights that a thread copies at a time.
+const CHUNK: usize = 1 << 18;
+
 /// What a layer keeps beside its tensors.
 #[derive(Debug)]
 pub(crate) enum State {
-    Conv { conv: Box<Conv>, bias: Vec<f32> },
-    Head { weight: Vec<f32>, bias: Vec<f32>, logits: Vec<f32>, d_logits: Vec<f32>, d_weight: Vec<f32> },
+    /// In training the weights of all convolutions are packed in one place, each before it is used.
+    Conv {
+        conv: Box<Conv>,
+        packed: Packed,
+        bias: Vec<f32>,
+    },
+    Head {
+        weight: Vec<f32>,
+        bias: Vec<f32>,
+        logits: Vec<f32>,
+        d_logits: Vec<f32>,
+        d_weight: Vec<f32>,
+    },
     Plain,
 }
 
@@ -32,8 +46,8 @@ pub(crate) struct Pending {
     beta: Vec<f32>,
     pub(crate) mean: Vec<f32>,
     pub(crate) variance: Vec<f32>,
-    scale: Vec<f32>,
-    shift: Vec<f32>,
+    pub(crate) scale: Vec<f32>,
+    pub(crate) shift: Vec<f32>,
 }
 
 /// Coefficients of the gradient of a norm, sized for the widest tensor.
@@ -54,18 +68,23 @@ pub struct Net<T = f32> {
     pub(crate) shape: Shape,
     pub(crate) purpose: Purpose,
     pub(crate) program: Program,
+    pub(crate) passes: Vec<Pass>,
     pub(crate) states: Vec<State>,
     pub(crate) pending: Vec<Pending>,
     pub(crate) memory: Memory<T>,
+    /// What the way back needs again, and where weights are packed: in training alone.
+    pub(crate) weights: Vec<f32>,
+    pub(crate) image: Vec<f32>,
+    pub(crate) packed: Packed,
     pub(crate) coefficients: Coefficients,
     pub(crate) scratch: Vec<f32>,
     pub(crate) partial: Vec<f32>,
     pub(crate) sums: Vec<f32>,
     /// Of outputs that are measured as they are written.
-    exact_sums: Vec<f64>,
-    dropout: f32,
-    dropout_seed: Option<u64>,
-    lost: u64,
+    pub(crate) exact_sums: Vec<f64>,
+    pub(crate) dropout: f32,
+    pub(crate) dropout_seed: Option<u64>,
+    pub(crate) lost: u64,
 }
 
 impl Net {
@@ -85,6 +104,13 @@ impl Net {
     pub fn params(spec: &NetSpec) -> Result<Vec<ParamSpec>, UnetError> {
         spec.check()?;
         Ok(Program::new(spec).params)
+    }
+
+    /// The weights of a network laid out for training, for an optimiser: the whole arena, in the order of [`Net::params`].
+    /// They may change before [`Net::forward`], not between it and [`Net::backward`]. Of a network that only looks forward there
+    /// are none.
+    pub fn weights_mut(&mut self) -> &mut [f32] {
+        &mut self.weights
     }
 
     /// Runs the network on `image`, planar `[C][D][H][W]`, and raises `widest`, a number for each 3x3x3 convolution in
@@ -154,15 +180,17 @@ impl<T: Cell> Net<T> {
         let program = Program::new(spec);
         let at = |t: usize| level_shape(shape, program.tensors[t].level);
         let len = |t: usize| blocks(program.tensors[t].channels) * voxels(at(t)) * LANES;
-        let memory = Memory::new(&program, purpose, len);
+        let passes = passes(&program, purpose);
+        let memory = Memory::new(&program, &passes, len);
         let states: Vec<State> =
             program.layers.iter().map(|l| state(&program, l, shape, spec.outputs, purpose)).collect();
-        let (mut scratch, mut partial, mut sums, mut exact_sums) = (256, 0, 0, 0);
+        let (mut scratch, mut partial, mut sums, mut exact_sums, mut packed) = (256, 0, 0, 0, 0);
         for (layer, state) in program.layers.iter().zip(&states) {
             if let State::Conv { conv, .. } = state {
                 let (s, p) = conv.needs(rayon::current_num_threads(), purpose);
                 (scratch, partial) = (scratch.max(s), partial.max(p));
                 exact_sums = exact_sums.max(conv.sums_len());
+                packed = packed.max(conv.packed_len());
             }
             if let Layer::Head { from, .. } = layer {
                 sums = sums.max(head_back_scratch(
@@ -176,6 +204,7 @@ impl<T: Cell> Net<T> {
             sums = sums.max(sums_scratch(blocks(tensor.channels), voxels(at(t))));
         }
         let widest = program.tensors.iter().map(|t| blocks(t.channels) * LANES).max().unwrap_or(0);
+        let in_training = |n: usize| if purpose == Purpose::Infer { 0 } else { n };
         let pending = program.tensors.iter().filter(|t| t.norm.is_some()).map(|t| Pending::new(t.channels)).collect();
         Ok(Self {
             cpu,
@@ -183,7 +212,11 @@ impl<T: Cell> Net<T> {
             purpose,
             states,
             pending,
+            passes,
             memory,
+            weights: vec![0.0; in_training(program.n_params())],
+            image: vec![0.0; in_training(spec.inputs * voxels(shape))],
+            packed: if purpose == Purpose::Infer { Packed::default() } else { Packed::with_room(packed) },
             coefficients: Coefficients::new(widest),
             scratch: vec![0.0; scratch],
             partial: vec![0.0; partial],
@@ -206,21 +239,38 @@ impl<T: Cell> Net<T> {
         self.memory.bytes()
     }
 
-    /// Takes the weights: the whole arena, in the order of [`Net::params`].
+    /// Takes the weights: the whole arena, in the order of [`Net::params`]. A network laid out for training keeps a copy.
     ///
     /// # Panics
     /// If the length is another.
     pub fn load(&mut self, weights: &[f32]) {
         assert_eq!(weights.len(), self.program.n_params(), "load: weights");
+        if self.purpose != Purpose::Infer {
+            self.weights
+                .par_chunks_mut(CHUNK)
+                .zip(weights.par_chunks(CHUNK))
+                .for_each(|(to, from)| to.copy_from_slice(from));
+            return;
+        }
         // All layers at a time: transforming those with few channels leaves threads without work.
-        let (cpu, purpose) = (self.cpu, self.purpose);
+        let cpu = self.cpu;
         self.program.layers.par_iter().zip(&mut self.states).with_max_len(1).for_each(|(layer, state)| {
+            if let (
+                Layer::Conv3 { weight, .. } | Layer::UpTransposed { weight, .. },
+                State::Conv { conv, packed, .. },
+            ) = (layer, state)
+            {
+                conv.pack(cpu, &weights[weight.clone()], packed);
+            }
+        });
+        self.load_few(weights);
+    }
+
+    /// Takes biases, heads and norms: weights that are few.
+    pub(crate) fn load_few(&mut self, weights: &[f32]) {
+        for (layer, state) in self.program.layers.iter().zip(&mut self.states) {
             match (layer, state) {
-                (
-                    Layer::Conv3 { weight, bias, .. } | Layer::UpTransposed { weight, bias, .. },
-                    State::Conv { conv, bias: padded },
-                ) => {
-                    conv.load(cpu, &weights[weight.clone()], purpose);
+                (Layer::Conv3 { bias, .. } | Layer::UpTransposed { bias, .. }, State::Conv { bias: padded, .. }) => {
                     padded[..bias.len()].copy_from_slice(&weights[bias.clone()]);
                 }
                 (Layer::Head { weight, bias, .. }, State::Head { weight: padded, bias: own, .. }) => {
@@ -235,7 +285,7 @@ impl<T: Cell> Net<T> {
                 }
                 _ => {}
             }
-        });
+        }
         for (norm, pending) in self.program.norms.iter().zip(&mut self.pending) {
             pending.gamma[..norm.gamma.len()].copy_from_slice(&weights[norm.gamma.clone()]);
             pending.beta[..norm.beta.len()].copy_from_slice(&weights[norm.beta.clone()]);
@@ -281,13 +331,6 @@ impl<T: Cell> Net<T> {
         self.lost
     }
 
-    fn take_image(&mut self, image: &[f32]) {
-        let place = self.memory.values[0].clone();
-        let channels = self.program.tensors[0].channels;
-        let blocked = &mut self.memory.slots[place.slot][place.range];
-        pack_channels(self.cpu, image, channels, voxels(self.shape), blocked);
-    }
-
     /// Logits of a head that [`Net::forward`] left, planar `[R][D][H][W]` of its level; head 0 is the finest, and the only one
     /// that is computed where nothing is trained.
     ///
@@ -324,86 +367,6 @@ impl<T: Cell> Net<T> {
     pub(crate) fn voxels_of(&self, tensor: usize) -> usize {
         voxels(level_shape(self.shape, self.program.tensors[tensor].level))
     }
-
-    fn layer_forward(&mut self, index: usize) {
-        let layer = self.program.layers[index].ends();
-        let Some(to) = layer.to else {
-            // The coarse heads are there for the loss.
-            if self.purpose == Purpose::Infer && matches!(self.program.layers[index], Layer::Head { head: 1.., .. }) {
-                return;
-            }
-            let voxels = self.voxels_of(layer.from[0]);
-            let mut state = std::mem::replace(&mut self.states[index], State::Plain);
-            if let State::Head { weight, bias, logits, .. } = &mut state {
-                if logits.is_empty() {
-                    *logits = vec![0.0; bias.len() * voxels];
-                }
-                head(self.cpu, &self.source(layer.from[0]), voxels, (weight, bias), logits);
-            }
-            self.states[index] = state;
-            return;
-        };
-        let place = self.memory.values[to].clone();
-        let mut slot = std::mem::take(&mut self.memory.slots[place.slot]);
-        let mut scratch = std::mem::take(&mut self.scratch);
-        let dst = &mut slot[place.range];
-        let (from, shape) = (layer.from[0], level_shape(self.shape, self.program.tensors[layer.from[0]].level));
-        let norm = self.program.tensors[to].norm;
-        let mut measured = false;
-        match (&self.program.layers[index], &self.states[index]) {
-            (Layer::Conv3 { .. } | Layer::UpTransposed { .. }, State::Conv { conv, bias }) => {
-                let mut exact = std::mem::take(&mut self.exact_sums);
-                let mut own = norm.filter(|_| conv.measures()).map(|norm| self.pending[norm].take());
-                let sources = [self.source(from), self.source(layer.from[layer.n_from - 1])];
-                let mut moments = own.as_mut().map(|(mean, variance)| Moments { sums: &mut exact, mean, variance });
-                let dst = (&mut *dst, moments.as_mut());
-                self.lost += conv.forward(self.cpu, &sources[..layer.n_from], bias, dst, &mut scratch);
-                if let (Some(norm), Some((mean, variance))) = (norm, own) {
-                    self.pending[norm].put(mean, variance);
-                    measured = true;
-                }
-                self.exact_sums = exact;
-            }
-            (Layer::Pool { .. }, _) => max_pool(self.cpu, &self.source(from), shape, dst),
-            (Layer::UpNearest { .. }, _) => up_nearest(self.cpu, &self.source(from), shape, dst),
-            (Layer::Dropout { .. }, _) => {
-                apply(self.cpu, &self.source(from), voxels(shape), dst);
-                self.drop_values(dst);
-            }
-            _ => {}
-        }
-        if let Some(norm) = norm.filter(|_| !measured) {
-            let voxels = self.voxels_of(to);
-            self.pending[norm].measure(self.cpu, dst, voxels, &mut self.sums);
-        }
-        self.memory.slots[place.slot] = slot;
-        self.scratch = scratch;
-    }
-
-    /// What the readers of `tensor` see.
-    pub(crate) fn source(&self, tensor: usize) -> Source<'_, T> {
-        let spec = &self.program.tensors[tensor];
-        let values = self.memory.value(tensor);
-        match spec.norm {
-            Some(norm) => {
-                let p = &self.pending[norm];
-                Source { values, scale: &p.scale, shift: &p.shift, slope: spec.slope }
-            }
-            None => Source { slope: spec.slope, ..Source::plain(values) },
-        }
-    }
-
-    /// Drops values, and scales the others up, by a hash of seed and place; does nothing outside training.
-    pub(crate) fn drop_values(&self, values: &mut [T]) {
-        let Some(seed) = self.dropout_seed else { return };
-        let (limit, gain) = ((f64::from(self.dropout) * 2f64.powi(64)) as u64, 1.0 / (1.0 - self.dropout));
-        for (i, v) in values.iter_mut().enumerate() {
-            let mut h = seed ^ (i as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            h = (h ^ (h >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            h = (h ^ (h >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-            *v = T::of(if h ^ (h >> 31) < limit { 0.0 } else { v.wide() * gain });
-        }
-    }
 }
 
 /// The numbers of a layer's tensors, copied out so that the network can be borrowed.
@@ -436,12 +399,12 @@ fn state(program: &Program, layer: &Layer, shape: Shape, outputs: usize, purpose
                 conv.stay_direct();
             }
             let bias = vec![0.0; if bias.is_empty() { 0 } else { conv.bias_len() }];
-            State::Conv { conv: Box::new(conv), bias }
+            State::Conv { conv: Box::new(conv), packed: Packed::default(), bias }
         }
         Layer::UpTransposed { from, to, .. } => {
             let conv = Conv::up2(at(*from), (channels(*from), channels(*to)));
             let bias = vec![0.0; conv.bias_len()];
-            State::Conv { conv: Box::new(conv), bias }
+            State::Conv { conv: Box::new(conv), packed: Packed::default(), bias }
         }
         Layer::Head { from, .. } => {
             let (width, v) = (blocks(channels(*from)) * LANES, voxels(at(*from)));
@@ -466,17 +429,17 @@ impl Pending {
         Self { gamma: zeros(), beta: zeros(), mean: zeros(), variance: zeros(), scale: zeros(), shift: zeros() }
     }
 
-    fn measure<T: Cell>(&mut self, cpu: Cpu, values: &[T], voxels: usize, sums: &mut [f32]) {
+    pub(crate) fn measure<T: Cell>(&mut self, cpu: Cpu, values: &[T], voxels: usize, sums: &mut [f32]) {
         moments(cpu, values, voxels, sums, &mut self.mean, &mut self.variance);
         self.apply_moments();
     }
 
     /// Mean and variance, to be measured into and [`Pending::put`] back.
-    fn take(&mut self) -> (Vec<f32>, Vec<f32>) {
+    pub(crate) fn take(&mut self) -> (Vec<f32>, Vec<f32>) {
         (std::mem::take(&mut self.mean), std::mem::take(&mut self.variance))
     }
 
-    fn put(&mut self, mean: Vec<f32>, variance: Vec<f32>) {
+    pub(crate) fn put(&mut self, mean: Vec<f32>, variance: Vec<f32>) {
         (self.mean, self.variance) = (mean, variance);
         self.apply_moments();
     }

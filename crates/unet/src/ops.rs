@@ -1,4 +1,4 @@
-//! The convolutions of a network for one shape: which kernel each pass takes, and its packed weights.
+//! The convolutions of a network for one shape: which kernel each pass takes, and how its weights are packed.
 
 use crate::memory::Purpose;
 use kernels::{
@@ -17,8 +17,6 @@ pub(crate) struct Conv {
     n_weights: usize,
     i: usize,
     o: usize,
-    packed: Packed,
-    packed_back: Packed,
     winograd: Plans,
     /// The weights in integers instead of f32, if the input's widest point is known or need not be, and this machine has the
     /// products.
@@ -50,23 +48,32 @@ enum InIntegers {
 /// they are, and wide layers take little of the time.
 const FEW: usize = 64;
 
-/// Weights that begin on a line of the cache.
+/// Packed weights, which begin on a line of the cache. Those of one convolution, or of one after another in the same room.
 #[derive(Debug, Default)]
-struct Packed {
+pub(crate) struct Packed {
     values: Vec<f32>,
     start: usize,
+    len: usize,
 }
 
 impl Packed {
-    /// Room for `n` of them.
+    /// Room for up to `n`, whose memory the system gives when it is first touched.
+    pub(crate) fn with_room(n: usize) -> Self {
+        Self { values: f32::zeros(n + LANES), ..Self::default() }
+    }
+
+    /// Room for `n` of them, with whatever in it.
     fn room(&mut self, n: usize) -> &mut [f32] {
-        self.values.resize(n + LANES, 0.0);
+        if self.values.len() < n + LANES {
+            *self = Self::with_room(n);
+        }
         self.start = self.values.as_ptr().align_offset(LANES * size_of::<f32>()).min(LANES);
+        self.len = n;
         &mut self.values[self.start..][..n]
     }
 
-    fn get(&self) -> &[f32] {
-        &self.values[self.start..][..self.values.len() - LANES]
+    pub(crate) fn get(&self) -> &[f32] {
+        &self.values[self.start..][..self.len]
     }
 }
 
@@ -158,7 +165,6 @@ impl Conv {
         order: Canonical,
         (n_weights, i, o): (usize, usize, usize),
     ) -> Self {
-        let (packed, packed_back) = (Packed::default(), Packed::default());
         Self {
             forward,
             backward,
@@ -166,8 +172,6 @@ impl Conv {
             n_weights,
             i,
             o,
-            packed,
-            packed_back,
             winograd: Plans::default(),
             integers: None,
             widest: None,
@@ -243,17 +247,34 @@ impl Conv {
         (forward.max(d_src).max(d_weights), partial)
     }
 
-    /// Takes new weights, canonical.
-    pub(crate) fn load(&mut self, cpu: Cpu, weights: &[f32], purpose: Purpose) {
-        let Some(mut gaps) = self.gaps.take() else { return self.load_spread(cpu, weights, purpose) };
+    /// Values of the packed weights, of the way that has more of them.
+    pub(crate) fn packed_len(&self) -> usize {
+        let direct = packed_len(self.n_weights, self.i, self.o);
+        let len = |plan: &Option<Winograd>| plan.as_ref().map_or(direct, Winograd::weights_len);
+        len(&self.winograd.forward).max(len(&self.winograd.d_src))
+    }
+
+    /// Packs weights, canonical, for [`Conv::forward`]: as integers of its own, or into `packed`.
+    pub(crate) fn pack(&mut self, cpu: Cpu, weights: &[f32], packed: &mut Packed) {
+        self.spread(weights, |conv, weights| conv.pack_spread(cpu, weights, packed));
+    }
+
+    /// Packs weights, canonical, for [`Conv::d_src`].
+    pub(crate) fn pack_back(&mut self, cpu: Cpu, weights: &[f32], packed: &mut Packed) {
+        self.spread(weights, |conv, weights| conv.pack_back_spread(cpu, weights, packed));
+    }
+
+    /// Gives `pack` the weights with zeros for the channels that are not there.
+    fn spread(&mut self, weights: &[f32], pack: impl FnOnce(&mut Self, &[f32])) {
+        let Some(mut gaps) = self.gaps.take() else { return pack(self, weights) };
         let spread = &mut gaps.spread;
         spread.fill(0.0);
         Gaps::runs(&gaps.channels, self.o, |from, to, n| spread[to..to + n].copy_from_slice(&weights[from..from + n]));
-        self.load_spread(cpu, spread, purpose);
+        pack(self, spread);
         self.gaps = Some(gaps);
     }
 
-    fn load_spread(&mut self, cpu: Cpu, weights: &[f32], purpose: Purpose) {
+    fn pack_spread(&mut self, cpu: Cpu, weights: &[f32], packed: &mut Packed) {
         let (i, o) = (self.i, self.o);
         if let (Some(widest), true) = (self.widest, self.is_direct()) {
             let integers = DirectIntegers::new(self.forward[0].clone(), (i, o), weights, widest);
@@ -263,37 +284,38 @@ impl Conv {
         } else if let (Some(winograd), Some(widest)) = (&self.winograd.forward, self.widest) {
             self.integers = Some(InIntegers::Winograd(winograd.integers(cpu, (o, i), weights, widest)));
         } else if let Some(winograd) = &self.winograd.forward {
-            let packed = self.packed.room(winograd.weights_len());
+            let packed = packed.room(winograd.weights_len());
             winograd.transform_weights(cpu, Direction::Forward, (o, i), weights, packed);
         } else {
-            let packed = self.packed.room(packed_len(self.n_weights, i, o));
+            let packed = packed.room(packed_len(self.n_weights, i, o));
             pack_weights(self.order, self.n_weights, (i, o), weights, packed);
         }
-        if purpose == Purpose::Infer {
-            return;
-        }
+    }
+
+    fn pack_back_spread(&self, cpu: Cpu, weights: &[f32], packed: &mut Packed) {
+        let (i, o) = (self.i, self.o);
         if let Some(winograd) = &self.winograd.d_src {
-            let packed = self.packed_back.room(winograd.weights_len());
+            let packed = packed.room(winograd.weights_len());
             winograd.transform_weights(cpu, Direction::Backward, (o, i), weights, packed);
         } else {
             let other = if self.order == Canonical::OutIn { Canonical::InOut } else { Canonical::OutIn };
-            let packed = self.packed_back.room(packed_len(self.n_weights, o, i));
+            let packed = packed.room(packed_len(self.n_weights, o, i));
             pack_weights(other, self.n_weights, (o, i), weights, packed);
         }
     }
 
-    /// Writes the raw output, and measures it into `moments` if there are some, which asks for [`Conv::measures`]. Returns
-    /// how many numbers of the input lay outside of what integers can hold.
+    /// Writes the raw output by the weights of [`Conv::pack`], and measures it into `moments` if there are some, which asks for
+    /// [`Conv::measures`]. Returns how many numbers of the input lay outside of what integers can hold.
     pub(crate) fn forward<T: Cell>(
         &self,
         cpu: Cpu,
         sources: &[Source<'_, T>],
-        bias: &[f32],
+        (packed, bias): (&[f32], &[f32]),
         (dst, moments): (&mut [T], Option<&mut Moments<'_>>),
         scratch: &mut [f32],
     ) -> u64 {
         if let (Some(up), [source]) = (self.up, sources) {
-            return self.forward_up(cpu, (up.shape, source), bias, dst, scratch);
+            return self.forward_up(cpu, (up.shape, source), (packed, bias), dst, scratch);
         }
         let lost = match (&self.integers, &self.winograd.forward, moments) {
             (Some(InIntegers::Direct(integers)), ..) => integers.convolve(cpu, sources, dst, scratch),
@@ -301,15 +323,15 @@ impl Conv {
                 winograd.convolve_integers(cpu, sources, integers, (dst, moments), scratch)
             }
             (_, Some(winograd), Some(moments)) => {
-                winograd.convolve_and_measure(cpu, sources, self.packed.get(), (dst, moments), scratch);
+                winograd.convolve_and_measure(cpu, sources, packed, (dst, moments), scratch);
                 0
             }
             (_, Some(winograd), None) => {
-                winograd.convolve(cpu, sources, self.packed.get(), (dst, Write::Overwrite), scratch);
+                winograd.convolve(cpu, sources, packed, (dst, Write::Overwrite), scratch);
                 0
             }
             (_, None, _) => {
-                let weights = (self.packed.get(), bias);
+                let weights = (packed, bias);
                 for gather in &self.forward {
                     convolve(cpu, gather, (sources, self.i), weights, (dst, Write::Overwrite), scratch);
                 }
@@ -326,26 +348,32 @@ impl Conv {
         &self,
         cpu: Cpu,
         (shape, source): (Shape, &Source<'_, T>),
-        bias: &[f32],
+        (packed, bias): (&[f32], &[f32]),
         dst: &mut [T],
         scratch: &mut [f32],
     ) -> u64 {
         if let Some(InIntegers::Up(integers)) = &self.integers {
             return integers.convolve(cpu, shape, (source, bias), dst, scratch);
         }
-        convolve_up(cpu, shape, (source, self.i), (self.packed.get(), bias), dst, scratch);
+        convolve_up(cpu, shape, (source, self.i), (packed, bias), dst, scratch);
         0
     }
 
-    /// From the gradient of the raw output to that of what the sources showed.
-    pub(crate) fn d_src(&self, cpu: Cpu, d_dst: &[f32], (d_src, write): (&mut [f32], Write), scratch: &mut [f32]) {
+    /// From the gradient of the raw output to that of what the sources showed, by the weights of [`Conv::pack_back`].
+    pub(crate) fn d_src(
+        &self,
+        cpu: Cpu,
+        (d_dst, packed): (&[f32], &[f32]),
+        (d_src, write): (&mut [f32], Write),
+        scratch: &mut [f32],
+    ) {
         let source = [Source::plain(d_dst)];
         if let Some(winograd) = &self.winograd.d_src {
-            winograd.convolve(cpu, &source, self.packed_back.get(), (d_src, write), scratch);
+            winograd.convolve(cpu, &source, packed, (d_src, write), scratch);
             return;
         }
         for gather in &self.backward {
-            convolve(cpu, gather, (&source, self.o), (self.packed_back.get(), &[]), (d_src, write), scratch);
+            convolve(cpu, gather, (&source, self.o), (packed, &[]), (d_src, write), scratch);
         }
     }
 

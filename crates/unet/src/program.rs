@@ -124,6 +124,11 @@ impl Program {
         p
     }
 
+    /// The layer that writes `tensor`; none writes the image.
+    pub(crate) fn writer(&self, tensor: usize) -> Option<usize> {
+        self.layers.iter().position(|layer| layer.writes() == Some(tensor))
+    }
+
     /// Values in the arena.
     pub(crate) fn n_params(&self) -> usize {
         self.params.last().map_or(0, |p| p.range.end)

@@ -140,8 +140,6 @@ struct Bench {
     net: Laid,
     outputs: usize,
     parameters: usize,
-    /// Of a training alone: a forward pass has them packed.
-    weights: Vec<f32>,
     image: Vec<f32>,
     targets: Vec<u8>,
     grads: Vec<f32>,
@@ -173,6 +171,7 @@ impl Bench {
         let (n, trained) = (voxels(patch), if pass == PassName::Train { weights.len() } else { 0 });
         let adam = OptimSpec::Adam { lr: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8 };
         Ok(Self {
+            parameters: weights.len(),
             net,
             outputs: spec.outputs,
             image: noise(spec.inputs * n),
@@ -180,8 +179,6 @@ impl Bench {
             grads: vec![0.0; trained],
             optimiser: Optimiser::new(adam, trained, &[]),
             workspace: LossWorkspace::new((1, spec.outputs, n)),
-            parameters: weights.len(),
-            weights: if pass == PassName::Train { weights } else { Vec::new() },
             steps: 0,
         })
     }
@@ -193,7 +190,6 @@ impl Bench {
             Laid::Halves(net) => return net.forward(&self.image, None),
             Laid::Training(net) => net,
         };
-        net.load(&self.weights);
         net.forward(&self.image, Some(self.steps));
         self.grads.fill(0.0);
         for (_, logits, d_logits) in net.heads_mut() {
@@ -202,7 +198,7 @@ impl Bench {
             loss(&LOSS, logits, targets, shape, &mut self.workspace, 1.0, d_logits);
         }
         net.backward(&mut self.grads);
-        self.optimiser.step(&mut self.weights, &self.grads, 1e-3);
+        self.optimiser.step(net.weights_mut(), &self.grads, 1e-3);
     }
 }
 
