@@ -20,22 +20,11 @@ const MAX_VOXELS: usize = 1 << 32;
 /// Weights that a thread copies at a time.
 const CHUNK: usize = 1 << 18;
 
-/// What a layer keeps beside its tensors.
+/// What a layer keeps beside its tensors; in training no packed weights, since each packs them where all do.
 #[derive(Debug)]
 pub(crate) enum State {
-    /// In training the weights of all convolutions are packed in one place, each before it is used.
-    Conv {
-        conv: Box<Conv>,
-        packed: Packed,
-        bias: Vec<f32>,
-    },
-    Head {
-        weight: Vec<f32>,
-        bias: Vec<f32>,
-        logits: Vec<f32>,
-        d_logits: Vec<f32>,
-        d_weight: Vec<f32>,
-    },
+    Conv { conv: Box<Conv>, packed: Packed, bias: Vec<f32> },
+    Head { weight: Vec<f32>, bias: Vec<f32>, logits: Vec<f32>, d_logits: Vec<f32>, d_weight: Vec<f32> },
     Plain,
 }
 

@@ -129,6 +129,23 @@ fn what_was_there_before_does_not_matter() {
     }
 }
 
+/// An optimiser steps the weights where the network has them.
+#[test]
+fn weights_that_were_lent_are_as_good_as_loaded() {
+    for (name, spec, shape) in nets() {
+        let (weights, image) = (weights(&spec, 1), image(&spec, voxels(shape), 1));
+        let mut net = Net::new(&spec, shape, Purpose::Train, Cpu::detect()).unwrap();
+        net.load(&weights.iter().map(|w| 2.0 * w + 1.0).collect::<Vec<_>>());
+        forward(&mut net, &image, Some(5));
+        backward(&mut net, &mut vec![0.0; weights.len()]);
+        net.weights_mut().copy_from_slice(&weights);
+        let logits = forward(&mut net, &image, Some(5));
+        let mut grads = vec![0.0; weights.len()];
+        backward(&mut net, &mut grads);
+        assert!([logits, bits(&grads)] == step(&spec, shape, Cpu::detect()), "{name}: not the weights that were lent");
+    }
+}
+
 #[test]
 fn gradients_are_added_to_what_is_there() {
     for (name, spec, shape) in nets() {
