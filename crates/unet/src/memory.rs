@@ -325,11 +325,11 @@ mod tests {
     /// At full resolution the step holds four tensors of 108 MiB at once, where all values and their gradients would be ten
     /// and the image; a level below a quarter.
     #[test]
-    fn a_step_of_the_reference_net_takes_600_million_bytes() {
+    fn a_step_of_the_reference_net_takes_660_million_bytes() {
         let program = Program::new(&NetSpec::n32());
         let voxels = |level: usize| (96_usize >> level).pow(3);
         let len = |t: usize| voxels(program.tensors[t].level) * blocks(program.tensors[t].channels) * LANES;
         let [arena, _] = sizes(&program, Purpose::Train, len);
-        assert!(arena * size_of::<f32>() < 603_000_000, "{} bytes", arena * size_of::<f32>());
+        assert!(arena * size_of::<f32>() < 660_000_000, "{} bytes", arena * size_of::<f32>());
     }
 }
