@@ -4,7 +4,8 @@
     python3 bench/peers STEP... [--glioscope target/release/glioscope] [--threads 2] [--rounds 5] [--isa avx2] [--only WORD...]
 
 Steps, or `all`:
-    agree      our outputs against PyTorch's in f32 (relative L2), and every other engine's; our preparation against case.py
+    agree      our outputs against PyTorch's in f32 (relative L2), and every other engine's; our preparation against case.py;
+               where PyTorch is not asked for, as in `--only Glioscope`, against our own in f32
     forward    N32 at 128^3, median seconds and peak memory of each
     train      a training step of N32 at 96^3
     whole      a whole case: ours from files to files and the network alone; the same network of the others on the brain's box;
@@ -23,7 +24,7 @@ from spec import SPECS, fresh_model
 HERE = pathlib.Path(__file__).resolve().parent
 WORK = pathlib.Path("target/peers")
 ALL = ("agree", "forward", "train", "whole", "tiles", "dice")
-OURS = ("f32", "f16", "int16")
+OURS = ("f32", "f16", "bf16", "int16", "int8")
 DEFAULT_MODEL = "models/default.safetensors"
 # Engines begin to sleep this long after a run; one that still spins would slow the next.
 PAUSE = 0.5
@@ -232,7 +233,8 @@ class Bench:
         return subprocess.run([pathlib.Path(self.glioscope).parent / "examples" / "numbers", *isa, *words], stderr=self.log).returncode == 0
 
     def agree(self):
-        """Relative L2 of each engine's logits to PyTorch's in f32, on a whole brain; both networks."""
+        """Relative L2 of each engine's logits to PyTorch's in f32, or ours without it, on a whole brain; both networks."""
+        against = "PyTorch eager f32" if self.wanted("PyTorch eager f32") else "Glioscope f32"
         folder = self.folder(case.split(self.real)["validation"][1])
         channels, _ = case.prepared(folder)
         if not self.example("prepared", str(folder), str(WORK / "prepared.f32")):
@@ -248,20 +250,21 @@ class Bench:
             peers = {n: s for n, s in PEERS.items() if not s.get("compiled")}
             logits = {}
             for name, settings in peers.items():
-                if self.wanted(name) or name == "PyTorch eager f32":
+                if self.wanted(name):
                     peer = Peer(self, name, settings, net, None)
                     peer.ask("logits", WORK / "image.npy", WORK / "logits.npy")
                     peer.end()
                     logits[name] = np.load(WORK / "logits.npy")
-            expected = logits.pop("PyTorch eager f32")
             sides = ",".join(map(str, image.shape[2:]))
             for precision in OURS:
                 if self.example("logits", self.model(net), str(WORK / "image.f32"), sides, precision, str(WORK / "logits.f32")):
-                    logits[f"Glioscope {precision}"] = np.fromfile(WORK / "logits.f32", "<f4").reshape(expected.shape)
+                    logits[f"Glioscope {precision}"] = np.fromfile(WORK / "logits.f32", "<f4")
+            expected = logits.pop(against).ravel()
             for name, of in logits.items():
+                of = of.ravel()
                 rows.append({"network": net, "engine": name, "relative_l2": relative(of, expected), "largest": float(np.abs(of - expected).max())})
-        self.keep("agree", {"against": "PyTorch eager f32", "rows": rows})
-        table("agree: against PyTorch eager f32", rows)
+        self.keep("agree", {"against": against, "rows": rows})
+        table(f"agree: against {against}", rows)
         # Other engines sum a norm's moments in f32, which loses digits over 2 million voxels; a wrong network differs by 1.
         most = {"Glioscope f32": 1e-4, "case.py against our preparation": 1e-5, "OpenVINO f32": 2e-2, "ONNX Runtime f32": 2e-2}
         wrong = [r for r in rows if r["relative_l2"] > most.get(r["engine"], 1)]

@@ -8,7 +8,7 @@
 //! far, the correction for all weights included, is at most `255 * 127` for each of `27 C` products: 2^31 for 2,455 channels.
 
 use crate::cpu::Cpu;
-use crate::gather::{Shape, find_block, voxels};
+use crate::gather::{Gather, Shape, find_block, voxels};
 use crate::half::Cell;
 use crate::isa::{DotKernel, Dots, Isa, Kernel, byte_place};
 use crate::layout::{LANES, Source, blocks};
@@ -34,8 +34,7 @@ type Quads = [i32; LANES];
 /// A 3x3x3 convolution with its weights as bytes, and the scales that go with them.
 #[derive(Clone, Debug)]
 pub struct DirectBytes {
-    src: Shape,
-    stride: usize,
+    gather: Gather,
     inputs: usize,
     out_blocks: usize,
     /// `[out block][tap][group][16]`, of a word's input channels and 16 outputs.
@@ -52,18 +51,21 @@ impl DirectBytes {
         inputs <= MOST
     }
 
-    /// Prepares canonical weights `[O][I][27]` of a layer of stride 1 or 2 on maps of shape `src`, zero padding 1.
+    /// Prepares canonical weights `[O][I][27]` of a [`Gather::conv3`].
     ///
     /// # Panics
-    /// If a length does not fit, an axis is empty, the stride another, or there are more channels than [`DirectBytes::holds`].
-    pub fn new(src: Shape, stride: usize, (i, o): (usize, usize), weights: &[f32]) -> Self {
-        assert!(src.iter().all(|&n| n > 0) && (stride == 1 || stride == 2), "bytes: {src:?}, stride {stride}");
+    /// If a length does not fit, the gather is another, or there are more channels than [`DirectBytes::holds`].
+    pub fn new(gather: Gather, (i, o): (usize, usize), weights: &[f32]) -> Self {
+        let first = gather.taps.first().map(|tap| tap.at);
+        assert!(
+            gather.taps.len() == 27 && gather.place == 1 && first == Some([-1; 3]),
+            "bytes: not a 3x3x3 convolution"
+        );
         assert!(Self::holds(i), "bytes: {i} input channels, {MOST} at most");
         assert_eq!(weights.len(), i * o * 27, "bytes: weights");
         let (out_blocks, per_tap) = (blocks(o), groups(blocks(i)) * LANES);
         let mut layer = Self {
-            src,
-            stride,
+            gather,
             inputs: i,
             out_blocks,
             words: vec![Words([0; LANES]); out_blocks * 27 * per_tap],
@@ -91,9 +93,9 @@ impl DirectBytes {
         layer
     }
 
-    /// Scratch for maps of shape `src` of so many input blocks, whatever the number of threads.
-    pub fn scratch_len(src: Shape, in_blocks: usize) -> usize {
-        groups(in_blocks) * voxels(padded(src)) * LANES
+    /// Scratch for a `gather` from so many input blocks, whatever the number of threads.
+    pub fn scratch_len(gather: &Gather, in_blocks: usize) -> usize {
+        groups(in_blocks) * voxels(padded(gather.src)) * LANES
     }
 
     /// `dst = convolution of sources`, `[O/16][D][H][W][16]`. Returns how many numbers could not be held, which only those that
@@ -104,19 +106,19 @@ impl DirectBytes {
     /// # Panics
     /// If a length does not fit, or not [`Cpu::has_int16`].
     pub fn convolve<T: Cell>(&self, cpu: Cpu, sources: &[Source<'_, T>], dst: &mut [T], scratch: &mut [f32]) -> u64 {
-        let n = voxels(self.src);
+        let Gather { src, dst: out, .. } = self.gather;
+        let n = voxels(src);
         let in_blocks: usize = sources.iter().map(|s| s.blocks(n)).sum();
-        let out = self.src.map(|n| (n - 1) / self.stride + 1);
         assert_eq!(in_blocks, blocks(self.inputs), "bytes: blocks of the sources");
         assert_eq!(dst.len(), self.out_blocks * voxels(out) * LANES, "bytes: dst");
-        let scratch = &mut scratch[..Self::scratch_len(self.src, in_blocks)];
+        let scratch = &mut scratch[..Self::scratch_len(&self.gather, in_blocks)];
         let staged: &mut [Quads] = bytemuck::cast_slice_mut::<f32, i32>(scratch).as_chunks_mut().0;
         let range = range(cpu, sources, n);
         let scale = Scale::of(&range);
-        let [depth, height, width] = padded(self.src);
+        let [depth, height, width] = padded(src);
         staged.par_chunks_exact_mut(height * width).enumerate().for_each(|(at, to)| {
             let (group, z) = (at / depth, at % depth);
-            cpu.run_dots(Lay { src: self.src, sources, in_blocks, group, z, scale, to });
+            cpu.run_dots(Lay { src, sources, in_blocks, group, z, scale, to });
         });
         let (layer, staged, plane, volume) = (self, &*staged, out[1] * out[2] * LANES, voxels(out) * LANES);
         // Two blocks of outputs at a time, and the last alone if their number is odd.
@@ -322,7 +324,7 @@ impl<T: Cell, const OB: usize> DotKernel for Plane<'_, T, OB> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa, D: Dots<I>>(mut self, isa: I, dots: D) {
-        if self.layer.stride == 1 {
+        if self.layer.gather.step == 1 {
             self.rows::<I, D, 1>((isa, dots));
         } else {
             self.rows::<I, D, 2>((isa, dots));
@@ -365,7 +367,7 @@ impl<T: Cell, const OB: usize> Plane<'_, T, OB> {
     ) {
         let Self { layer, staged, scale, .. } = *self;
         let (first, z) = self.at;
-        let shape = padded(layer.src);
+        let shape = padded(layer.gather.src);
         let (n, per_tap) = (voxels(shape), groups(blocks(layer.inputs)) * LANES);
         let mut sum = [[dots.zero(); OB]; XT];
         for o in 0..OB {

@@ -5,7 +5,7 @@
 #[expect(dead_code, reason = "few machines have integers, so not every way is gone")]
 mod numbers;
 
-use kernels::{Bf16, Cell, Cpu, DirectBytes, Half, LANES, Shape, Source, blocks, pack_channels, voxels};
+use kernels::{Bf16, Cell, Cpu, DirectBytes, Gather, Half, LANES, Shape, Source, blocks, pack_channels, voxels};
 use numbers::{noise, unpack};
 use proptest::prelude::*;
 
@@ -52,8 +52,9 @@ impl Layer {
             slope: SLOPE,
         });
         let sources: Vec<Source<'_, T>> = sources.collect();
-        let layer = DirectBytes::new(self.shape, self.stride, (self.i, self.o), &self.weights);
-        let mut scratch = vec![f32::NAN; DirectBytes::scratch_len(self.shape, blocks(self.i))];
+        let gather = Gather::conv3(self.shape, self.stride);
+        let mut scratch = vec![f32::NAN; DirectBytes::scratch_len(&gather, blocks(self.i))];
+        let layer = DirectBytes::new(gather, (self.i, self.o), &self.weights);
         let mut dst = vec![T::of(f32::NAN); blocks(self.o) * voxels(self.out()) * LANES];
         let lost = layer.convolve(cpu, &sources, &mut dst, &mut scratch);
         let wide: Vec<f32> = dst.into_iter().map(Cell::wide).collect();
@@ -240,5 +241,5 @@ fn the_largest_numbers_are_held() {
 #[test]
 #[should_panic(expected = "2049 input channels, 2048 at most")]
 fn more_channels_than_a_sum_holds_are_refused() {
-    DirectBytes::new([1, 1, 1], 1, (2049, 1), &vec![0.0; 2049 * 27]);
+    DirectBytes::new(Gather::conv3([1, 1, 1], 1), (2049, 1), &vec![0.0; 2049 * 27]);
 }

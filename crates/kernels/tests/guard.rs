@@ -259,17 +259,16 @@ impl Layer {
         let Self { shape, i, o } = self;
         let parts = Stored::<T>::parts(cpu, i, voxels(shape));
         let sources: Box<[_]> = parts.iter().map(Stored::source).collect();
-        for stride in [1, 2] {
-            let gather = Gather::conv3(shape, stride);
+        let weights = noise(o * i * 27, 4);
+        for gather in [Gather::conv3(shape, 1), Gather::conv3(shape, 2)] {
             let mut dst = unwritten::<T>(blocks(o) * voxels(gather.dst_shape()) * LANES);
             let mut scratch = unwritten(DirectIntegers::scratch_len(&gather, blocks(i)) * current_num_threads());
-            let layer = DirectIntegers::new(gather, (i, o), &noise(o * i * 27, 4), 0.5);
+            let layer = DirectIntegers::new(gather.clone(), (i, o), &weights, 0.5);
             layer.convolve(cpu, &sources, &mut dst, &mut scratch);
             there("direct integers", &dst);
-            let layer = DirectBytes::new(shape, stride, (i, o), &noise(o * i * 27, 4));
-            let mut scratch = unwritten(DirectBytes::scratch_len(shape, blocks(i)));
             let mut dst = unwritten::<T>(dst.len());
-            layer.convolve(cpu, &sources, &mut dst, &mut scratch);
+            let mut scratch = unwritten(DirectBytes::scratch_len(&gather, blocks(i)));
+            DirectBytes::new(gather, (i, o), &weights).convolve(cpu, &sources, &mut dst, &mut scratch);
             there("bytes", &dst);
         }
         let stored = Stored::<T>::new(cpu, i, voxels(shape));

@@ -7,14 +7,14 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
-use kernels::{Cell, Cpu, Half, IsaName};
+use kernels::{Bf16, Cell, Cpu, Half, IsaName};
 use segment::artefact::Artefact;
 use segment::dataset::find_one;
 use segment::infer::Model;
 use segment::precision::Precision;
 use segment::prepare::{Preparing, prepare};
 use segment::study::Study;
-use unet::{Net, UnetError};
+use unet::{Net, Products, UnetError};
 use volume::Limits;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -39,11 +39,12 @@ fn main() -> Result<(), Box<dyn Error>> {
             precision.check(cpu, &model)?;
             let bytes = fs::read(image)?;
             let image: Vec<f32> = bytes.as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b)).collect();
-            let calibration = model.calibration.as_ref().filter(|_| precision == Precision::Int16);
-            let widest = calibration.map(|of| of.in_order(&model.network)).transpose()?;
+            let widest = model.calibration.as_ref().map(|of| of.in_order(&model.network)).transpose()?;
+            let of = (&model, precision.products(widest.as_deref()));
             let logits = match precision {
-                Precision::F32 => logits::<f32>(cpu, (&model, None), shape, &image)?,
-                Precision::F16 | Precision::Int16 => logits::<Half>(cpu, (&model, widest.as_deref()), shape, &image)?,
+                Precision::F32 => logits::<f32>(cpu, of, shape, &image)?,
+                Precision::Bf16 => logits::<Bf16>(cpu, of, shape, &image)?,
+                Precision::F16 | Precision::Int16 | Precision::Int8 => logits::<Half>(cpu, of, shape, &image)?,
             };
             write(out, &logits)
         }
@@ -53,11 +54,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn logits<T: Cell>(
     cpu: Cpu,
-    (model, widest): (&Model, Option<&[f32]>),
+    (model, products): (&Model, Products<'_>),
     shape: [usize; 3],
     image: &[f32],
 ) -> Result<Vec<f32>, UnetError> {
-    let mut net = Net::<T>::inference(&model.network.spec(), shape, cpu, widest)?;
+    let mut net = Net::<T>::inference(&model.network.spec(), shape, cpu, products)?;
     net.load(&model.weights);
     net.forward(image, None);
     Ok(net.logits(0).to_vec())

@@ -1,8 +1,8 @@
 //! A prepared case through the network: in one pass or in tiles with Gaussian weights, mirrored or not.
 
-use kernels::{Cell, Cpu, Half, voxels};
+use kernels::{Bf16, Cell, Cpu, Half, voxels};
 use rayon::prelude::*;
-use unet::{Net, UnetError};
+use unet::{Net, Products, UnetError};
 
 use crate::decode::{Scale, decision, decode_classes, decode_regions};
 use crate::precision::{Calibration, Precision};
@@ -55,20 +55,18 @@ pub fn infer(
     tensor: &Tensor4,
     progress: &mut dyn FnMut(f64) -> Flow,
 ) -> Result<Inferred, InferError> {
+    let widest = model.calibration.as_ref().map(|c| c.in_order(&model.network)).transpose()?;
+    let model = (model, precision.products(widest.as_deref()));
     match precision {
-        Precision::F32 => passes::<f32>(cpu, (model, None), how, tensor, progress),
-        Precision::F16 => passes::<Half>(cpu, (model, None), how, tensor, progress),
-        Precision::Int16 => {
-            let calibration = model.calibration.as_ref();
-            let widest = calibration.map(|c| c.in_order(&model.network)).transpose()?;
-            passes::<Half>(cpu, (model, widest.as_deref()), how, tensor, progress)
-        }
+        Precision::F32 => passes::<f32>(cpu, model, how, tensor, progress),
+        Precision::Bf16 => passes::<Bf16>(cpu, model, how, tensor, progress),
+        Precision::F16 | Precision::Int16 | Precision::Int8 => passes::<Half>(cpu, model, how, tensor, progress),
     }
 }
 
 fn passes<T: Cell>(
     cpu: Cpu,
-    (model, widest): (&Model, Option<&[f32]>),
+    (model, products): (&Model, Products<'_>),
     how: &Inference,
     tensor: &Tensor4,
     progress: &mut dyn FnMut(f64) -> Flow,
@@ -79,7 +77,7 @@ fn passes<T: Cell>(
     let tiles = starts[0].iter().flat_map(|&z| starts[1].iter().flat_map(move |&y| [(z, y)]));
     let tiles: Vec<[i64; 3]> = tiles.flat_map(|(z, y)| starts[2].iter().map(move |&x| [z, y, x])).collect();
     let mirrors = mirrors(how);
-    let mut net = Net::<T>::inference(&spec, tile, cpu, widest)?;
+    let mut net = Net::<T>::inference(&spec, tile, cpu, products)?;
     net.load(&model.weights);
     let mut codes = vec![0; voxels(tensor.shape)];
     let mut image = vec![0.0; tensor.channels * voxels(tile)];
@@ -330,7 +328,7 @@ mod tests {
             let how = &recipe.inference;
             let found = infer(cpu, (&model, Precision::F32), how, &tensor, &mut |_| Flow::Continue).unwrap().codes;
             let (tile, image) = whole_image(shape, &tensor.values, spec.multiple());
-            let mut net = Net::<f32>::inference(&spec, tile, cpu, None).unwrap();
+            let mut net = Net::<f32>::inference(&spec, tile, cpu, Products::Floats).unwrap();
             net.load(&model.weights);
             net.forward(&image, None);
             let mut of_tile = vec![0; voxels(tile)];

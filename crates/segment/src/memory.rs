@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use kernels::{Cpu, Half, LANES, blocks, voxels};
-use unet::{Net, NetSpec, UnetError};
+use unet::{Net, NetSpec, Products, UnetError};
 
 use crate::precision::Precision;
 
@@ -61,8 +61,11 @@ pub(crate) fn of_pass(
         return Ok(rough);
     }
     let activations = match precision {
-        Precision::F32 => Net::<f32>::inference(spec, shape, cpu, None)?.bytes(),
-        Precision::F16 | Precision::Int16 => Net::<Half>::inference(spec, shape, cpu, None)?.bytes(),
+        Precision::F32 => Net::<f32>::inference(spec, shape, cpu, Products::Floats)?.bytes(),
+        // All of sixteen bits.
+        Precision::F16 | Precision::Bf16 | Precision::Int16 | Precision::Int8 => {
+            Net::<Half>::inference(spec, shape, cpu, Products::Floats)?.bytes()
+        }
     };
     Ok(activations as u64 + values(spec.inputs + spec.outputs) + BESIDE)
 }

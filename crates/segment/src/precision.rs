@@ -5,7 +5,7 @@ use std::fmt;
 
 use kernels::Cpu;
 use serde::{Deserialize, Serialize};
-use unet::{Net, ParamSpec, Purpose, UnetError};
+use unet::{Net, ParamSpec, Products, Purpose, UnetError};
 
 use crate::infer::{Model, whole_image};
 use crate::recipe::training::Network;
@@ -21,24 +21,32 @@ pub enum Precision {
     F32,
     /// Products in f32, activations stored in half precision: half the memory.
     F16,
+    /// Products in f32, activations stored in bfloat16: the range of f32, and three bits of fraction less than
+    /// [`Precision::F16`].
+    Bf16,
     /// As [`Precision::F16`], but the products of wide layers on large maps in 16-bit integers: about twice the speed.
     Int16,
+    /// As [`Precision::Int16`], but the 3x3x3 convolutions of the two lowest levels in 8-bit integers: a quarter of the bytes of
+    /// their weights.
+    Int8,
 }
 
 impl Precision {
-    /// All of them, the most exact first.
-    pub const ALL: [Self; 3] = [Self::F32, Self::F16, Self::Int16];
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::F32, Self::F16, Self::Bf16, Self::Int16, Self::Int8];
 
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::F32 => "f32",
             Self::F16 => "f16",
+            Self::Bf16 => "bf16",
             Self::Int16 => "int16",
+            Self::Int8 => "int8",
         }
     }
 
-    /// The fastest that this machine and model allow. All keep the labels (docs/performance.md).
+    /// The fastest that this machine and model allow, of those that keep the labels (docs/performance.md).
     pub fn fastest(cpu: Cpu, model: &Model) -> Self {
         // In plain Rust integers and halves are there to be compared with, not for their speed.
         if cpu.name() == kernels::IsaName::Scalar {
@@ -52,10 +60,20 @@ impl Precision {
     /// # Errors
     /// What is missing.
     pub fn check(self, cpu: Cpu, model: &Model) -> Result<(), Unable> {
+        let (precision, isa) = (self.as_str(), cpu.name().as_str());
         match self {
-            Self::Int16 if !cpu.has_int16() => Err(Unable::Machine { isa: cpu.name().as_str() }),
-            Self::Int16 if model.calibration.is_none() => Err(Unable::Model),
-            Self::F32 | Self::F16 | Self::Int16 => Ok(()),
+            Self::Int16 | Self::Int8 if !cpu.has_int16() => Err(Unable::Machine { precision, isa }),
+            Self::Int16 | Self::Int8 if model.calibration.is_none() => Err(Unable::Model { precision }),
+            Self::F32 | Self::F16 | Self::Bf16 | Self::Int16 | Self::Int8 => Ok(()),
+        }
+    }
+
+    /// How the network multiplies, whose calibration found inputs so wide, if there was one.
+    pub fn products(self, widest: Option<&[f32]>) -> Products<'_> {
+        match (self, widest) {
+            (Self::Int16, Some(widest)) => Products::Integers(widest),
+            (Self::Int8, Some(widest)) => Products::Bytes(widest),
+            (Self::F32 | Self::F16 | Self::Bf16, _) | (Self::Int16 | Self::Int8, None) => Products::Floats,
         }
     }
 }
@@ -71,16 +89,21 @@ impl fmt::Display for Precision {
 pub enum Unable {
     /// The machine lacks the instructions.
     #[error(
-        "int16 needs products of 16-bit integers, which are AVX-512 VNNI; this machine, or the instruction set {isa} that \
-         was asked for, lacks them"
+        "{precision} needs products of integers, which are AVX-512 VNNI; this machine, or the instruction set {isa} that was \
+         asked for, lacks them"
     )]
     Machine {
+        /// What was asked for.
+        precision: &'static str,
         /// The instruction set.
         isa: &'static str,
     },
     /// The model was never calibrated.
-    #[error("int16 needs a calibrated model, and this one is not: see `glioscope model calibrate`")]
-    Model,
+    #[error("{precision} needs a calibrated model, and this one is not: see `glioscope model calibrate`")]
+    Model {
+        /// What was asked for.
+        precision: &'static str,
+    },
 }
 
 /// How wide the inputs of a model's convolutions are, found on some of the cases that it was trained on.

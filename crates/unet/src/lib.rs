@@ -9,6 +9,7 @@ mod memory;
 mod net;
 mod ops;
 mod passes;
+mod products;
 mod program;
 mod spec;
 
@@ -20,5 +21,6 @@ pub mod weights;
 
 pub use memory::Purpose;
 pub use net::Net;
+pub use products::Products;
 pub use program::ParamSpec;
 pub use spec::{Down, NetSpec, Norm, UnetError, Up};

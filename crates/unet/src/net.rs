@@ -4,6 +4,7 @@
 use crate::memory::{Memory, Purpose};
 use crate::ops::{Conv, Packed};
 use crate::passes::{Pass, passes};
+use crate::products::Products;
 use crate::program::{Layer, ParamSpec, Program};
 use crate::spec::{NetSpec, UnetError};
 use kernels::{
@@ -129,31 +130,13 @@ impl Net {
 }
 
 impl<T: Cell> Net<T> {
-    /// Lays a network out that only looks forward, its activations stored as `T`. `widest`, if given, are those of
-    /// [`Net::calibrate`]: the products of those convolutions, and of transposed ones, are then integers, where `cpu` and the
-    /// shape allow it.
+    /// Lays a network out that only looks forward, its activations stored as `T`.
     ///
     /// # Errors
-    /// If the description makes no network, the shape breaks its size rule, or `widest` are those of another network.
-    pub fn inference(spec: &NetSpec, shape: Shape, cpu: Cpu, widest: Option<&[f32]>) -> Result<Self, UnetError> {
+    /// If the description makes no network, the shape breaks its size rule, or `products` know of another network.
+    pub fn inference(spec: &NetSpec, shape: Shape, cpu: Cpu, products: Products<'_>) -> Result<Self, UnetError> {
         let mut net = Self::lay_out(spec, shape, Purpose::Infer, cpu)?;
-        let Some(widest) = widest else { return Ok(net) };
-        let convs = net.program.layers.iter().zip(&mut net.states).filter_map(|(layer, state)| match (layer, state) {
-            (Layer::Conv3 { .. }, State::Conv { conv, .. }) => Some(conv),
-            _ => None,
-        });
-        let convs: Vec<_> = convs.collect();
-        if convs.len() != widest.len() || widest.iter().any(|w| !w.is_finite()) {
-            return Err(UnetError::Widest { found: widest.len(), expected: convs.len() });
-        }
-        for (conv, &widest) in convs.into_iter().zip(widest) {
-            conv.quantise(cpu, widest);
-        }
-        for state in &mut net.states {
-            if let State::Conv { conv, .. } = state {
-                conv.quantise_up(cpu);
-            }
-        }
+        net.multiply_in(products)?;
         Ok(net)
     }
 

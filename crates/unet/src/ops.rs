@@ -2,9 +2,9 @@
 
 use crate::memory::Purpose;
 use kernels::{
-    Canonical, Cell, Cpu, DirectIntegers, Direction, Gather, Integers, LANES, Moments, Shape, Source, UpIntegers,
-    Winograd, Write, add_bias, blocks, convolve, convolve_scratch, convolve_up, convolve_up_scratch, largest,
-    pack_weights, packed_len, partial_len, voxels, weight_gradient, weight_gradient_scratch,
+    Canonical, Cell, Cpu, DirectBytes, DirectIntegers, Direction, Gather, Integers, LANES, Moments, Shape, Source,
+    UpIntegers, Winograd, Write, add_bias, blocks, convolve, convolve_scratch, convolve_up, convolve_up_scratch,
+    largest, pack_weights, packed_len, partial_len, voxels, weight_gradient, weight_gradient_scratch,
 };
 
 /// One convolution of any kind.
@@ -23,6 +23,8 @@ pub(crate) struct Conv {
     integers: Option<InIntegers>,
     /// The widest point of the input, if it is known; only forward.
     widest: Option<f32>,
+    /// Whether the products are bytes, whatever is known of the input.
+    in_bytes: bool,
     gaps: Option<Gaps>,
     up: Option<Up>,
 }
@@ -41,6 +43,7 @@ struct Up {
 enum InIntegers {
     Winograd(Integers),
     Direct(Box<DirectIntegers>),
+    Bytes(Box<DirectBytes>),
     Up(Box<UpIntegers>),
 }
 
@@ -175,6 +178,7 @@ impl Conv {
             winograd: Plans::default(),
             integers: None,
             widest: None,
+            in_bytes: false,
             gaps: None,
             up: None,
         }
@@ -184,6 +188,13 @@ impl Conv {
     pub(crate) fn quantise(&mut self, cpu: Cpu, widest: f32) {
         let can = self.is_direct() || self.winograd.forward.as_ref().is_some_and(|winograd| winograd.has_integers(cpu));
         self.widest = (can && cpu.has_int16() && widest > 0.0).then_some(widest);
+    }
+
+    /// Lets the products of a 3x3x3 convolution be bytes where they can. Returns the scratch that it needs, whatever the number of
+    /// threads.
+    pub(crate) fn quantise_to_bytes(&mut self, cpu: Cpu) -> usize {
+        self.in_bytes = cpu.has_int16() && DirectBytes::holds(self.i);
+        if self.in_bytes { DirectBytes::scratch_len(&self.forward[0], blocks(self.i)) } else { 0 }
     }
 
     /// Lets the products be integers where they can without knowing how wide inputs are: those of a transposed convolution.
@@ -210,6 +221,7 @@ impl Conv {
     /// Whether [`Conv::forward`] measures its output when it is asked to.
     pub(crate) fn measures(&self) -> bool {
         match self.widest {
+            _ if self.in_bytes => false,
             Some(_) => !self.is_direct(),
             None => self.winograd.forward.as_ref().is_some_and(Winograd::measures),
         }
@@ -276,7 +288,10 @@ impl Conv {
 
     fn pack_spread(&mut self, cpu: Cpu, weights: &[f32], packed: &mut Packed) {
         let (i, o) = (self.i, self.o);
-        if let (Some(widest), true) = (self.widest, self.is_direct()) {
+        if self.in_bytes {
+            let bytes = DirectBytes::new(self.forward[0].clone(), (i, o), weights);
+            self.integers = Some(InIntegers::Bytes(Box::new(bytes)));
+        } else if let (Some(widest), true) = (self.widest, self.is_direct()) {
             let integers = DirectIntegers::new(self.forward[0].clone(), (i, o), weights, widest);
             self.integers = Some(InIntegers::Direct(Box::new(integers)));
         } else if let Some(Up { in_integers: true, .. }) = self.up {
@@ -319,6 +334,7 @@ impl Conv {
         }
         let lost = match (&self.integers, &self.winograd.forward, moments) {
             (Some(InIntegers::Direct(integers)), ..) => integers.convolve(cpu, sources, dst, scratch),
+            (Some(InIntegers::Bytes(bytes)), ..) => bytes.convolve(cpu, sources, dst, scratch),
             (Some(InIntegers::Winograd(integers)), Some(winograd), moments) => {
                 winograd.convolve_integers(cpu, sources, integers, (dst, moments), scratch)
             }

@@ -1,7 +1,10 @@
-//! Forward passes in integers and half precision, against the f32 that they stand for.
+//! Forward passes in integers and in sixteen bits, against the f32 that they stand for.
 
-use kernels::{Cpu, Decision, Half, voxels};
-use unet::{Down, Net, NetSpec, Norm, Purpose, UnetError, Up, weights};
+#![expect(clippy::unwrap_used, reason = "a test's material fails loudly")]
+#![expect(clippy::print_stderr, reason = "how far off it is, beside how far it may be")]
+
+use kernels::{Bf16, Cell, Cpu, Decision, Half, voxels};
+use unet::{Down, Net, NetSpec, Norm, Products, Purpose, UnetError, Up, weights};
 
 fn spec() -> NetSpec {
     NetSpec { widths: vec![16, 32, 48], ..NetSpec::n32() }
@@ -31,13 +34,14 @@ fn relative(got: &[f32], expected: &[f32]) -> f64 {
 
 #[test]
 fn every_precision_is_near_f32() {
-    let shape = [32, 40, 48];
-    let image = image(shape);
+    // Plain Rust is slow: fewer voxels, but as many as make the maps of integers large.
+    let ways = [(Cpu::detect(), [32, 40, 48]), (Cpu::lowered_to(kernels::IsaName::Scalar).unwrap(), [16, 24, 24])];
     for (down, up, norm) in [(Down::Strided, Up::Transposed, Norm::Instance), (Down::MaxPool, Up::Nearest, Norm::None)]
     {
         let spec = NetSpec { down, up, norm, ..spec() };
         let weights = weights::initial(&spec, 7).unwrap();
-        for cpu in [Cpu::detect(), Cpu::lowered_to(kernels::IsaName::Scalar).unwrap()] {
+        for (cpu, shape) in ways {
+            let image = image(shape);
             let mut plain = Net::new(&spec, shape, Purpose::Infer, cpu).unwrap();
             plain.load(&weights);
             let mut widest = Vec::new();
@@ -45,26 +49,50 @@ fn every_precision_is_near_f32() {
             let expected = plain.logits(0).to_vec();
             plain.forward(&image, None);
             assert!(plain.logits(0) == expected, "a calibration is a forward pass too");
-            for widest in [None, Some(widest.as_slice())] {
-                let mut net = Net::<Half>::inference(&spec, shape, cpu, widest).unwrap();
-                net.load(&weights);
-                net.forward(&image, None);
-                let error = relative(net.logits(0), &expected);
-                eprintln!("{down:?}, {norm:?}, {:?}, integers {}: {error:.1e}", cpu.name(), widest.is_some());
-                assert!(error < 1e-2, "{down:?}, {:?}, integers {}: {error:e}", cpu.name(), widest.is_some());
-                assert_eq!(net.lost(), 0, "what it was calibrated on fits");
-                let logits = net.logits(0).to_vec();
-                let mut decided = vec![9; voxels(shape)];
-                net.decide(&image, &Decision::AtLeast([0.1; 8]), &mut decided);
-                let of = |r: usize, v: usize| logits[r * decided.len() + v];
-                let bits = |v: usize| (0..spec.outputs).fold(0, |bits, r| bits | u8::from(of(r, v) >= 0.1) << r);
-                assert!((0..decided.len()).all(|v| decided[v] == bits(v)), "decisions are those of the logits");
-                assert!(
-                    net.bytes() * 2 < plain.bytes() + 4096,
-                    "halves take half, but for what begins each slot on a line"
-                );
-            }
+            let near = Near { cpu, spec: &spec, weights: &weights, image: &image, plain: &plain };
+            near.check::<Half>(Products::Floats, 1e-2);
+            near.check::<Half>(Products::Integers(&widest), 1e-2);
+            near.check::<Bf16>(Products::Floats, 2e-2);
+            // The two lowest of three levels are most of this network.
+            near.check::<Half>(Products::Bytes(&widest), 6e-2);
         }
+    }
+}
+
+/// A network that has seen an image, in f32.
+struct Near<'a> {
+    cpu: Cpu,
+    spec: &'a NetSpec,
+    weights: &'a [f32],
+    image: &'a [f32],
+    plain: &'a Net,
+}
+
+impl Near<'_> {
+    /// The same one in other numbers: its logits are at most so far away, relative L2.
+    fn check<T: Cell>(&self, products: Products<'_>, most: f64) {
+        let (expected, shape, cpu) = (self.plain.logits(0), self.plain.shape(), self.cpu);
+        let mut net = Net::<T>::inference(self.spec, shape, cpu, products).unwrap();
+        net.load(self.weights);
+        net.forward(self.image, None);
+        let error = relative(net.logits(0), expected);
+        let numbers = match products {
+            Products::Floats => "floats",
+            Products::Integers(_) => "integers",
+            Products::Bytes(_) => "bytes",
+        };
+        let name = format!("{:?}, {:?}, {}, {numbers}", self.spec.down, cpu.name(), std::any::type_name::<T>());
+        eprintln!("{name}: {error:.1e}");
+        assert!(error < most, "{name}: {error:e}");
+        assert_eq!(net.lost(), 0, "what it was calibrated on fits");
+        let logits = net.logits(0).to_vec();
+        let mut decided = vec![9; voxels(shape)];
+        net.decide(self.image, &Decision::AtLeast([0.1; 8]), &mut decided);
+        let of = |r: usize, v: usize| logits[r * decided.len() + v];
+        let bits = |v: usize| (0..self.spec.outputs).fold(0, |bits, r| bits | u8::from(of(r, v) >= 0.1) << r);
+        assert!((0..decided.len()).all(|v| decided[v] == bits(v)), "decisions are those of the logits");
+        let bytes = self.plain.bytes();
+        assert!(net.bytes() * 2 < bytes + 4096, "halves take half, but for what begins each slot on a line");
     }
 }
 
@@ -82,7 +110,7 @@ fn what_is_unlike_the_calibration_is_counted() {
     plain.load(&weights);
     let mut widest = Vec::new();
     plain.calibrate(&image, &mut widest);
-    let mut net = Net::<Half>::inference(&spec, shape, cpu, Some(&widest)).unwrap();
+    let mut net = Net::<Half>::inference(&spec, shape, cpu, Products::Integers(&widest)).unwrap();
     net.load(&weights);
     let loud: Vec<f32> = image.iter().map(|x| 10.0 * x).collect();
     net.forward(&loud, None);
@@ -93,7 +121,7 @@ fn what_is_unlike_the_calibration_is_counted() {
 #[test]
 fn a_calibration_of_another_network_is_refused() {
     let refused = |widest: &[f32]| {
-        let refused = Net::<Half>::inference(&spec(), [8, 8, 8], Cpu::detect(), Some(widest));
+        let refused = Net::<Half>::inference(&spec(), [8, 8, 8], Cpu::detect(), Products::Bytes(widest));
         matches!(refused, Err(UnetError::Widest { .. }))
     };
     assert!(refused(&[1.0; 3]) && refused(&[f32::NAN; 10]), "too few, and not numbers");

@@ -66,14 +66,18 @@ impl From<Isa> for IsaName {
 /// In which numbers a network computes, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PrecisionName {
-    /// The fastest that the machine and the model allow; all keep the labels
+    /// The fastest that the machine and the model allow, and that keeps the labels
     Auto,
     /// All in f32
     F32,
     /// Stored in half precision, computed in f32
     F16,
+    /// Stored in bfloat16, computed in f32
+    Bf16,
     /// As f16, most products in 16-bit integers: needs AVX-512 VNNI and a calibrated model
     Int16,
+    /// As int16, the two lowest levels in 8-bit integers: to compare with
+    Int8,
 }
 
 impl PrecisionName {
@@ -83,7 +87,9 @@ impl PrecisionName {
             Self::Auto => None,
             Self::F32 => Some(Precision::F32),
             Self::F16 => Some(Precision::F16),
+            Self::Bf16 => Some(Precision::Bf16),
             Self::Int16 => Some(Precision::Int16),
+            Self::Int8 => Some(Precision::Int8),
         }
     }
 }

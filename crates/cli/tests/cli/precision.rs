@@ -32,11 +32,20 @@ fn a_model_is_calibrated_and_then_computes_in_integers() {
     let model = write_model(root.path(), Finds::Something);
     let out = root.path().join("out");
 
-    let uncalibrated = ["segment", text(&case), "--out", text(&out), "--model", text(&model), "--precision", "int16"];
-    let (code, _, err) = run(glioscope(uncalibrated));
-    assert!(code == 2 && err.contains("--precision int16"), "{code}: {err}");
-    if Cpu::detect().has_int16() {
-        assert!(err.contains("model calibrate"), "{err}");
+    for integers in ["int16", "int8"] {
+        let asked = |isa| {
+            let (case, out, model) = (text(&case), text(&out), text(&model));
+            ["--isa", isa, "segment", case, "--out", out, "--model", model, "--precision", integers]
+        };
+        let (code, _, err) = run(glioscope(asked(Cpu::detect().name().as_str())));
+        assert!(code == 2 && err.contains(&format!("--precision {integers}: {integers} needs")), "{code}: {err}");
+        if Cpu::detect().has_int16() {
+            assert!(err.contains("model calibrate"), "{err}");
+        }
+        if Cpu::lowered_to(IsaName::Avx2).is_some() {
+            let (code, _, err) = run(glioscope(asked("avx2")));
+            assert!(code == 2 && err.contains(integers) && err.contains("VNNI"), "{code}: {err}");
+        }
     }
 
     let calibrated = root.path().join("calibrated.safetensors");
@@ -60,7 +69,11 @@ fn a_model_is_calibrated_and_then_computes_in_integers() {
     let auto = labels(&out);
     assert_eq!(segment(&case, &calibrated, &out, fastest.as_str()).inference.precision, fastest);
     assert_eq!(labels(&out), auto, "the same by its name");
-    assert_eq!(segment(&case, &calibrated, &out, "f32").inference.precision, Precision::F32);
+    let mut others = vec![Precision::F32, Precision::Bf16];
+    others.extend(Cpu::detect().has_int16().then_some(Precision::Int8));
+    for precision in others {
+        assert_eq!(segment(&case, &calibrated, &out, precision.as_str()).inference.precision, precision);
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A network on a patch of noise.
 
 use anyhow::Context;
-use kernels::{Cpu, Half, IsaName, voxels};
+use kernels::{Bf16, Cpu, Half, IsaName, voxels};
 use segment::precision::Precision;
 use segment::recipe::{DEFAULT, ORIGINAL, Recipe};
 use serde::Serialize;
@@ -99,8 +99,10 @@ fn precision(cpu: Cpu, args: &BenchNet) -> anyhow::Result<Precision> {
     match (args.pass, args.precision.named()) {
         (PassName::Train, None | Some(Precision::F32)) => Ok(Precision::F32),
         (PassName::Train, Some(_)) => Err(refused("a training step is computed in f32")),
-        (PassName::Forward, Some(Precision::Int16)) if !cpu.has_int16() => {
-            Err(refused("int16 needs AVX-512 VNNI, which this machine or the instruction set asked for lacks"))
+        (PassName::Forward, Some(precision @ (Precision::Int16 | Precision::Int8))) if !cpu.has_int16() => {
+            Err(refused(&format!(
+                "{precision} needs AVX-512 VNNI, which this machine or the instruction set asked for lacks"
+            )))
         }
         (PassName::Forward, Some(precision)) => Ok(precision),
         (PassName::Forward, None) if cpu.name() == IsaName::Scalar => Ok(Precision::F32),
@@ -133,6 +135,7 @@ enum Laid {
     Training(Net),
     Floats(Net),
     Halves(Net<Half>),
+    Bfloats(Net<Bf16>),
 }
 
 /// A network with all that a run needs.
@@ -156,17 +159,21 @@ impl Bench {
         (pass, precision): (PassName, Precision),
     ) -> Result<Self, unet::UnetError> {
         let weights = weights::initial(spec, 1)?;
-        let widest = if precision == Precision::Int16 { Some(widest(cpu, spec, &weights)?) } else { None };
+        let is_integer = matches!(precision, Precision::Int16 | Precision::Int8);
+        let widest = if is_integer { Some(widest(cpu, spec, &weights)?) } else { None };
+        let products = precision.products(widest.as_deref());
         let mut net = match (pass, precision) {
             (PassName::Train, _) => Laid::Training(Net::new(spec, patch, Purpose::Train, cpu)?),
             (PassName::Forward, Precision::F32) => Laid::Floats(Net::new(spec, patch, Purpose::Infer, cpu)?),
-            (PassName::Forward, Precision::F16 | Precision::Int16) => {
-                Laid::Halves(Net::inference(spec, patch, cpu, widest.as_deref())?)
+            (PassName::Forward, Precision::Bf16) => Laid::Bfloats(Net::inference(spec, patch, cpu, products)?),
+            (PassName::Forward, Precision::F16 | Precision::Int16 | Precision::Int8) => {
+                Laid::Halves(Net::inference(spec, patch, cpu, products)?)
             }
         };
         match &mut net {
             Laid::Training(net) | Laid::Floats(net) => net.load(&weights),
             Laid::Halves(net) => net.load(&weights),
+            Laid::Bfloats(net) => net.load(&weights),
         }
         let (n, trained) = (voxels(patch), if pass == PassName::Train { weights.len() } else { 0 });
         let adam = OptimSpec::Adam { lr: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8 };
@@ -188,6 +195,7 @@ impl Bench {
         let net = match &mut self.net {
             Laid::Floats(net) => return net.forward(&self.image, None),
             Laid::Halves(net) => return net.forward(&self.image, None),
+            Laid::Bfloats(net) => return net.forward(&self.image, None),
             Laid::Training(net) => net,
         };
         net.forward(&self.image, Some(self.steps));

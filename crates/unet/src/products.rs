@@ -1,0 +1,56 @@
+//! In which numbers a network that only looks forward multiplies.
+
+use crate::net::{Net, State};
+use crate::program::Layer;
+use crate::spec::UnetError;
+use kernels::Cell;
+
+/// In which numbers the products of convolutions are made, where machine and shape allow it.
+#[derive(Clone, Copy, Debug)]
+pub enum Products<'a> {
+    /// f32.
+    Floats,
+    /// 16-bit integers, for inputs about as wide as [`Net::calibrate`] found them.
+    Integers(&'a [f32]),
+    /// The same, but bytes in the 3x3x3 convolutions of the two lowest levels.
+    Bytes(&'a [f32]),
+}
+
+/// Levels whose products may be bytes. Their rounding costs the more the higher a level lies (docs/performance.md).
+const LOWEST: usize = 2;
+
+impl<T: Cell> Net<T> {
+    /// Before weights are loaded.
+    ///
+    /// # Errors
+    /// If the widths are those of another network.
+    pub(crate) fn multiply_in(&mut self, products: Products<'_>) -> Result<(), UnetError> {
+        let (Products::Integers(widest) | Products::Bytes(widest)) = products else { return Ok(()) };
+        let (cpu, tensors) = (self.cpu, &self.program.tensors);
+        let n_levels = 1 + tensors.iter().map(|tensor| tensor.level).max().unwrap_or(0);
+        let convs =
+            self.program.layers.iter().zip(&mut self.states).filter_map(|(layer, state)| match (layer, state) {
+                (Layer::Conv3 { to, .. }, State::Conv { conv, .. }) => Some((tensors[*to].level, conv)),
+                _ => None,
+            });
+        let convs: Vec<_> = convs.collect();
+        if convs.len() != widest.len() || widest.iter().any(|w| !w.is_finite()) {
+            return Err(UnetError::Widest { found: widest.len(), expected: convs.len() });
+        }
+        for ((level, conv), &widest) in convs.into_iter().zip(widest) {
+            // The highest level is no low one, however few there are.
+            if matches!(products, Products::Bytes(_)) && level > 0 && level + LOWEST >= n_levels {
+                let needed = conv.quantise_to_bytes(cpu);
+                self.scratch.resize(self.scratch.len().max(needed), 0.0);
+            } else {
+                conv.quantise(cpu, widest);
+            }
+        }
+        for state in &mut self.states {
+            if let State::Conv { conv, .. } = state {
+                conv.quantise_up(cpu);
+            }
+        }
+        Ok(())
+    }
+}
