@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use axum::body::Bytes;
-use futures_util::Stream;
 use futures_util::stream::unfold;
+use futures_util::{Stream, StreamExt as _};
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 
@@ -52,16 +52,17 @@ enum Place {
 }
 
 /// The lines of a file from where it is, those after a step, as one JSON array. A line that is being written is left for
-/// the next time.
+/// the next time. Whoever compresses it asks once more after its end.
 pub(super) fn array(file: File, after: Option<u64>) -> impl Stream<Item = io::Result<Bytes>> {
     let lines = BufReader::with_capacity(PIECE, tokio::fs::File::from_std(file)).lines();
-    unfold((lines, Place::Begin), move |(mut lines, mut place)| async move {
+    let pieces = unfold((lines, Place::Begin), move |(mut lines, mut place)| async move {
         if place == Place::End {
             return None;
         }
         let piece = piece(&mut lines, &mut place, after).await;
         Some((piece, (lines, place)))
-    })
+    });
+    pieces.fuse()
 }
 
 async fn piece(
@@ -97,6 +98,16 @@ mod tests {
         let pieces: Vec<Bytes> = array(file, after).try_collect().await.unwrap();
         let found: Vec<Value> = serde_json::from_slice(&pieces.concat()).unwrap();
         found.iter().map(|line| line["step"].as_u64().unwrap()).collect()
+    }
+
+    #[tokio::test]
+    async fn the_end_may_be_asked_for_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        std::fs::write(&path, "{\"step\":0}\n").unwrap();
+        let mut pieces = Box::pin(array(File::open(&path).unwrap(), None));
+        assert_eq!(pieces.next().await.unwrap().unwrap(), "[{\"step\":0}]");
+        assert!(pieces.next().await.is_none() && pieces.next().await.is_none());
     }
 
     #[tokio::test]
