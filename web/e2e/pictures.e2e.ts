@@ -64,11 +64,11 @@ function hasty(recipe: string): string {
     [/^widths = .*$/m, 'widths = [8, 16, 32]'],
     [/^deep_supervision = .*$/m, 'deep_supervision = [1.0, 0.5]'],
     [/^count = .*$/m, 'count = 2'],
-    [/^checkpoint_every = .*$/m, 'checkpoint_every = 50'],
-    [/^validate_every = .*$/m, 'validate_every = 50'],
+    [/^checkpoint_every = .*$/m, 'checkpoint_every = 40'],
+    [/^validate_every = .*$/m, 'validate_every = 40'],
     [/^warm_up = .*$/m, 'warm_up = 10'],
     [/^phantoms = .*$/m, 'phantoms = 1'],
-    [/^steps = .*$/m, 'steps = 200'],
+    [/^steps = .*$/m, 'steps = 120'],
     [/^patch = .*$/m, 'patch = [32, 32, 32]'],
   ]
   const rest = recipe.slice(recipe.lastIndexOf('batch = '))
@@ -81,7 +81,7 @@ function studied(): string {
   const runs = mkdtempSync(join(tmpdir(), 'glioscope-runs-'))
   const [heads, found, recipe] = ['heads', 'found', 'recipe.toml'].map((name) => join(runs, 'of', name))
   if (heads === undefined || found === undefined || recipe === undefined) throw new Error('no names')
-  glioscope('--quiet', 'phantom', '--out', heads, '--seed', '11', '--count', '4')
+  glioscope('--quiet', 'phantom', '--out', heads, '--seed', '11', '--count', '2')
   writeFileSync(recipe, hasty(readFileSync('../recipes/default.toml', 'utf8')))
   glioscope('--quiet', 'train', '--data', heads, '--recipe', recipe, '--out', join(runs, 'narrow-on-phantoms'))
   for (const name of readdirSync(heads)) glioscope('--quiet', 'segment', join(heads, name), '--out', join(found, name))

@@ -10,6 +10,9 @@ const regions = [
   { key: 'et', colour: 'var(--et)' },
 ] as const
 
+/** A rate at its end is small, and not nothing. */
+const digitsOf = (y: number, digits: number) => (y > 0 && y < 1e-4 ? 8 : digits)
+
 /** The curves of one run, drawn on while it trains. */
 export function RunCurves({ name }: { name: string }) {
   const { t, number } = useWords()
@@ -65,7 +68,12 @@ export function RunCurves({ name }: { name: string }) {
           .map((plot) => (
             <section key={plot.title}>
               <h2>{plot.title}</h2>
-              <LinePlot label={plot.title} lines={plot.lines} showX={showX} showY={(y) => number(y, plot.digits)} />
+              <LinePlot
+                label={plot.title}
+                lines={plot.lines}
+                showX={showX}
+                showY={(y) => number(y, digitsOf(y, plot.digits))}
+              />
             </section>
           ))}
       </div>

@@ -91,8 +91,7 @@ function imageOf(look: Look, spec: PaneSpec, slice: number): ImageLook | null {
   if (!series) return null
   return {
     url: series.url,
-    // Small panes wait for the volume: twenty pictures at once would hold it up.
-    preview: spec.small ? null : look.preview(series, spec, slice),
+    preview: look.preview(series, spec, slice),
     window: windowOf(look.scene, series),
   }
 }

@@ -54,6 +54,29 @@ describe('the viewer of a plane', () => {
     expect(written).toEqual(expect.arrayContaining(['R', 'L', 'A', 'P', '1 mm', '4 / 4']))
   })
 
+  it('asks the server for the picture of a small pane only where the volume does not come', async () => {
+    const asked: string[] = []
+    class Picture {
+      readonly complete = true
+      readonly naturalWidth = 1
+      readonly decode = () => Promise.resolve()
+      set src(url: string) {
+        asked.push(url)
+      }
+    }
+    vi.stubGlobal('Image', Picture)
+    const library = new Library(() => Promise.reject(new Error('no server')))
+    const viewer = createPaneViewer(canvasThatListens().canvas, library)
+    const scene = sceneOf('one')
+    const image = { url: 'volume', preview: 'slice.png', window: { lo: 0, hi: 1 } }
+    await viewer.show({ ...scene, image, furniture: false })
+    expect(asked).toEqual([])
+    expect(library.failure('volume')).not.toBeNull()
+    await viewer.show({ ...scene, image, furniture: false, revision: 1 })
+    expect(asked).toEqual(['slice.png'])
+    vi.unstubAllGlobals()
+  })
+
   viewerContract(() => {
     const { canvas, written } = canvasThatListens()
     let release: () => void = () => undefined

@@ -80,8 +80,11 @@ export function createPaneViewer(
       if (moved) tell()
       const waits: Promise<unknown>[] = []
       if (next.image && !library.volume(next.image.url)) {
-        if (next.image.preview) waits.push(previews.load(next.image.preview).then(() => mine === generation && draw()))
-        if (!library.failure(next.image.url)) waits.push(library.loadVolume(next.image.url))
+        const failed = library.failure(next.image.url) !== null
+        // Small panes wait for the volume if it may come: twenty pictures at once would hold it up.
+        if (next.image.preview && (next.furniture || failed))
+          waits.push(previews.load(next.image.preview).then(() => mine === generation && draw()))
+        if (!failed) waits.push(library.loadVolume(next.image.url))
       }
       if (waits.length === 0) return
       await Promise.all(waits)
