@@ -7,7 +7,7 @@
 use crate::half::Cell;
 use crate::isa::{Dots, Isa};
 use crate::layout::{LANES, Source};
-use crate::pairs::{Pairs, at_limit, exceeds};
+use crate::pairs::{Pairs, cut, exceeds};
 
 /// `[D, H, W]`.
 pub type Shape = [usize; 3];
@@ -251,18 +251,18 @@ impl Staging {
         let n = voxels(src);
         let in_blocks: usize = sources.iter().map(|s| s.blocks(n)).sum();
         let staged = &mut staged[..in_blocks.div_ceil(2) * self.block_len()];
-        let (mut widest, limits) = (isa.1.zero(), isa.1.splat_half(limit));
+        let mut widest = isa.1.zero();
         for (group, to) in staged.chunks_exact_mut(self.block_len()).enumerate() {
             let a = find_block(sources, n, 2 * group);
             let b = (2 * group + 1 < in_blocks).then(|| find_block(sources, n, 2 * group + 1));
-            self.lay_pairs(isa, (a, b), src, at, (to, (gain, limits), &mut widest));
+            self.lay_pairs(isa, (a, b), src, at, (to, gain, &mut widest));
         }
         let mut found = [0; LANES];
         isa.1.store(widest, &mut found);
-        if exceeds(&found, limit) { at_limit(staged, limit) } else { 0 }
+        if exceeds(&found, limit) { cut(isa.1, staged, limit) } else { 0 }
     }
 
-    /// Lays a pair of blocks, or one alone, as integers; `scales` are the gain and the limit in every half.
+    /// Lays a pair of blocks, or one alone, as integers.
     #[inline(always)]
     fn lay_pairs<I: Isa, D: Dots<I>, T: Cell>(
         &self,
@@ -270,7 +270,7 @@ impl Staging {
         (a, b): BlockPair<'_, '_, T>,
         src: Shape,
         (z, y): (usize, usize),
-        (to, (gain, limit), widest): (&mut [Pairs], (f32, D::W), &mut D::W),
+        (to, gain, widest): (&mut [Pairs], f32, &mut D::W),
     ) {
         let [_, _, width] = src;
         let n = voxels(src);
@@ -291,7 +291,7 @@ impl Staging {
                         Some(b) => b.at(isa, voxel),
                         None => isa.splat(0.0),
                     };
-                    dots.store(dots.pack(first, second, limit, widest), to);
+                    dots.store(dots.pack(first, second, widest), to);
                 }
             }
         }

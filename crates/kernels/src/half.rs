@@ -54,12 +54,34 @@ pub trait Cell: Copy + Zeroable + Debug + Default + PartialEq + Send + Sync + 's
     fn load<I: Isa>(isa: I, from: &[Self; LANES]) -> I::V;
     /// Sixteen of them, from f32.
     fn store<I: Isa>(isa: I, v: I::V, to: &mut [Self; LANES]);
+    /// Two neighbours of sixteen, from f32.
+    #[inline(always)]
+    fn store_two<I: Isa>(isa: I, first: I::V, second: I::V, to: &mut [[Self; LANES]; 2]) {
+        Self::store(isa, first, &mut to[0]);
+        Self::store(isa, second, &mut to[1]);
+    }
     /// One of them, from f32.
     fn of(x: f32) -> Self;
     /// As f32.
     fn wide(self) -> f32;
     /// As it is stored: equal for the same bits only, as numbers need not be.
     fn bits(self) -> u32;
+    /// Whether two rows of as many sixteens hold different bits.
+    #[inline(always)]
+    fn differ(a: &[[Self; LANES]], b: &[[Self; LANES]]) -> bool {
+        let b = &b[..a.len()];
+        let mut different = [0; LANES];
+        for x in 0..a.len() {
+            for lane in 0..LANES {
+                different[lane] |= a[x][lane].bits() ^ b[x][lane].bits();
+            }
+        }
+        let mut any = 0;
+        for lane in 0..LANES {
+            any |= different[lane];
+        }
+        any != 0
+    }
     /// So many zeros, whose memory the system gives when it is first touched.
     fn zeros(n: usize) -> Vec<Self> {
         bytemuck::zeroed_vec(n)
@@ -96,6 +118,10 @@ impl Cell for Half {
     fn store<I: Isa>(isa: I, v: I::V, to: &mut [Self; LANES]) {
         isa.store_half(v, to);
     }
+    #[inline(always)]
+    fn store_two<I: Isa>(isa: I, first: I::V, second: I::V, to: &mut [[Self; LANES]; 2]) {
+        isa.store_halves(first, second, to);
+    }
     fn of(x: f32) -> Self {
         Self::of(x)
     }
@@ -105,6 +131,34 @@ impl Cell for Half {
     #[inline(always)]
     fn bits(self) -> u32 {
         u32::from(self.0)
+    }
+    /// Thirty-two at a time, not widened.
+    #[inline(always)]
+    fn differ(a: &[[Self; LANES]], b: &[[Self; LANES]]) -> bool {
+        let (a, last_a) = a.as_chunks::<2>();
+        let (b, last_b) = b.as_chunks::<2>();
+        let b = &b[..a.len()];
+        let mut different = [[0; LANES]; 2];
+        for x in 0..a.len() {
+            for k in 0..2 {
+                for lane in 0..LANES {
+                    different[k][lane] |= a[x][k][lane].0 ^ b[x][k][lane].0;
+                }
+            }
+        }
+        let last_b = &last_b[..last_a.len()];
+        for x in 0..last_a.len() {
+            for lane in 0..LANES {
+                different[0][lane] |= last_a[x][lane].0 ^ last_b[x][lane].0;
+            }
+        }
+        let mut any = 0;
+        for k in 0..2 {
+            for lane in 0..LANES {
+                any |= different[k][lane];
+            }
+        }
+        any != 0
     }
 }
 
@@ -170,6 +224,26 @@ mod tests {
                 assert_eq!(cpu.run(Both(x, expected)).0, expected, "{:?}: {x:?}", cpu.name());
             }
         }
+    }
+
+    fn check_differ<T: Cell>(one: T, other: T) {
+        for n in 0..8 {
+            let a = vec![[one; LANES]; n];
+            assert!(!T::differ(&a, &a), "{n} of the same");
+            for at in 0..n * LANES {
+                let mut b = a.clone();
+                b[at / LANES][at % LANES] = other;
+                assert!(T::differ(&a, &b) && T::differ(&b, &a), "place {at} of {n}");
+            }
+        }
+    }
+
+    #[test]
+    fn rows_differ_where_any_bit_does() {
+        check_differ(0.0_f32, -0.0);
+        check_differ(f32::NAN, f32::from_bits(f32::NAN.to_bits() ^ 1));
+        check_differ(Half(0), Half(0x8000));
+        check_differ(Half(0x7E00), Half(0x7E01));
     }
 
     #[test]

@@ -92,6 +92,14 @@ impl<T: Cell> Kernel for Few<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
+        if I::REGISTERS >= 32 {
+            match self.bias.len() {
+                1..=3 => self.in_lanes::<I, 3>(isa),
+                4 => self.in_lanes::<I, 4>(isa),
+                _ => self.in_lanes::<I, MOST>(isa),
+            }
+            return;
+        }
         let Self { source, voxels, from, n, w, bias, dst } = self;
         let outs = bias.len();
         let width = w.len() / outs;
@@ -107,11 +115,7 @@ impl<T: Cell> Kernel for Few<'_, T> {
             }
             let x = source.values[(b * voxels + from) * LANES..][..n * LANES].as_chunks::<LANES>().0;
             let seen = (source.affine(b), source.slope);
-            if I::REGISTERS >= 32 {
-                add_block::<I, T, 8>(isa, (x, seen), &weights, &mut sums[..n]);
-            } else {
-                add_block::<I, T, 4>(isa, (x, seen), &weights, &mut sums[..n]);
-            }
+            add_block::<I, T, 4>(isa, (x, seen), &weights, &mut sums[..n]);
         }
         match dst {
             Dst::Logits(dst) => {
@@ -132,6 +136,101 @@ impl<T: Cell> Kernel for Few<'_, T> {
             }
         }
     }
+}
+
+impl<T: Cell> Few<'_, T> {
+    /// Sixteen voxels at a time, a lane each, and `R` outputs, of which some may not be wanted: the bits of an output a lane.
+    #[inline(always)]
+    fn in_lanes<I: Isa, const R: usize>(&self, isa: I) {
+        let outs = self.bias.len();
+        let mut first = 0;
+        while first < self.n {
+            let n = LANES.min(self.n - first);
+            let sums = self.sixteen::<I, R>(isa, self.from + first, n);
+            match self.dst {
+                Dst::Logits(dst) => {
+                    for r in 0..outs {
+                        // SAFETY: these voxels of row `r` belong to this task alone.
+                        let out = unsafe { dst.slice(r * self.voxels + self.from + first, n) };
+                        out.copy_from_slice(&sums[r][..n]);
+                    }
+                }
+                Dst::Decided(decision, dst) => {
+                    // SAFETY: these voxels belong to this task alone.
+                    let out = unsafe { dst.slice(self.from + first, n) };
+                    out.copy_from_slice(&decided_in_lanes(decision, &sums[..outs])[..n]);
+                }
+            }
+            first += n;
+        }
+    }
+
+    /// The outputs of the `n` voxels from `from` on.
+    #[inline(always)]
+    fn sixteen<I: Isa, const R: usize>(&self, isa: I, from: usize, n: usize) -> [[f32; LANES]; R] {
+        let outs = self.bias.len();
+        let width = self.w.len() / outs;
+        let mut sum = [isa.splat(0.0); R];
+        for r in 0..R.min(outs) {
+            sum[r] = isa.splat(self.bias[r]);
+        }
+        for b in 0..width / LANES {
+            let x = self.source.values[(b * self.voxels + from) * LANES..][..n * LANES].as_chunks::<LANES>().0;
+            let mut padded = [[T::default(); LANES]; LANES];
+            let x = if let Some(x) = x.first_chunk::<LANES>() {
+                x
+            } else {
+                padded[..n].copy_from_slice(x);
+                &padded
+            };
+            let (scale, shift) = self.source.affine(b);
+            let (scale, shift, slope) = (isa.load(&scale), isa.load(&shift), isa.splat(self.source.slope));
+            let mut seen = [isa.splat(0.0); LANES];
+            for v in 0..LANES {
+                let t = isa.fma(T::load(isa, &x[v]), scale, shift);
+                seen[v] = isa.max(t, isa.mul(t, slope));
+            }
+            let seen = isa.transpose(seen);
+            for r in 0..R {
+                // Those that are not wanted take the last one's weights.
+                let w = &self.w[r.min(outs - 1) * width + b * LANES..][..LANES];
+                for k in 0..LANES {
+                    sum[r] = isa.fma(seen[k], isa.splat(w[k]), sum[r]);
+                }
+            }
+        }
+        let mut sums = [[0.0; LANES]; R];
+        for r in 0..R {
+            isa.store(sum[r], &mut sums[r]);
+        }
+        sums
+    }
+}
+
+/// What the logits of sixteen voxels decide.
+#[inline(always)]
+fn decided_in_lanes(decision: &Decision, logits: &[[f32; LANES]]) -> [u8; LANES] {
+    let mut of = [0; LANES];
+    match decision {
+        Decision::AtLeast(least) => {
+            for r in 0..logits.len() {
+                for lane in 0..LANES {
+                    of[lane] |= u32::from(logits[r][lane] >= least[r]) << r;
+                }
+            }
+        }
+        Decision::Largest => {
+            let mut largest = logits[0];
+            for r in 1..logits.len() {
+                for lane in 0..LANES {
+                    let larger = logits[r][lane] > largest[lane];
+                    of[lane] = if larger { r as u32 } else { of[lane] };
+                    largest[lane] = if larger { logits[r][lane] } else { largest[lane] };
+                }
+            }
+        }
+    }
+    of.map(|of| of as u8)
 }
 
 /// What the first `outs` of sixteen logits decide.

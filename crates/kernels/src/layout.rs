@@ -55,7 +55,7 @@ impl<'a, T> Source<'a, T> {
     /// If there are some, but not for this block.
     pub fn affine(&self, b: usize) -> ([f32; 16], [f32; 16]) {
         let of = |from: &[f32], missing: f32| {
-            if from.is_empty() { [missing; 16] } else { std::array::from_fn(|i| from[b * LANES + i]) }
+            if from.is_empty() { [missing; LANES] } else { from.as_chunks().0[b] }
         };
         (of(self.scale, 1.0), of(self.shift, 0.0))
     }
@@ -99,8 +99,12 @@ impl<T: Cell> Kernel for Interleave<'_, T> {
                     few[lane] = *from;
                 }
             }
-            for (to, few) in to.iter_mut().zip(&few) {
-                T::store(isa, isa.load(few), to);
+            let (pairs, last) = to.as_chunks_mut::<2>();
+            for (to, few) in pairs.iter_mut().zip(few.as_chunks::<2>().0) {
+                T::store_two(isa, isa.load(&few[0]), isa.load(&few[1]), to);
+            }
+            if let [to] = last {
+                T::store(isa, isa.load(&few[2 * pairs.len()]), to);
             }
         }
     }

@@ -22,6 +22,9 @@ const WHOLE: [usize; LANES] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
 /// The words of a whole block that has no neighbour.
 pub(crate) const LONE: [usize; LANES / 2] = [0, 1, 4, 5, 8, 9, 12, 13];
 
+/// The words in which a whole block that has no neighbour leaves the second of two points.
+pub(crate) const LONE_SECOND: [usize; LANES / 2] = [2, 3, 6, 7, 10, 11, 14, 15];
+
 /// The words of the last pair of blocks that hold channels.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tail {
@@ -96,7 +99,16 @@ pub(crate) fn steps(u: &[[f32; LANES]], limit: f32) -> [f32; LANES] {
 /// Two weights, in steps, as one word.
 #[inline(always)]
 pub(crate) fn word(first: f32, second: f32) -> i32 {
-    (first.round_ties_even() as i32 & 0xFFFF) | (second.round_ties_even() as i32) << 16
+    (rounded(first) & 0xFFFF) | rounded(second) << 16
+}
+
+/// To nearest, ties to even, below 2^22: a call where code is compiled for a machine that lacks the instruction, and this is
+/// how the sum rounds. What is not a number has lower bits of 0.
+#[inline(always)]
+fn rounded(x: f32) -> i32 {
+    /// Its last bit is a one's.
+    const ONES: f32 = 12_582_912.0;
+    (x + ONES).to_bits().wrapping_sub(ONES.to_bits()).cast_signed()
 }
 
 /// Whether any half of `widest` is beyond `limit`.
@@ -105,10 +117,15 @@ pub(crate) fn exceeds(widest: &Pairs, limit: i16) -> bool {
     widest.iter().any(|&w| w as u16 > limit || (w >> 16) as u16 > limit)
 }
 
-/// How many halves are at the limit.
-pub(crate) fn at_limit(pairs: &[Pairs], limit: i16) -> u64 {
-    let halves = pairs.iter().flatten().flat_map(|w| [*w as i16, (w >> 16) as i16]);
-    halves.filter(|half| half.unsigned_abs() >= limit.unsigned_abs()).count() as u64
+/// Cuts all halves at the limit, and says how many are there then.
+pub(crate) fn cut<I: Isa, D: Dots<I>>(dots: D, pairs: &mut [Pairs], limit: i16) -> u64 {
+    let mut at_limit = 0;
+    for pairs in pairs {
+        dots.store(dots.cut(dots.load(pairs), dots.splat_half(limit)), pairs);
+        let halves = pairs.iter().flat_map(|w| [*w as i16, (w >> 16) as i16]);
+        at_limit += halves.filter(|half| half.unsigned_abs() >= limit.unsigned_abs()).count() as u64;
+    }
+    at_limit
 }
 
 /// `sum[x][o] +=` the products of all channels that are staged at `at + x`, a group of them every `stride`, with the weights
@@ -176,6 +193,15 @@ fn ranks<I: Isa, D: Dots<I>, const XT: usize, const OB: usize, const N: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn weights_are_rounded_to_nearest_ties_to_even() {
+        for n in -32767 * 8..=32767 * 8 {
+            let x = n as f32 / 8.0;
+            assert_eq!(rounded(x), x.round_ties_even() as i32, "{x}");
+        }
+        assert_eq!(word(f32::NAN, f32::INFINITY), 0, "what is no number is no weight");
+    }
 
     #[test]
     fn each_channel_has_one_place() {

@@ -148,8 +148,8 @@ impl<T: Cell> Strip<'_, T> {
         // SAFETY: the row (zo, yo) of each block belongs to the one task that has this (z, y).
         let cells = unsafe { self.dst.slice(line, 2 * XT * LANES) }.as_chunks_mut::<LANES>().0;
         for i in 0..XT {
-            T::store(isa, outputs[i][0], &mut cells[2 * i]);
-            T::store(isa, outputs[i][1], &mut cells[2 * i + 1]);
+            let Some(cell) = cells[2 * i..].first_chunk_mut() else { unreachable!("two cells a voxel") };
+            T::store_two(isa, outputs[i][0], outputs[i][1], cell);
         }
     }
 }

@@ -130,7 +130,10 @@ fn integers_are_near_f32_and_the_same_bits_everywhere() {
     }
     for (shape, i, o) in [
         ([9, 14, 61], 3, 2),
+        ([10, 18, 27], 12, 16),
+        ([12, 16, 40], 16, 16),
         ([24, 13, 26], 17, 40),
+        ([9, 14, 61], 40, 20),
         ([20, 18, 35], 48, 33),
         ([14, 22, 30], 96, 16),
         ([16, 16, 16], 32, 48),
@@ -202,6 +205,29 @@ fn sums_stay_in_range_at_the_edge() {
         assert!(lost > 0, "{:?}: cut, not counted", cpu.name());
         let middle = ((6 * 16 + 8) * 40 + 20) * LANES;
         assert!(cut[0].iter().all(|x| x.is_finite()) && cut[0][middle] > 0.0, "{:?}: {}", cpu.name(), cut[0][middle]);
+    }
+}
+
+/// Whole lines that begin on a line of the cache are stored past it.
+#[test]
+fn it_does_not_matter_where_an_output_begins() {
+    let layer = Layer::new([12, 18, 41], 17, 20);
+    let (plan, values) = (layer.plan(), layer.stored::<Half>());
+    for cpu in dots() {
+        let integers = plan.integers(cpu, (20, 17), &layer.weights, 10.0);
+        let n = blocks(20) * voxels(layer.shape) * LANES;
+        let mut scratch = vec![0.0; plan.scratch_len(rayon::current_num_threads())];
+        let mut buffer = vec![Half::default(); n + 64];
+        let line = buffer.as_ptr().align_offset(64);
+        let mut outputs = [0, 1, 16].map(|after| {
+            buffer.fill(Half::of(f32::NAN));
+            let dst = &mut buffer[line + after..][..n];
+            plan.convolve_integers(cpu, &[layer.source(&values)], &integers, (dst, None), &mut scratch);
+            dst.to_vec()
+        });
+        assert!(outputs[0].iter().all(|x| x.wide().is_finite()), "{:?}: all is written", cpu.name());
+        outputs.rotate_left(1);
+        assert!(outputs[0] == outputs[2] && outputs[1] == outputs[2], "{:?}: other bits", cpu.name());
     }
 }
 

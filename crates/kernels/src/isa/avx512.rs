@@ -4,12 +4,14 @@ use super::{Isa, Kernel};
 use crate::bf16::{Bf16, QUIET};
 use crate::half::{Half, LARGEST};
 use std::arch::x86_64::{
-    __m512, _CMP_GT_OQ, _CMP_UNORD_Q, _MM_FROUND_TO_NEAREST_INT, _MM_HINT_T1, _mm_prefetch, _mm256_loadu_si256,
-    _mm256_storeu_si256, _mm512_add_epi32, _mm512_add_ps, _mm512_and_si512, _mm512_castps_si512, _mm512_castsi512_ps,
+    __m256i, __m512, _CMP_GT_OQ, _CMP_UNORD_Q, _MM_FROUND_TO_NEAREST_INT, _MM_HINT_T0, _MM_HINT_T1, _mm_prefetch,
+    _mm_sfence, _mm256_loadu_si256, _mm256_storeu_si256, _mm512_add_epi32, _mm512_add_ps, _mm512_and_si512,
+    _mm512_castpd_ps, _mm512_castps_pd, _mm512_castps_si512, _mm512_castsi256_si512, _mm512_castsi512_ps,
     _mm512_cmp_ps_mask, _mm512_cvtepi32_epi16, _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_cvtps_ph,
-    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_blend_epi32, _mm512_mask_blend_ps, _mm512_max_ps, _mm512_min_ps,
-    _mm512_mul_ps, _mm512_or_si512, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_slli_epi32,
-    _mm512_srli_epi32, _mm512_storeu_ps, _mm512_sub_ps,
+    _mm512_fmadd_ps, _mm512_inserti64x4, _mm512_loadu_ps, _mm512_mask_blend_epi32, _mm512_mask_blend_ps, _mm512_max_ps,
+    _mm512_min_ps, _mm512_mul_ps, _mm512_or_si512, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps,
+    _mm512_shuffle_f32x4, _mm512_slli_epi32, _mm512_srli_epi32, _mm512_storeu_ps, _mm512_storeu_si512,
+    _mm512_stream_si512, _mm512_sub_ps, _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
 };
 
 /// Proof of AVX-512F (and of the AVX2, FMA and F16C below it); only [`Avx512::detect`] makes one.
@@ -20,6 +22,19 @@ impl Avx512 {
     /// Asks the CPU.
     pub(crate) fn detect() -> Option<Self> {
         (is_x86_feature_detected!("avx512f") && super::avx2::Avx2::detect().is_some()).then_some(Self(()))
+    }
+}
+
+impl Avx512 {
+    /// To half precision, as [`Half::of`].
+    #[inline(always)]
+    fn halves(_: Self, v: __m512) -> __m256i {
+        // SAFETY: the first argument proves AVX-512F. The second operand of a minimum or maximum is the result where one is not a number,
+        // so such lanes stay what they are.
+        unsafe {
+            let within = _mm512_min_ps(_mm512_set1_ps(LARGEST), _mm512_max_ps(_mm512_set1_ps(-LARGEST), v));
+            _mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(within)
+        }
     }
 }
 
@@ -48,11 +63,21 @@ impl Isa for Avx512 {
     }
     #[inline(always)]
     fn store_half(self, v: __m512, to: &mut [Half; 16]) {
-        // SAFETY: `self` proves AVX-512F; `to` is sixteen writable 16-bit numbers. The second operand of a minimum or maximum
-        // is the result where one is not a number, so such lanes stay what they are.
+        // SAFETY: `self` proves AVX-512F; `to` is sixteen writable 16-bit numbers.
+        unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), Self::halves(self, v)) }
+    }
+    #[inline(always)]
+    fn store_halves(self, first: __m512, second: __m512, to: &mut [[Half; 16]; 2]) {
+        // SAFETY: `self` proves AVX-512F; `to` is 64 writable bytes. A store past the caches asks for an aligned line, and for
+        // a fence before another thread may look: `run` has one at its end.
         unsafe {
-            let within = _mm512_min_ps(_mm512_set1_ps(LARGEST), _mm512_max_ps(_mm512_set1_ps(-LARGEST), v));
-            _mm256_storeu_si256(to.as_mut_ptr().cast(), _mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(within));
+            let both =
+                _mm512_inserti64x4::<1>(_mm512_castsi256_si512(Self::halves(self, first)), Self::halves(self, second));
+            if to.as_ptr().addr().is_multiple_of(64) {
+                _mm512_stream_si512(to.as_mut_ptr().cast(), both);
+            } else {
+                _mm512_storeu_si512(to.as_mut_ptr().cast(), both);
+            }
         }
     }
     #[inline(always)]
@@ -108,9 +133,45 @@ impl Isa for Avx512 {
         unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, _mm512_setzero_ps()), no, yes) }
     }
     #[inline(always)]
+    fn transpose(self, rows: [__m512; 16]) -> [__m512; 16] {
+        // SAFETY: `self` proves AVX-512F.
+        unsafe {
+            let zero = _mm512_setzero_ps();
+            let (mut pairs, mut fours, mut columns) = ([zero; 16], [zero; 16], [zero; 16]);
+            for r in 0..8 {
+                pairs[2 * r] = _mm512_unpacklo_ps(rows[2 * r], rows[2 * r + 1]);
+                pairs[2 * r + 1] = _mm512_unpackhi_ps(rows[2 * r], rows[2 * r + 1]);
+            }
+            // Lane `l` (of four) of `fours[4 * r + c]` is column `4 * l + c` of the rows from `4 * r` on.
+            for r in 0..4 {
+                for c in 0..2 {
+                    let (a, b) = (_mm512_castps_pd(pairs[4 * r + c]), _mm512_castps_pd(pairs[4 * r + c + 2]));
+                    fours[4 * r + 2 * c] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+                    fours[4 * r + 2 * c + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+                }
+            }
+            for c in 0..4 {
+                let even = _mm512_shuffle_f32x4::<0x88>(fours[c], fours[4 + c]);
+                let odd = _mm512_shuffle_f32x4::<0xDD>(fours[c], fours[4 + c]);
+                let more_even = _mm512_shuffle_f32x4::<0x88>(fours[8 + c], fours[12 + c]);
+                let more_odd = _mm512_shuffle_f32x4::<0xDD>(fours[8 + c], fours[12 + c]);
+                columns[c] = _mm512_shuffle_f32x4::<0x88>(even, more_even);
+                columns[4 + c] = _mm512_shuffle_f32x4::<0x88>(odd, more_odd);
+                columns[8 + c] = _mm512_shuffle_f32x4::<0xDD>(even, more_even);
+                columns[12 + c] = _mm512_shuffle_f32x4::<0xDD>(odd, more_odd);
+            }
+            columns
+        }
+    }
+    #[inline(always)]
     fn prefetch<T>(self, from: &T) {
         // SAFETY: a hint; it reads nothing that the program sees, and every x86-64 has it.
         unsafe { _mm_prefetch::<_MM_HINT_T1>(std::ptr::from_ref(from).cast()) }
+    }
+    #[inline(always)]
+    fn prefetch_near<T>(self, from: &T) {
+        // SAFETY: as `prefetch`.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(from).cast()) }
     }
     #[inline(always)]
     fn run<K: Kernel>(self, kernel: K) -> K::Output {
@@ -118,7 +179,11 @@ impl Isa for Avx512 {
         fn inner<K: Kernel>(isa: Avx512, kernel: K) -> K::Output {
             kernel.run(isa)
         }
-        // SAFETY: `self` proves the features.
-        unsafe { inner(self, kernel) }
+        // SAFETY: `self` proves the features. The fence orders what `store_halves` wrote before what tells of it.
+        unsafe {
+            let output = inner(self, kernel);
+            _mm_sfence();
+            output
+        }
     }
 }

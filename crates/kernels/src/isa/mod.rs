@@ -31,6 +31,12 @@ pub trait Isa: Copy + Send + Sync {
     fn load_half(self, from: &[Half; 16]) -> Self::V;
     /// Lanes to half precision, as [`Half::of`].
     fn store_half(self, v: Self::V, to: &mut [Half; 16]);
+    /// Two neighbours to half precision: a line of the cache at once, where lines are that long.
+    #[inline(always)]
+    fn store_halves(self, first: Self::V, second: Self::V, to: &mut [[Half; 16]; 2]) {
+        self.store_half(first, &mut to[0]);
+        self.store_half(second, &mut to[1]);
+    }
     /// Lanes from bfloat16, exactly.
     fn load_bf16(self, from: &[Bf16; 16]) -> Self::V;
     /// Lanes to bfloat16, as [`Bf16::of`].
@@ -47,9 +53,32 @@ pub trait Isa: Copy + Send + Sync {
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
     /// `yes` where `x > 0`, else `no`.
     fn select_positive(self, x: Self::V, yes: Self::V, no: Self::V) -> Self::V;
+    /// Sixteen lanes of sixteen values as sixteen values of sixteen lanes.
+    #[inline(always)]
+    fn transpose(self, rows: [Self::V; 16]) -> [Self::V; 16] {
+        let (mut from, mut to) = ([[0.0; 16]; 16], [[0.0; 16]; 16]);
+        for r in 0..16 {
+            self.store(rows[r], &mut from[r]);
+        }
+        for r in 0..16 {
+            for c in 0..16 {
+                to[c][r] = from[r][c];
+            }
+        }
+        let mut columns = rows;
+        for c in 0..16 {
+            columns[c] = self.load(&to[c]);
+        }
+        columns
+    }
     /// Asks for a cache line that will be read soon; `from` need not be the line's start.
     #[inline(always)]
     fn prefetch<T>(self, from: &T) {
+        let _ = from;
+    }
+    /// The same for what will be read within a few hundred instructions.
+    #[inline(always)]
+    fn prefetch_near<T>(self, from: &T) {
         let _ = from;
     }
     /// Runs `kernel` compiled for this instruction set.
@@ -86,9 +115,15 @@ pub(crate) trait Dots<I: Isa>: Copy + Send + Sync {
     /// All halves the same.
     fn splat_half(self, half: i16) -> Self::W;
     /// Rounds `a` and `b` to nearest, ties to even, to signed halves: four of `a`, four of `b`, the next four of `a` and so
-    /// on, as [`place`] says, cut at `-limit` and `limit`. Each half of `widest` becomes the larger of what it was and the
-    /// magnitude before the cut, unsigned, at most 2^15. What is not a number becomes `-limit` and is as wide as can be.
-    fn pack(self, a: I::V, b: I::V, limit: Self::W, widest: &mut Self::W) -> Self::W;
+    /// on, as [`place`] says; beyond 16 bits to the outermost. Each half of `widest` becomes the larger of what it was and the
+    /// magnitude, unsigned, at most 2^15. What is not a number becomes the lowest, and is as wide as can be.
+    fn pack(self, a: I::V, b: I::V, widest: &mut Self::W) -> Self::W;
+    /// The sums of signed halves, cut where 16 bits do not hold them.
+    fn add_halves(self, a: Self::W, b: Self::W) -> Self::W;
+    /// The differences of signed halves, cut where 16 bits do not hold them.
+    fn sub_halves(self, a: Self::W, b: Self::W) -> Self::W;
+    /// Signed halves, cut at those of `limit`, which are positive, and at the same below zero.
+    fn cut(self, w: Self::W, limit: Self::W) -> Self::W;
     /// `sum +` the four products of each lane's bytes: those of `a` are unsigned, those of `b` signed. Exact; callers see to it
     /// that no sum leaves i32.
     fn dot_bytes(self, sum: Self::W, a: Self::W, b: Self::W) -> Self::W;
@@ -113,4 +148,97 @@ pub(crate) trait DotKernel {
     type Output;
     /// The body.
     fn run<I: Isa, D: Dots<I>>(self, isa: I, dots: D) -> Self::Output;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::{Cpu, IsaName};
+
+    struct Transpose([[f32; 16]; 16]);
+
+    impl Kernel for Transpose {
+        type Output = [[f32; 16]; 16];
+        #[inline(always)]
+        fn run<I: Isa>(self, isa: I) -> Self::Output {
+            let mut rows = [isa.splat(0.0); 16];
+            for r in 0..16 {
+                rows[r] = isa.load(&self.0[r]);
+            }
+            let columns = isa.transpose(rows);
+            let mut out = [[0.0; 16]; 16];
+            for c in 0..16 {
+                isa.store(columns[c], &mut out[c]);
+            }
+            out
+        }
+    }
+
+    #[test]
+    fn rows_become_columns() {
+        let rows = std::array::from_fn(|r| std::array::from_fn(|c| (100 * r + c) as f32));
+        for cpu in Cpu::all() {
+            let columns = cpu.run(Transpose(rows));
+            for r in 0..16 {
+                for c in 0..16 {
+                    assert_eq!(columns[c][r], rows[r][c], "{:?}: row {r}, column {c}", cpu.name());
+                }
+            }
+        }
+    }
+
+    /// Two vectors packed, and that and another added, subtracted and cut; and how wide the packed ones were.
+    struct Halves([f32; 16], [f32; 16], [i32; 16], i16);
+
+    impl DotKernel for Halves {
+        type Output = [[i32; 16]; 5];
+        #[inline(always)]
+        fn run<I: Isa, D: Dots<I>>(self, isa: I, dots: D) -> Self::Output {
+            let mut widest = dots.splat_half(7);
+            let packed = dots.pack(isa.load(&self.0), isa.load(&self.1), &mut widest);
+            let other = dots.load(&self.2);
+            let limit = dots.splat_half(self.3);
+            let results = [
+                packed,
+                dots.add_halves(packed, other),
+                dots.sub_halves(packed, other),
+                dots.cut(dots.add_halves(packed, other), limit),
+                widest,
+            ];
+            let mut out = [[0; 16]; 5];
+            for n in 0..5 {
+                dots.store(results[n], &mut out[n]);
+            }
+            out
+        }
+    }
+
+    #[test]
+    fn halves_are_the_same_everywhere_at_the_edges_of_their_range_too() {
+        let Some(scalar) = Cpu::lowered_to(IsaName::Scalar) else { unreachable!("plain Rust is everywhere") };
+        let edges =
+            [0.0, 0.5, 1.5, -0.5, -2.5, 32766.5, 32767.4, 32768.0, -32768.4, 1e6, -1e6, 3e9, -3e9, f32::INFINITY];
+        let mut bits = 1_u32;
+        let mut next = || {
+            bits = bits.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            bits >> 8
+        };
+        for round in 0..2000 {
+            let mut number = |_| match next() % 20 {
+                edge @ 0..14 => edges[edge as usize],
+                14 => f32::NAN,
+                _ => next() as f32 / 128.0 - 65536.0,
+            };
+            let (a, b): ([f32; 16], [f32; 16]) = (std::array::from_fn(&mut number), std::array::from_fn(&mut number));
+            let other = std::array::from_fn(|_| (next() << 16 | next() & 0xFFFF).cast_signed());
+            let limit = 1 + (next() % 32767) as i16;
+            let expected = scalar.run_dots(Halves(a, b, other, limit));
+            let within = expected[3].iter().flat_map(|w| [*w as i16, (w >> 16) as i16]);
+            assert!(within.into_iter().all(|half| half.unsigned_abs() <= limit.unsigned_abs()), "round {round}: cut");
+            for cpu in Cpu::all().into_iter().filter(|cpu| cpu.has_int16()) {
+                let got = cpu.run_dots(Halves(a, b, other, limit));
+                assert_eq!(got, expected, "{:?}, round {round}: {a:?}, {b:?}, {other:?}", cpu.name());
+            }
+        }
+    }
 }

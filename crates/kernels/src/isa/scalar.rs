@@ -104,7 +104,7 @@ impl Dots<Self> for Scalar {
         [pair(half, half); 16]
     }
     #[inline(always)]
-    fn pack(self, a: [f32; 16], b: [f32; 16], limit: [i32; 16], widest: &mut [i32; 16]) -> [i32; 16] {
+    fn pack(self, a: [f32; 16], b: [f32; 16], widest: &mut [i32; 16]) -> [i32; 16] {
         std::array::from_fn(|word| {
             let (second, lane) = place(word);
             let v = if second { &b } else { &a };
@@ -112,10 +112,20 @@ impl Dots<Self> for Scalar {
             let was = [widest[word] as u16, (widest[word] >> 16) as u16];
             let now = [0, 1].map(|i| was[i].max(halves[i].unsigned_abs()).cast_signed());
             widest[word] = pair(now[0], now[1]);
-            let limit = limit[word] as i16;
-            let [low, high] = halves.map(|half| half.clamp(-limit, limit));
-            pair(low, high)
+            pair(halves[0], halves[1])
         })
+    }
+    #[inline(always)]
+    fn add_halves(self, a: [i32; 16], b: [i32; 16]) -> [i32; 16] {
+        std::array::from_fn(|i| of_halves(a[i], b[i], i16::saturating_add))
+    }
+    #[inline(always)]
+    fn sub_halves(self, a: [i32; 16], b: [i32; 16]) -> [i32; 16] {
+        std::array::from_fn(|i| of_halves(a[i], b[i], i16::saturating_sub))
+    }
+    #[inline(always)]
+    fn cut(self, w: [i32; 16], limit: [i32; 16]) -> [i32; 16] {
+        std::array::from_fn(|i| of_halves(w[i], limit[i], |half, limit| half.clamp(-limit, limit)))
     }
     #[inline(always)]
     fn dot_bytes(self, sum: [i32; 16], a: [i32; 16], b: [i32; 16]) -> [i32; 16] {
@@ -139,6 +149,11 @@ fn rounded(x: f32) -> i16 {
     let whole = f64::from(x.round_ties_even());
     let held = f64::from(i32::MIN)..=f64::from(i32::MAX);
     if held.contains(&whole) { (whole as i32).clamp(i16::MIN.into(), i16::MAX.into()) as i16 } else { i16::MIN }
+}
+
+/// `of` the lower halves, and of the higher ones.
+fn of_halves(a: i32, b: i32, of: impl Fn(i16, i16) -> i16) -> i32 {
+    pair(of(a as i16, b as i16), of((a >> 16) as i16, (b >> 16) as i16))
 }
 
 fn pair(low: i16, high: i16) -> i32 {

@@ -3,10 +3,10 @@
 use super::avx512::Avx512;
 use super::{DotKernel, Dots};
 use std::arch::x86_64::{
-    __m512, __m512i, _mm512_abs_epi16, _mm512_cvtepi32_ps, _mm512_cvtps_epi32, _mm512_dpbusd_epi32,
-    _mm512_dpwssd_epi32, _mm512_loadu_si512, _mm512_max_epi16, _mm512_max_epu16, _mm512_min_epi16, _mm512_packs_epi32,
-    _mm512_packus_epi16, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_setzero_si512, _mm512_storeu_si512,
-    _mm512_sub_epi16,
+    __m512, __m512i, _mm_sfence, _mm512_abs_epi16, _mm512_adds_epi16, _mm512_cvtepi32_ps, _mm512_cvtps_epi32,
+    _mm512_dpbusd_epi32, _mm512_dpwssd_epi32, _mm512_loadu_si512, _mm512_max_epi16, _mm512_max_epu16, _mm512_min_epi16,
+    _mm512_packs_epi32, _mm512_packus_epi16, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_setzero_si512,
+    _mm512_storeu_si512, _mm512_sub_epi16, _mm512_subs_epi16,
 };
 
 /// Proof of AVX-512 VNNI and BW beside that of AVX-512F; only [`Vnni::detect`] makes one.
@@ -26,8 +26,12 @@ impl Vnni {
         fn inner<K: DotKernel>(isa: Avx512, dots: Vnni, kernel: K) -> K::Output {
             kernel.run(isa, dots)
         }
-        // SAFETY: `isa` and `self` prove the features.
-        unsafe { inner(isa, self, kernel) }
+        // SAFETY: `isa` and `self` prove the features. The fence is that of `Avx512::run`.
+        unsafe {
+            let output = inner(isa, self, kernel);
+            _mm_sfence();
+            output
+        }
     }
 }
 
@@ -69,13 +73,30 @@ impl Dots<Avx512> for Vnni {
         unsafe { _mm512_set1_epi16(half) }
     }
     #[inline(always)]
-    fn pack(self, a: __m512, b: __m512, limit: __m512i, widest: &mut __m512i) -> __m512i {
+    fn pack(self, a: __m512, b: __m512, widest: &mut __m512i) -> __m512i {
         // SAFETY: `self` proves AVX-512BW beside AVX-512F.
         unsafe {
             let halves = _mm512_packs_epi32(_mm512_cvtps_epi32(a), _mm512_cvtps_epi32(b));
             *widest = _mm512_max_epu16(*widest, _mm512_abs_epi16(halves));
+            halves
+        }
+    }
+    #[inline(always)]
+    fn add_halves(self, a: __m512i, b: __m512i) -> __m512i {
+        // SAFETY: `self` proves AVX-512BW.
+        unsafe { _mm512_adds_epi16(a, b) }
+    }
+    #[inline(always)]
+    fn sub_halves(self, a: __m512i, b: __m512i) -> __m512i {
+        // SAFETY: `self` proves AVX-512BW.
+        unsafe { _mm512_subs_epi16(a, b) }
+    }
+    #[inline(always)]
+    fn cut(self, w: __m512i, limit: __m512i) -> __m512i {
+        // SAFETY: `self` proves AVX-512BW.
+        unsafe {
             let low = _mm512_sub_epi16(_mm512_setzero_si512(), limit);
-            _mm512_max_epi16(_mm512_min_epi16(halves, limit), low)
+            _mm512_max_epi16(_mm512_min_epi16(w, limit), low)
         }
     }
     #[inline(always)]

@@ -5,6 +5,7 @@ use super::input::{Input, Planes, along_x_of};
 use super::output::{Halfway, Halves, Output, Sums, TILE_LINES, along_zx};
 use super::product::multiply;
 use super::repeats::{BATCH, Batch, Known};
+use super::rounded::{PairsLayout, RoundedPlanes};
 use super::tiles::{Cut, KINDS, Lanes, Patch, Points, Tiling, aligned};
 use super::weights::weight_stride;
 use crate::cpu::Cpu;
@@ -54,10 +55,10 @@ impl Winograd {
     pub(super) fn piece(&self, cut: &Cut) -> Piece {
         let patch = cut.largest();
         let rows = patch.rows();
-        // In integers all points of a row along y are kept at once, of pairs of blocks.
-        let in_integers = Points { blocks: self.in_blocks.div_ceil(2), rows }.len(24);
+        let in_integers = PairsLayout { blocks: self.in_blocks, rows }.len() * LANES;
+        let rounded = RoundedPlanes::new(self.in_blocks, &patch).len();
         Piece {
-            planes: Planes::of_input(&patch).len(self.in_blocks),
+            planes: Planes::of_input(&patch).len(self.in_blocks).max(rounded),
             v: Points { blocks: self.in_blocks, rows }.len(6).max(in_integers),
             m: Points { blocks: self.out_blocks, rows }.len(24),
             halves: self.out_blocks * rows * TILE_LINES * LANES,
@@ -198,15 +199,17 @@ impl Winograd {
 }
 
 /// How the products at the points of a batch are made.
-pub(super) trait Products<I: Isa> {
-    /// From the planes, transformed along y, all that belongs to point `i` along y of what is computed of a batch: points
-    /// along z and x, products, and the way back along z and x into `halves`. `v` and `m` have room for the points of input
-    /// and output.
+pub(super) trait Products<I: Isa, T> {
+    /// Reads into planes what the tiles of a batch see, but for the first planes if so many are `held` there.
+    fn read(&mut self, isa: I, input: &Input<'_, T>, batch: (&Patch, usize), planes: &mut [f32]);
+
+    /// From the planes all that belongs to point `i` along y of what is computed of a batch: the points that are still to be
+    /// made, products, and the way back along z and x into `halves`. `v` and `m` have room for the points of input and output.
     fn row(
         &mut self,
         isa: I,
         at: (&Batch, usize),
-        planes: (Planes, &[Lanes]),
+        planes: &[f32],
         room: (&mut [f32], &mut [Lanes]),
         halves: &mut [Halfway],
     );
@@ -227,17 +230,16 @@ pub(super) struct March<'a, T> {
 
 impl<T: Cell> March<'_, T> {
     #[inline(always)]
-    pub(super) fn run<I: Isa>(&mut self, isa: I, products: &mut impl Products<I>) {
+    pub(super) fn run<I: Isa>(&mut self, isa: I, products: &mut impl Products<I, T>) {
         let Winograd { in_blocks, out_blocks, .. } = *self.plan;
         let (planes, rest) = self.scratch.split_at_mut(self.piece.planes);
         let (v, rest) = rest.split_at_mut(self.piece.v);
         let (m, rest) = rest.split_at_mut(self.piece.m);
         let (halves, kept) = rest.split_at_mut(self.piece.halves);
-        let (planes, m) = (planes.as_chunks_mut().0, m.as_chunks_mut().0);
+        let m = m.as_chunks_mut().0;
         let halves: &mut [Halfway] = halves.as_chunks_mut().0.as_chunks_mut().0;
         let kept: &mut [Halfway] = kept[..self.piece.kept].as_chunks_mut().0.as_chunks_mut().0;
         let (begin, end) = (self.unit.start[0], self.unit.start[0] + self.unit.size[0]);
-        let planes_layout = Planes::of_input(&self.unit.layers(begin, self.cut.batch[0]));
         let mut known = Known::default();
         // Planes that the batch below left for this one.
         let mut held = 0;
@@ -245,17 +247,17 @@ impl<T: Cell> March<'_, T> {
             let patch = self.unit.layers(z, self.cut.batch[0]);
             let batch = known.choose(&self.input, &patch);
             let rows = batch.rows();
-            if rows == 0 {
-                held = 0;
-            } else {
-                self.input.along_y(isa, (&patch, held), 0..in_blocks, (planes_layout, planes));
-                held = 2;
-                for i in 0..6 {
-                    if z + patch.size[0] < end {
-                        let next = self.unit.layers(z + patch.size[0], self.cut.batch[0]);
-                        self.input.prefetch(isa, (&next, 2), in_blocks, i);
-                    }
-                    products.row(isa, (&batch, i), (planes_layout, planes), (v, m), halves);
+            if rows > 0 {
+                products.read(isa, &self.input, (&patch, held), planes);
+            }
+            held = if rows > 0 { 2 } else { 0 };
+            for i in 0..6 {
+                if z + patch.size[0] < end {
+                    let next = self.unit.layers(z + patch.size[0], self.cut.batch[0]);
+                    self.input.prefetch(isa, (&next, 2), in_blocks, i);
+                }
+                if rows > 0 {
+                    products.row(isa, (&batch, i), planes, (v, m), halves);
                 }
             }
             for b in 0..out_blocks {
@@ -285,24 +287,31 @@ impl<T: Cell> Kernel for InFloats<'_, '_, T> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
-        let plan = self.march.plan;
-        self.march.run(isa, &mut Floats { plan, u: self.u });
+        let March { plan, cut, unit, .. } = *self.march;
+        let layout = Planes::of_input(&unit.layers(unit.start[0], cut.batch[0]));
+        self.march.run(isa, &mut Floats { plan, layout, u: self.u });
     }
 }
 
 /// Products of f32.
 struct Floats<'a> {
     plan: &'a Winograd,
+    layout: Planes,
     u: &'a [Lanes],
 }
 
-impl<I: Isa> Products<I> for Floats<'_> {
+impl<I: Isa, T: Cell> Products<I, T> for Floats<'_> {
+    #[inline(always)]
+    fn read(&mut self, isa: I, input: &Input<'_, T>, batch: (&Patch, usize), planes: &mut [f32]) {
+        input.along_y(isa, batch, 0..self.plan.in_blocks, (self.layout, planes.as_chunks_mut().0));
+    }
+
     #[inline(always)]
     fn row(
         &mut self,
         isa: I,
         (batch, i): (&Batch, usize),
-        planes: (Planes, &[Lanes]),
+        planes: &[f32],
         (v, m): (&mut [f32], &mut [Lanes]),
         halves: &mut [Halfway],
     ) {
@@ -311,7 +320,7 @@ impl<I: Isa> Products<I> for Floats<'_> {
         let v = v.as_chunks_mut().0;
         let (layout, m_layout) = (Points { blocks: in_blocks, rows }, Points { blocks: out_blocks, rows });
         for step in 4 * i..4 * i + 4 {
-            along_x_of(isa, (batch, step), planes, (layout, v));
+            along_x_of(isa, (batch, step), (self.layout, planes.as_chunks().0), (layout, v));
             for j in 0..6 {
                 let v = &v[layout.at(j, 0, 0)..][..layout.point()];
                 let u = &self.u[(6 * step + j) * stride..][..stride - 1];

@@ -4,13 +4,12 @@
 //! planes are combined along z while their rows are transformed along x.
 
 use super::repeats::{Batch, Run};
-use super::tiles::{Lanes, Patch, Points, PointsMut, Tiling, part};
+use super::tiles::{Lanes, Patch, Points, PointsMut, Tiling};
 use super::transforms::{INPUT4, input6, spread6};
 use crate::gather::find_block;
 use crate::half::Cell;
-use crate::isa::{Dots, Isa};
+use crate::isa::Isa;
 use crate::layout::{LANES, Source};
-use crate::pairs::Pairs;
 use std::ops;
 
 /// Planes of some blocks and rows of tiles, transformed along y: `[block][tile row][plane][6][columns][16]`.
@@ -120,25 +119,27 @@ impl<T: Cell> Input<'_, T> {
         }
     }
 
-    /// Asks for what [`Input::along_y`] will read, a sixth of it at each point along y.
+    /// Asks for what the tiles of `work` will read but for the first `held` planes: row `i` of the six of each row of tiles.
     #[inline(always)]
     pub(super) fn prefetch<I: Isa>(&self, isa: I, (work, held): (&Patch, usize), blocks: usize, i: usize) {
         let [depth, height, width] = self.tiling.shape;
-        let planes = 2 * work.size[0] + 2 - held;
-        let per_block = planes * 6 * work.size[1];
         let begin = (4 * work.start[2]).saturating_sub(1);
         let end = (4 * (work.start[2] + work.size[2]) + 1).min(width);
-        for row in part(blocks * per_block, 6, i) {
-            let (b, row) = (row / per_block, row % per_block);
-            let z = 2 * work.start[0] + held + row % planes;
-            let y = 4 * work.start[1] + row / planes % 6 + row / planes / 6 * 4;
-            // The volume's plane and row 0 are plane and row 1 here.
-            if (1..=depth).contains(&z) && (1..=height).contains(&y) {
-                let (source, b) = find_block(self.sources, self.tiling.voxels(), b);
-                let start = ((b * depth + z - 1) * height + y - 1) * width;
-                let lines = &source.values.as_chunks::<LANES>().0[start + begin..start + end];
-                for line in lines.iter().step_by(64 / (LANES * size_of::<T>())) {
-                    isa.prefetch(line);
+        // The volume's plane and row 0 are plane and row 1 here.
+        let first = (2 * work.start[0] + held).max(1);
+        let last = (2 * (work.start[0] + work.size[0]) + 1).min(depth);
+        for b in 0..blocks {
+            let (source, b) = find_block(self.sources, self.tiling.voxels(), b);
+            for y in (work.start[1]..work.start[1] + work.size[1]).map(|y| 4 * y + i) {
+                if y == 0 || y > height {
+                    continue;
+                }
+                for z in first..=last {
+                    let start = ((b * depth + z - 1) * height + y - 1) * width;
+                    let lines = &source.values.as_chunks::<LANES>().0[start + begin..start + end];
+                    for line in lines.iter().step_by(64 / (LANES * size_of::<T>())) {
+                        isa.prefetch(line);
+                    }
                 }
             }
         }
@@ -197,76 +198,9 @@ pub(super) fn along_x_of<I: Isa>(
     }
 }
 
-/// Where integers at the points of a row along y lie: `[point along z][point along x][two blocks][row][16]`, and a line after
-/// each point.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct PairsLayout {
-    pub(super) blocks: usize,
-    pub(super) rows: usize,
-}
-
-impl PairsLayout {
-    /// Pairs of blocks, the last perhaps of one alone.
-    pub(super) fn groups(&self) -> usize {
-        self.blocks.div_ceil(2)
-    }
-
-    /// Lines from one point to the next.
-    pub(super) fn stride(&self) -> usize {
-        self.groups() * self.rows + 1
-    }
-
-    /// Where point `z`, `x` begins.
-    #[inline(always)]
-    pub(super) fn at(&self, z: usize, x: usize) -> usize {
-        (6 * z + x) * self.stride()
-    }
-}
-
-/// What integers may be, and the widest numbers that became some.
-#[derive(Clone, Copy)]
-pub(super) struct Range<W> {
-    pub(super) limit: W,
-    pub(super) widest: W,
-}
-
-/// Combines planes along z and transforms along x to integers, to all points of row `i` along y and of all blocks. The four
-/// points along z of a row of tiles come one after another, while its planes are in the first-level cache.
-#[inline(always)]
-pub(super) fn along_x_in_pairs<I: Isa, D: Dots<I>>(
-    isa: (I, D),
-    (batch, i): (&Batch, usize),
-    (planes_layout, planes): (Planes, &[Lanes]),
-    (layout, pairs): (PairsLayout, &mut [Pairs]),
-    range: &mut Range<D::W>,
-) {
-    for group in 0..layout.groups() {
-        for run in batch.runs() {
-            for point in 0..4 {
-                let (first, second, sum) = INPUT4[point];
-                let row = group * layout.rows + run.row;
-                let mut to = six_points(&mut pairs[layout.at(point, 0)..], layout.stride(), row, run.n);
-                let a = planes_layout.pair(planes, (2 * group, run, i), (first, second));
-                if 2 * group + 1 < layout.blocks {
-                    let b = planes_layout.pair(planes, (2 * group + 1, run, i), (first, second));
-                    if sum {
-                        pairs_row::<I, D, true>(isa, [a, b], &mut to, range);
-                    } else {
-                        pairs_row::<I, D, false>(isa, [a, b], &mut to, range);
-                    }
-                } else if sum {
-                    lone_row::<I, D, true>(isa, a, &mut to, range);
-                } else {
-                    lone_row::<I, D, false>(isa, a, &mut to, range);
-                }
-            }
-        }
-    }
-}
-
 /// `n` rows from `row` on of each of the first six points.
 #[inline(always)]
-fn six_points<V>(points: &mut [V], stride: usize, row: usize, n: usize) -> [&mut [V]; 6] {
+pub(super) fn six_points<V>(points: &mut [V], stride: usize, row: usize, n: usize) -> [&mut [V]; 6] {
     let (a, rest) = points.split_at_mut(stride);
     let (b, rest) = rest.split_at_mut(stride);
     let (c, rest) = rest.split_at_mut(stride);
@@ -274,6 +208,16 @@ fn six_points<V>(points: &mut [V], stride: usize, row: usize, n: usize) -> [&mut
     let (e, f) = rest.split_at_mut(stride);
     let end = row + n;
     [&mut a[row..end], &mut b[row..end], &mut c[row..end], &mut d[row..end], &mut e[row..end], &mut f[row..end]]
+}
+
+/// `n` rows at each of four points, the first of them at `first` and the others `stride` apart, of which there are at least
+/// `n`.
+#[inline(always)]
+pub(super) fn along_z_of_four<V>(points: &mut [V], (first, stride): (usize, usize), n: usize) -> [&mut [V]; 4] {
+    let (a, rest) = points[first..].split_at_mut(stride);
+    let (b, rest) = rest.split_at_mut(stride);
+    let (c, d) = rest.split_at_mut(stride);
+    [&mut a[..n], &mut b[..n], &mut c[..n], &mut d[..n]]
 }
 
 /// Two planes of a block, to be added or subtracted and transformed along x: six inputs of a tile move on by four.
@@ -310,59 +254,32 @@ fn either<I: Isa, const SUM: bool>(isa: I, a: &Lanes, b: &Lanes) -> I::V {
     if SUM { isa.add(a, b) } else { isa.sub(a, b) }
 }
 
-/// One row of tiles of two blocks.
-#[inline(always)]
-fn pairs_row<I: Isa, D: Dots<I>, const SUM: bool>(
-    (isa, dots): (I, D),
-    [a, b]: [[&[Lanes]; 2]; 2],
-    to: &mut [&mut [Pairs]; 6],
-    range: &mut Range<D::W>,
-) {
-    let n = to[0].len();
-    let Range { limit, mut widest } = *range;
-    let (mut a, mut b) = (Window::new::<SUM>(isa, a, n), Window::new::<SUM>(isa, b, n));
-    for r in 0..n {
-        let (va, vb) = (a.points::<SUM>(isa, r), b.points::<SUM>(isa, r));
-        for j in 0..6 {
-            dots.store(dots.pack(va[j], vb[j], limit, &mut widest), &mut to[j][r]);
-        }
-    }
-    range.widest = widest;
-}
-
-/// One row of tiles of a block that has no neighbour.
-#[inline(always)]
-fn lone_row<I: Isa, D: Dots<I>, const SUM: bool>(
-    (isa, dots): (I, D),
-    a: [&[Lanes]; 2],
-    to: &mut [&mut [Pairs]; 6],
-    range: &mut Range<D::W>,
-) {
-    let n = to[0].len();
-    let Range { limit, mut widest } = *range;
-    let mut a = Window::new::<SUM>(isa, a, n);
-    for r in 0..n {
-        let va = a.points::<SUM>(isa, r);
-        for j in 0..6 {
-            dots.store(dots.pack(va[j], isa.splat(0.0), limit, &mut widest), &mut to[j][r]);
-        }
-    }
-    range.widest = widest;
-}
-
 /// One block of channels, and what they owe to the layer before.
-struct Channels<'a, I: Isa, T> {
+pub(super) struct Channels<'a, I: Isa, T> {
     tiling: Tiling,
     values: &'a [[T; LANES]],
     scale: I::V,
     shift: I::V,
     slope: I::V,
-    plain: bool,
+    owed: Owed,
 }
+
+/// What is left to do to values as they are read.
+#[derive(Clone, Copy)]
+enum Owed {
+    Nothing,
+    /// Scale and shift.
+    Affine,
+    /// An activation after them.
+    Activation,
+}
+
+/// Parts of six rows.
+type Six<'a, T> = [&'a [[T; LANES]]; 6];
 
 impl<'a, I: Isa, T: Cell> Channels<'a, I, T> {
     #[inline(always)]
-    fn new(isa: I, input: &Input<'a, T>, b: usize) -> Self {
+    pub(super) fn new(isa: I, input: &Input<'a, T>, b: usize) -> Self {
         let n = input.tiling.voxels();
         let (source, b) = find_block(input.sources, n, b);
         let (scale, shift) = source.affine(b);
@@ -372,13 +289,19 @@ impl<'a, I: Isa, T: Cell> Channels<'a, I, T> {
             scale: isa.mul(isa.load(&scale), isa.splat(input.gain)),
             shift: isa.mul(isa.load(&shift), isa.splat(input.gain)),
             slope: isa.splat(source.slope),
-            plain: source.is_plain() && input.gain == 1.0,
+            owed: if source.is_plain() && input.gain == 1.0 {
+                Owed::Nothing
+            } else if source.slope >= 1.0 {
+                Owed::Affine
+            } else {
+                Owed::Activation
+            },
         }
     }
 
     /// Transforms tile row `y` of `plane` (the volume's plane 0 is plane 1 here) along y, from the tile `x` on.
     #[inline(always)]
-    fn plane(&self, isa: I, (plane, y): (usize, usize), x: usize, (to, columns): (&mut [Lanes], usize)) {
+    pub(super) fn plane(&self, isa: I, (plane, y): (usize, usize), x: usize, (to, columns): (&mut [Lanes], usize)) {
         let [depth, height, width] = self.tiling.shape;
         if plane == 0 || plane > depth {
             to.fill([0.0; LANES]);
@@ -390,38 +313,52 @@ impl<'a, I: Isa, T: Cell> Channels<'a, I, T> {
         let end = columns.min(width + 1 - first);
         let n = end - begin;
         let inside = |i: usize| (1..=height).contains(&(4 * y + i));
-        let line = |i: usize| {
+        let line = |z: usize, i: usize| {
             let row = if inside(i) { 4 * y + i - 1 } else { 0 };
-            &self.values[((plane - 1) * height + row) * width + first + begin - 1..][..n]
+            &self.values[(z * height + row) * width + first + begin - 1..][..n]
         };
-        let lines = [line(0), line(1), line(2), line(3), line(4), line(5)];
+        let z = plane - 1;
+        let lines = [line(z, 0), line(z, 1), line(z, 2), line(z, 3), line(z, 4), line(z, 5)];
+        // The next plane's, which are read next: six short rows are more than the machine foresees by itself.
+        let z = plane.min(depth - 1);
+        let next = [line(z, 0), line(z, 1), line(z, 2), line(z, 3), line(z, 4), line(z, 5)];
         let mut to = six_rows(to, columns, begin, end);
         let inside = [inside(0), inside(1), inside(2), inside(3), inside(4), inside(5)];
-        match (inside == [true; 6], self.plain) {
-            (true, true) => self.lines::<false, true>(isa, lines, inside, &mut to, n),
-            (true, false) => self.lines::<false, false>(isa, lines, inside, &mut to, n),
-            (false, true) => self.lines::<true, true>(isa, lines, inside, &mut to, n),
-            (false, false) => self.lines::<true, false>(isa, lines, inside, &mut to, n),
+        match (inside == [true; 6], self.owed) {
+            (true, Owed::Nothing) => self.lines::<false, false, false>(isa, (lines, next), inside, &mut to, n),
+            (true, Owed::Affine) => self.lines::<false, true, false>(isa, (lines, next), inside, &mut to, n),
+            (true, Owed::Activation) => self.lines::<false, true, true>(isa, (lines, next), inside, &mut to, n),
+            (false, Owed::Nothing) => self.lines::<true, false, false>(isa, (lines, next), inside, &mut to, n),
+            (false, Owed::Affine) => self.lines::<true, true, false>(isa, (lines, next), inside, &mut to, n),
+            (false, Owed::Activation) => self.lines::<true, true, true>(isa, (lines, next), inside, &mut to, n),
         }
     }
 
     #[inline(always)]
-    fn lines<const EDGE: bool, const PLAIN: bool>(
+    fn lines<const EDGE: bool, const SCALED: bool, const BENT: bool>(
         &self,
         isa: I,
-        lines: [&[[T; LANES]]; 6],
+        (lines, next): (Six<'_, T>, Six<'_, T>),
         inside: [bool; 6],
         to: &mut [&mut [Lanes]; 6],
         n: usize,
     ) {
         for x in 0..n {
             let mut d = [isa.splat(0.0); 6];
+            // Two voxels a line of the cache; not tried in f32.
+            if size_of::<T>() == 2 && x % 2 == 0 {
+                for i in 0..6 {
+                    isa.prefetch_near(&next[i][x]);
+                }
+            }
             for i in 0..6 {
                 if !EDGE || inside[i] {
                     d[i] = T::load(isa, &lines[i][x]);
-                    if !PLAIN {
-                        let t = isa.fma(d[i], self.scale, self.shift);
-                        d[i] = isa.max(t, isa.mul(t, self.slope));
+                    if SCALED {
+                        d[i] = isa.fma(d[i], self.scale, self.shift);
+                    }
+                    if BENT {
+                        d[i] = isa.max(d[i], isa.mul(d[i], self.slope));
                     }
                 }
             }

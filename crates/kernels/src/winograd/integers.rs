@@ -6,9 +6,10 @@
 //! F(4, 3) makes too large; with 16 bits there are levels to spare.
 
 use super::forward::{March, Products};
-use super::input::{Input, PairsLayout, Planes, Range, along_x, along_x_in_pairs};
+use super::input::{Input, Planes, along_x};
 use super::output::{Halfway, Output, Sums, back_along_x};
 use super::repeats::Batch;
+use super::rounded::{PairsLayout, RoundedPlanes};
 use super::tiles::{Cut, Lanes, POINTS, Patch, Points, PointsMut, STEPS, aligned};
 use super::transforms::output4;
 use super::weights::{Canonical, Direction, TAPS, Taps, Weights, transform_block};
@@ -18,7 +19,7 @@ use crate::gather::Write;
 use crate::half::Cell;
 use crate::isa::{DotKernel, Dots, Isa, Kernel};
 use crate::layout::{LANES, Source, blocks};
-use crate::pairs::{HEADROOM, LONE, Pairs, Tail, Words, at_limit, exceeds, limit, n_pairs, order, steps, word};
+use crate::pairs::{HEADROOM, LONE, LONE_SECOND, Pairs, Tail, Words, cut, exceeds, limit, n_pairs, order, steps, word};
 use crate::team::{Shared, run_tasks};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -198,10 +199,10 @@ impl<T: Cell> DotKernel for InIntegers<'_, T> {
     #[inline(always)]
     fn run<I: Isa, D: Dots<I>>(mut self, isa: I, dots: D) -> u64 {
         let Self { integers, .. } = self;
-        let range = Range { limit: dots.splat_half(integers.limit), widest: dots.zero() };
-        let plan = self.march.plan;
+        let March { plan, cut, unit, .. } = self.march;
+        let layout = RoundedPlanes::new(plan.in_blocks, &unit.layers(unit.start[0], cut.batch[0]));
         let tail = Tail::new(plan.inputs());
-        let mut products = InPairs { plan, dots, integers, tail, range, lost: 0 };
+        let mut products = InPairs { plan, dots, integers, layout, tail, widest: dots.zero(), wide: false, lost: 0 };
         self.march.run(isa, &mut products);
         products.lost
     }
@@ -212,55 +213,66 @@ struct InPairs<'a, I: Isa, D: Dots<I>> {
     plan: &'a Winograd,
     dots: D,
     integers: &'a Integers,
+    layout: RoundedPlanes,
     tail: Tail,
-    range: Range<D::W>,
+    /// Of all planes that were read.
+    widest: D::W,
+    /// Whether that is beyond half of the limit, so that points along z may be beyond it.
+    wide: bool,
     lost: u64,
 }
 
 impl<I: Isa, D: Dots<I>> InPairs<'_, I, D> {
-    /// Transforms along z and x, to the points of row `i` along y.
+    /// Combines planes along z, to the points `i` along y and `j` along x.
     #[inline(always)]
-    fn points(
-        &mut self,
-        isa: I,
-        (batch, i): (&Batch, usize),
-        planes: (Planes, &[Lanes]),
-        (layout, v): (PairsLayout, &mut [Pairs]),
-    ) {
-        along_x_in_pairs((isa, self.dots), (batch, i), planes, (layout, v), &mut self.range);
-        let mut widest = [0; LANES];
-        self.dots.store(self.range.widest, &mut widest);
-        if exceeds(&widest, self.integers.limit) {
-            for point in v.chunks_exact(layout.stride()) {
-                for group in point[..layout.groups() * layout.rows].chunks_exact(layout.rows) {
-                    self.lost += at_limit(&group[..batch.computed()], self.integers.limit);
+    fn points(&mut self, at: (&Batch, usize, usize), planes: &[f32], (layout, v): (PairsLayout, &mut [Pairs])) {
+        self.layout.along_z(self.dots, at, planes, (layout, v));
+        if self.wide {
+            let computed = at.0.computed();
+            let (whole, lone) = v.split_at_mut(layout.lone());
+            // Those of a lone block were counted with the point before.
+            let lone = if at.2.is_multiple_of(2) { lone } else { &mut [] };
+            let of_points = whole.chunks_exact_mut(layout.stride()).chain(lone.chunks_exact_mut(layout.lone_stride()));
+            for point in of_points {
+                for group in point.chunks_exact_mut(layout.rows) {
+                    self.lost += cut(self.dots, &mut group[..computed], self.integers.limit);
                 }
             }
-            self.range.widest = self.dots.zero();
         }
     }
 }
 
-impl<I: Isa, D: Dots<I>> Products<I> for InPairs<'_, I, D> {
+impl<I: Isa, D: Dots<I>, T: Cell> Products<I, T> for InPairs<'_, I, D> {
+    #[inline(always)]
+    fn read(&mut self, isa: I, input: &Input<'_, T>, batch: (&Patch, usize), planes: &mut [f32]) {
+        self.layout.read((isa, self.dots), input, batch, planes, &mut self.widest);
+        let mut widest = [0; LANES];
+        self.dots.store(self.widest, &mut widest);
+        self.wide = exceeds(&widest, self.integers.limit / 2);
+    }
+
     #[inline(always)]
     fn row(
         &mut self,
         isa: I,
         (batch, i): (&Batch, usize),
-        planes: (Planes, &[Lanes]),
+        planes: &[f32],
         (v, m): (&mut [f32], &mut [Lanes]),
         halves: &mut [Halfway],
     ) {
         let Winograd { in_blocks, out_blocks, .. } = *self.plan;
         let rows = batch.rows();
+        let sizes = (rows, batch.computed());
         let layout = PairsLayout { blocks: in_blocks, rows };
         let v: &mut [Pairs] = bytemuck::cast_slice_mut::<f32, i32>(v).as_chunks_mut().0;
-        let v = &mut v[..layout.at(4, 0)];
-        self.points(isa, (batch, i), planes, (layout, v));
+        let v = &mut v[..layout.len()];
         let m_layout = Points { blocks: out_blocks, rows };
         let (stride, k) = (self.plan.pairs_stride(), n_pairs(self.plan.inputs()));
         for j in 0..6 {
-            let v = along_z(v, (layout.at(0, j), layout.at(1, 0)), layout.groups() * rows);
+            self.points((batch, i, j), planes, (layout, v));
+            let whole = along_z(v, (0, layout.stride()), layout.whole() * rows);
+            let lone = along_z(v, (layout.lone(), layout.lone_stride()), in_blocks % 2 * rows);
+            let v = PointsOf { whole, lone, second: j % 2 == 1 };
             let (m0, m1) = m[m_layout.at(2 * j, 0, 0)..][..2 * m_layout.stride()].split_at_mut(m_layout.stride());
             let (pairs, back, t) = (&self.integers.pairs, &self.integers.back, 24 * i + j);
             let isa = (isa, self.dots);
@@ -273,7 +285,7 @@ impl<I: Isa, D: Dots<I>> Products<I> for InPairs<'_, I, D> {
                 let back = [along_z(back, (first, 6 * out_blocks), 1), along_z(back, (first + 1, 6 * out_blocks), 1)];
                 let (a0, b0) = m0[a.start..b.end].split_at_mut(rows);
                 let (a1, b1) = m1[a.start..b.end].split_at_mut(rows);
-                panel::<I, D, 3, 2>(isa, (rows, self.tail), v, u, (back, &mut [[a0, a1], [b0, b1]]));
+                panel::<I, D, 3, 2>(isa, (sizes, self.tail), &v, u, (back, &mut [[a0, a1], [b0, b1]]));
                 ob += 2;
             }
             if ob < out_blocks {
@@ -281,7 +293,7 @@ impl<I: Isa, D: Dots<I>> Products<I> for InPairs<'_, I, D> {
                 let to = &mut [[&mut m0[begin..end], &mut m1[begin..end]]];
                 let u = along_z(pairs, (t * stride + ob * k, 6 * stride), k);
                 let back = along_z(back, (t * out_blocks + ob, 6 * out_blocks), 1);
-                panel::<I, D, 6, 1>(isa, (rows, self.tail), v, [u], ([back], to));
+                panel::<I, D, 6, 1>(isa, (sizes, self.tail), &v, [u], ([back], to));
             }
         }
         back_along_x(isa, i, (m_layout, m), halves);
@@ -303,29 +315,39 @@ fn along_z<V>(values: &[V], (first, stride): (usize, usize), n: usize) -> [&[V];
 /// Of each output block, the rows of the two outputs along z.
 type Outputs<'a, const OB: usize> = [[&'a mut [Lanes]; 2]; OB];
 
-/// All rows of `OB` output blocks at the four points along z, `XT` at a time and the rest in lower tiles.
+/// The input at the four points along z of one point along y and x.
+struct PointsOf<'a> {
+    /// `[pair of blocks][row]`.
+    whole: [&'a [Pairs]; 4],
+    /// Of a block without a neighbour: two points along x in each.
+    lone: [&'a [Pairs]; 4],
+    /// Whether it is the second of those.
+    second: bool,
+}
+
+/// The first `n` rows of `OB` output blocks at the four points along z, `XT` at a time and the rest in lower tiles.
 #[inline(always)]
 fn panel<I: Isa, D: Dots<I>, const XT: usize, const OB: usize>(
     isa: (I, D),
-    (rows, tail): (usize, Tail),
-    v: [&[Pairs]; 4],
+    ((rows, n), tail): ((usize, usize), Tail),
+    v: &PointsOf<'_>,
     u: [[&[Words]; 4]; OB],
     (back, m): ([[&[Lanes]; 4]; OB], &mut Outputs<'_, OB>),
 ) {
     let mut r = 0;
-    while r + XT <= rows {
+    while r + XT <= n {
         tile::<I, D, XT, OB>(isa, (rows, r, tail), v, u, (back, m));
         r += XT;
     }
-    if XT > 4 && r + 4 <= rows {
+    if XT > 4 && r + 4 <= n {
         tile::<I, D, 4, OB>(isa, (rows, r, tail), v, u, (back, m));
         r += 4;
     }
-    if r + 2 <= rows {
+    if r + 2 <= n {
         tile::<I, D, 2, OB>(isa, (rows, r, tail), v, u, (back, m));
         r += 2;
     }
-    if r < rows {
+    if r < n {
         tile::<I, D, 1, OB>(isa, (rows, r, tail), v, u, (back, m));
     }
 }
@@ -336,7 +358,7 @@ fn panel<I: Isa, D: Dots<I>, const XT: usize, const OB: usize>(
 fn tile<I: Isa, D: Dots<I>, const XT: usize, const OB: usize>(
     (isa, dots): (I, D),
     (rows, r, tail): (usize, usize, Tail),
-    v: [&[Pairs]; 4],
+    v: &PointsOf<'_>,
     u: [[&[Words]; 4]; OB],
     (back, m): ([[&[Lanes]; 4]; OB], &mut Outputs<'_, OB>),
 ) {
@@ -345,7 +367,9 @@ fn tile<I: Isa, D: Dots<I>, const XT: usize, const OB: usize>(
     for g in 0..full {
         let mut rows_of = [&[[0; LANES]; XT]; 4];
         for z in 0..4 {
-            let Some(of) = v[z][g * rows + r..].first_chunk() else { unreachable!("a tile lies within the rows") };
+            let Some(of) = v.whole[z][g * rows + r..].first_chunk() else {
+                unreachable!("a tile lies within the rows")
+            };
             rows_of[z] = of;
         }
         let w = weights_of::<LANES, OB>(u, g * LANES);
@@ -366,15 +390,21 @@ fn tile<I: Isa, D: Dots<I>, const XT: usize, const OB: usize>(
         }
     }
     // Apart, so that the usual loops have constant ends.
-    let at = full * rows + r;
-    match u[0][0].len() - full * LANES {
-        0 => {}
-        8 => sum = ranks::<I, D, XT, OB, 8>(dots, (v, at), weights_of(u, full * LANES), &LONE, sum),
-        2 => sum = ranks::<I, D, XT, OB, 2>(dots, (v, at), weights_of(u, full * LANES), &[0, 1], sum),
+    let rest = u[0][0].len() - full * LANES;
+    let lone = (v.lone, r);
+    match (rest, v.second) {
+        (0, _) => {}
+        (8, false) => sum = ranks::<I, D, XT, OB, 8>(dots, lone, weights_of(u, full * LANES), &LONE, sum),
+        (8, true) => sum = ranks::<I, D, XT, OB, 8>(dots, lone, weights_of(u, full * LANES), &LONE_SECOND, sum),
+        (2, false) => sum = ranks::<I, D, XT, OB, 2>(dots, lone, weights_of(u, full * LANES), &[0, 1], sum),
+        (2, true) => sum = ranks::<I, D, XT, OB, 2>(dots, lone, weights_of(u, full * LANES), &[2, 3], sum),
         _ => {
+            // More than eight are those of two blocks.
+            let (from, skip) =
+                if rest > 8 { ((v.whole, full * rows + r), 0) } else { (lone, 2 * usize::from(v.second)) };
             for k in 0..tail.n {
                 let w = weights_of::<1, OB>(u, full * LANES + k);
-                sum = ranks::<I, D, XT, OB, 1>(dots, (v, at), w, &[tail.words[k] % LANES], sum);
+                sum = ranks::<I, D, XT, OB, 1>(dots, from, w, &[(tail.words[k] + skip) % LANES], sum);
             }
         }
     }

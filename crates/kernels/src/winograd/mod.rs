@@ -17,6 +17,7 @@ mod integers;
 mod output;
 mod product;
 mod repeats;
+mod rounded;
 mod small;
 mod tiles;
 mod transforms;

@@ -294,18 +294,21 @@ fn along_y<I: Isa, T: Cell, const MEASURE: bool>(
     running: &mut Running<I>,
 ) {
     for k in 0..2 {
-        for x in 0..4 {
-            let column = column(isa, half, k, x);
+        for pair in 0..2 {
+            let (first, second) = (column(isa, half, k, 2 * pair), column(isa, half, k, 2 * pair + 1));
             for i in 0..4 {
                 if MEASURE {
-                    running.add(isa, i, column[i]);
+                    running.add(isa, i, first[i]);
+                    running.add(isa, i, second[i]);
                 }
-                let to = &mut to[k * 4 + i][x];
-                let v = match write {
-                    Write::Overwrite => column[i],
-                    Write::Add => isa.add(T::load(isa, to), column[i]),
-                };
-                T::store(isa, v, to);
+                let to = &mut to[k * 4 + i].as_chunks_mut().0[pair];
+                match write {
+                    Write::Overwrite => T::store_two(isa, first[i], second[i], to),
+                    Write::Add => {
+                        let (a, b) = (T::load(isa, &to[0]), T::load(isa, &to[1]));
+                        T::store_two(isa, isa.add(a, first[i]), isa.add(b, second[i]), to);
+                    }
+                }
             }
         }
     }

@@ -176,7 +176,7 @@ impl<T: Cell> Input<'_, T> {
                     for y in 0..size[1] {
                         let a = first + ((a[0] + z) * height + a[1] + y) * width + a[2];
                         let b = first + ((b[0] + z) * height + b[1] + y) * width + b[2];
-                        if differ(&planes[a..a + size[2]], &planes[b..b + size[2]]) {
+                        if T::differ(&planes[a..a + size[2]], &planes[b..b + size[2]]) {
                             return false;
                         }
                     }
@@ -186,23 +186,6 @@ impl<T: Cell> Input<'_, T> {
         }
         true
     }
-}
-
-/// Whether two rows of as many voxels hold different bits.
-#[inline(always)]
-fn differ<T: Cell>(a: &[[T; LANES]], b: &[[T; LANES]]) -> bool {
-    let b = &b[..a.len()];
-    let mut different = [0; LANES];
-    for x in 0..a.len() {
-        for lane in 0..LANES {
-            different[lane] |= a[x][lane].bits() ^ b[x][lane].bits();
-        }
-    }
-    let mut any = 0;
-    for lane in 0..LANES {
-        any |= different[lane];
-    }
-    any != 0
 }
 
 #[cfg(test)]
