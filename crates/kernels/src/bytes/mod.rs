@@ -7,12 +7,15 @@
 //! No sum leaves i32, whatever the weights and the input: `|w| <= 127`, and `-z <= q - z <= 255 - z`, so that what is summed so
 //! far, the correction for all weights included, is at most `255 * 127` for each of `27 C` products: 2^31 for 2,455 channels.
 
+mod range;
+
 use crate::cpu::Cpu;
 use crate::gather::{Gather, Shape, find_block, voxels};
 use crate::half::Cell;
-use crate::isa::{DotKernel, Dots, Isa, Kernel, byte_place};
+use crate::isa::{DotKernel, Dots, Isa, byte_place};
 use crate::layout::{LANES, Source, blocks};
 use crate::pairs::Words;
+use range::{Block, Scale, range};
 use rayon::prelude::*;
 
 /// Input channels, at most.
@@ -24,9 +27,6 @@ const LARGEST: f32 = 127.0;
 
 /// Blocks of channels that are laid together.
 const GROUP: usize = 4;
-
-/// Voxels whose range a thread finds at a time.
-const CHUNK: usize = 4096;
 
 /// Bytes of four blocks of channels of one voxel, four neighbouring channels a word.
 type Quads = [i32; LANES];
@@ -155,106 +155,6 @@ fn quad(channel: usize) -> (usize, usize) {
     let word = (0..LANES).find(|&word| byte_place(word) == (block % GROUP, lane / 4 * 4));
     let Some(word) = word else { unreachable!("each four lanes have a word") };
     (block / GROUP * LANES + word, lane % 4)
-}
-
-/// How numbers become bytes: `round(gain * x + zero)`, which lies in `0..=255`.
-#[derive(Clone, Copy)]
-struct Scale {
-    gain: f32,
-    /// A whole number.
-    zero: f32,
-}
-
-impl Scale {
-    /// 254 steps, so that a zero that is rounded to one of them pushes nothing over the edge. Where all is 0, or something
-    /// infinite, the gain is a number still.
-    fn of(range: &Range) -> Self {
-        let gain = (127.0 / (0.5 * range.below + 0.5 * range.above)).clamp(1e-37, 1e37);
-        Self { gain, zero: (range.below * gain).round_ties_even().clamp(0.0, 254.0) }
-    }
-}
-
-/// How far numbers reach from 0, and how many of them are not finite.
-#[derive(Clone, Copy, Default)]
-struct Range {
-    below: f32,
-    above: f32,
-    lost: u64,
-}
-
-impl Range {
-    fn with(self, other: Self) -> Self {
-        Self { below: self.below.max(other.below), above: self.above.max(other.above), lost: self.lost + other.lost }
-    }
-}
-
-/// Of all that `sources` show.
-fn range<T: Cell>(cpu: Cpu, sources: &[Source<'_, T>], voxels: usize) -> Range {
-    let all = sources.iter().flat_map(|source| (0..source.blocks(voxels)).map(move |b| (source, b)));
-    let of_block = |(source, b): (&Source<'_, T>, usize)| {
-        let x = &source.values.as_chunks::<LANES>().0[b * voxels..][..voxels];
-        let of_part = |x: &[[T; LANES]]| cpu.run(Reach { x, affine: source.affine(b), slope: source.slope });
-        x.par_chunks(CHUNK).map(of_part).reduce(Range::default, Range::with)
-    };
-    all.map(of_block).fold(Range::default(), Range::with)
-}
-
-/// [`Range`] of some voxels of a block.
-struct Reach<'a, T> {
-    x: &'a [[T; LANES]],
-    affine: ([f32; LANES], [f32; LANES]),
-    slope: f32,
-}
-
-impl<T: Cell> Kernel for Reach<'_, T> {
-    type Output = Range;
-    #[inline(always)]
-    fn run<I: Isa>(self, isa: I) -> Range {
-        let block = Block::<I, T>::new(isa, self.x, self.affine, self.slope);
-        let zero = isa.splat(0.0);
-        let (mut below, mut above, mut flaw) = (zero, zero, zero);
-        for voxel in 0..self.x.len() {
-            let seen = block.at(isa, voxel);
-            above = isa.max(seen, above);
-            below = isa.max(isa.sub(zero, seen), below);
-            // 0 for all that is finite, else not a number.
-            flaw = isa.add(flaw, isa.sub(seen, seen));
-        }
-        let mut lanes = [[0.0; LANES]; 3];
-        isa.store(below, &mut lanes[0]);
-        isa.store(above, &mut lanes[1]);
-        isa.store(flaw, &mut lanes[2]);
-        let mut lost = 0;
-        if lanes[2].iter().any(|flaw| flaw.is_nan()) {
-            for voxel in 0..self.x.len() {
-                isa.store(block.at(isa, voxel), &mut lanes[2]);
-                lost += lanes[2].iter().filter(|seen| !seen.is_finite()).count() as u64;
-            }
-        }
-        let most = |lanes: [f32; LANES]| lanes.into_iter().fold(0.0, f32::max);
-        Range { below: most(lanes[0]), above: most(lanes[1]), lost }
-    }
-}
-
-/// A block of channels, and what it owes.
-struct Block<'a, I: Isa, T> {
-    values: &'a [[T; LANES]],
-    scale: I::V,
-    shift: I::V,
-    slope: I::V,
-}
-
-impl<'a, I: Isa, T: Cell> Block<'a, I, T> {
-    #[inline(always)]
-    fn new(isa: I, values: &'a [[T; LANES]], (scale, shift): ([f32; LANES], [f32; LANES]), slope: f32) -> Self {
-        Self { values, scale: isa.load(&scale), shift: isa.load(&shift), slope: isa.splat(slope) }
-    }
-
-    #[inline(always)]
-    fn at(&self, isa: I, voxel: usize) -> I::V {
-        let t = isa.fma(T::load(isa, &self.values[voxel]), self.scale, self.shift);
-        isa.max(t, isa.mul(t, self.slope))
-    }
 }
 
 /// Lays plane `z`, of the padded input, of a group of blocks.
