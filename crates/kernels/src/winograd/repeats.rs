@@ -114,16 +114,20 @@ impl Known {
             for y in 0..patch.size[1] {
                 for x in 0..patch.size[2] {
                     let at = [z, patch.start[1] + y, patch.start[2] + x];
-                    let known = &mut self.0[input.tiling.kind(at)];
-                    batch.places[tile] = match *known {
-                        Some((earlier, place)) if input.sees_the_same(earlier, at) => place,
-                        _ => {
-                            let place = Place::Row(batch.compute([z, y, x]));
-                            if input.repeats(at) {
-                                *known = Some((at, place));
+                    batch.places[tile] = if input.may_repeat(at) {
+                        let known = &mut self.0[input.tiling.kind(at)];
+                        match *known {
+                            Some((earlier, place)) if input.sees_the_same(earlier, at) => place,
+                            _ => {
+                                let place = Place::Row(batch.compute([z, y, x]));
+                                if input.repeats(at) {
+                                    *known = Some((at, place));
+                                }
+                                place
                             }
-                            place
                         }
+                    } else {
+                        Place::Row(batch.compute([z, y, x]))
                     };
                     tile += 1;
                 }
@@ -162,6 +166,16 @@ impl<T: Cell> Input<'_, T> {
     fn repeats(&self, at: Shape) -> bool {
         let [start, [depth, height, width]] = self.tiling.window(at);
         width <= 4 || self.same(start, [start[0], start[1], start[2] + 4], [depth, height, width - 4])
+    }
+
+    /// Whether [`Input::repeats`] is still open after a look at one voxel and the one a tile on. Where it is not, no known tile
+    /// is the same either, since all of those repeat themselves.
+    #[inline(always)]
+    fn may_repeat(&self, [z, y, x]: Shape) -> bool {
+        let [_, height, width] = self.tiling.shape;
+        let at = (2 * z * height + 4 * y) * width + 4 * x;
+        let planes: &[[T; LANES]] = self.sources[0].values.as_chunks().0;
+        4 * x + 4 >= width || !T::differ(&planes[at..=at], &planes[at + 4..=at + 4])
     }
 
     /// Whether the boxes of `size` from the voxels `a` and `b` on hold the same bits in all channels.
