@@ -136,6 +136,10 @@ fn integers_are_near_f32_and_the_same_bits_everywhere() {
         ([9, 14, 61], 40, 20),
         ([20, 18, 35], 48, 33),
         ([14, 22, 30], 96, 16),
+        // Thick tiles, of which the last have one plane, two or three.
+        ([13, 18, 33], 20, 33),
+        ([14, 19, 38], 32, 16),
+        ([27, 13, 18], 40, 20),
         ([16, 16, 16], 32, 48),
     ] {
         let layer = Layer::new(shape, i, o);
@@ -149,10 +153,11 @@ fn integers_are_near_f32_and_the_same_bits_everywhere() {
         });
         let error = relative(&got, &plain[0]);
         eprintln!("{shape:?} {i} -> {o}: {error:.1e}");
-        assert!(error < 2e-3, "{shape:?} {i} -> {o}: {error:e}");
+        // Thick tiles, whose points along z are rounded too and have less room, lose twice what others lose.
+        assert!(error < 4e-3, "{shape:?} {i} -> {o}: {error:e}");
         let [stored, ..] = same_bits(|cpu| layer.run::<Half>(cpu, Some(widest)).0);
         let error = relative(&stored, &plain[0]);
-        assert!(error < 2e-3, "stored in halves, {shape:?} {i} -> {o}: {error:e}");
+        assert!(error < 4e-3, "stored in halves, {shape:?} {i} -> {o}: {error:e}");
     }
 }
 
@@ -243,12 +248,33 @@ fn zero_weights_give_zero() {
 
 #[test]
 fn numbers_that_are_none_do_not_pass_unnoticed() {
-    let mut layer = Layer::new([12, 16, 40], 16, 16);
-    layer.raw.planar[5000] = f32::INFINITY;
-    let layer = layer;
-    for cpu in dots() {
-        let (_, lost) = layer.run::<f32>(cpu, Some(10.0));
-        assert!(lost > 0, "{:?}: an infinite input is counted", cpu.name());
+    for i in [16, 20] {
+        let mut layer = Layer::new([12, 16, 40], i, 16);
+        layer.raw.planar[5000] = f32::INFINITY;
+        for cpu in dots() {
+            let (_, lost) = layer.run::<f32>(cpu, Some(10.0));
+            assert!(lost > 0, "{:?}: an infinite input is counted", cpu.name());
+        }
+    }
+}
+
+/// Calibration looks at points along z of two outputs, thick tiles have points of four: planes of these signs make them widest.
+#[test]
+fn what_calibration_saw_is_not_cut_in_thick_tiles() {
+    for signs in [[-1.0, -1.0, 1.0, 1.0], [1.0, -1.0, 1.0, -1.0], [1.0, 1.0, 1.0, -1.0], [0.0, 1.0, 0.0, -1.0]] {
+        let mut layer = Layer::new([12, 16, 40], 32, 16);
+        (layer.raw.scale, layer.raw.shift, layer.raw.slope) = (Vec::new(), Vec::new(), 1.0);
+        let plane = 16 * 40;
+        for (v, x) in layer.raw.planar.iter_mut().enumerate() {
+            *x = signs[v / plane % 4];
+        }
+        let (plain, _) = layer.run::<f32>(Cpu::detect(), None);
+        for cpu in dots() {
+            let (got, lost) = layer.run::<f32>(cpu, Some(layer.widest(cpu)));
+            assert_eq!(lost, 0, "{:?}: {signs:?}", cpu.name());
+            let error = relative(&got[0], &plain[0]);
+            assert!(error < 2e-3, "{:?}: {signs:?}: {error:e}", cpu.name());
+        }
     }
 }
 

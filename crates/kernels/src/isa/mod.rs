@@ -122,6 +122,8 @@ pub(crate) trait Dots<I: Isa>: Copy + Send + Sync {
     fn add_halves(self, a: Self::W, b: Self::W) -> Self::W;
     /// The differences of signed halves, cut where 16 bits do not hold them.
     fn sub_halves(self, a: Self::W, b: Self::W) -> Self::W;
+    /// Signed halves, multiplied by `by` steps of 2^-15, to nearest, ties up.
+    fn scale_halves(self, w: Self::W, by: i16) -> Self::W;
     /// Signed halves, cut at those of `limit`, which are positive, and at the same below zero.
     fn cut(self, w: Self::W, limit: Self::W) -> Self::W;
     /// `sum +` the four products of each lane's bytes: those of `a` are unsigned, those of `b` signed. Exact; callers see to it
@@ -191,7 +193,7 @@ mod tests {
     struct Halves([f32; 16], [f32; 16], [i32; 16], i16);
 
     impl DotKernel for Halves {
-        type Output = [[i32; 16]; 5];
+        type Output = [[i32; 16]; 6];
         #[inline(always)]
         fn run<I: Isa, D: Dots<I>>(self, isa: I, dots: D) -> Self::Output {
             let mut widest = dots.splat_half(7);
@@ -204,9 +206,10 @@ mod tests {
                 dots.sub_halves(packed, other),
                 dots.cut(dots.add_halves(packed, other), limit),
                 widest,
+                dots.scale_halves(packed, self.3),
             ];
-            let mut out = [[0; 16]; 5];
-            for n in 0..5 {
+            let mut out = [[0; 16]; 6];
+            for n in 0..6 {
                 dots.store(results[n], &mut out[n]);
             }
             out

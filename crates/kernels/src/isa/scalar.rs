@@ -124,6 +124,11 @@ impl Dots<Self> for Scalar {
         std::array::from_fn(|i| of_halves(a[i], b[i], i16::saturating_sub))
     }
     #[inline(always)]
+    fn scale_halves(self, w: [i32; 16], by: i16) -> [i32; 16] {
+        let scaled = |half: i16, by: i16| ((i32::from(half) * i32::from(by) + (1 << 14)) >> 15) as i16;
+        w.map(|w| of_halves(w, pair(by, by), scaled))
+    }
+    #[inline(always)]
     fn cut(self, w: [i32; 16], limit: [i32; 16]) -> [i32; 16] {
         std::array::from_fn(|i| of_halves(w[i], limit[i], |half, limit| half.clamp(-limit, limit)))
     }

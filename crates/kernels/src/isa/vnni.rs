@@ -5,8 +5,8 @@ use super::{DotKernel, Dots};
 use std::arch::x86_64::{
     __m512, __m512i, _mm_sfence, _mm512_abs_epi16, _mm512_adds_epi16, _mm512_cvtepi32_ps, _mm512_cvtps_epi32,
     _mm512_dpbusd_epi32, _mm512_dpwssd_epi32, _mm512_loadu_si512, _mm512_max_epi16, _mm512_max_epu16, _mm512_min_epi16,
-    _mm512_packs_epi32, _mm512_packus_epi16, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_setzero_si512,
-    _mm512_storeu_si512, _mm512_sub_epi16, _mm512_subs_epi16,
+    _mm512_mulhrs_epi16, _mm512_packs_epi32, _mm512_packus_epi16, _mm512_set1_epi16, _mm512_set1_epi32,
+    _mm512_setzero_si512, _mm512_storeu_si512, _mm512_sub_epi16, _mm512_subs_epi16,
 };
 
 /// Proof of AVX-512 VNNI and BW beside that of AVX-512F; only [`Vnni::detect`] makes one.
@@ -90,6 +90,11 @@ impl Dots<Avx512> for Vnni {
     fn sub_halves(self, a: __m512i, b: __m512i) -> __m512i {
         // SAFETY: `self` proves AVX-512BW.
         unsafe { _mm512_subs_epi16(a, b) }
+    }
+    #[inline(always)]
+    fn scale_halves(self, w: __m512i, by: i16) -> __m512i {
+        // SAFETY: `self` proves AVX-512BW.
+        unsafe { _mm512_mulhrs_epi16(w, _mm512_set1_epi16(by)) }
     }
     #[inline(always)]
     fn cut(self, w: __m512i, limit: __m512i) -> __m512i {

@@ -5,7 +5,6 @@ use super::input::{Input, Planes, along_x_of};
 use super::output::{Halfway, Halves, Output, Sums, TILE_LINES, along_zx};
 use super::product::multiply;
 use super::repeats::{BATCH, Batch, Known};
-use super::rounded::{PairsLayout, RoundedPlanes};
 use super::tiles::{Cut, KINDS, Lanes, Patch, Points, Tiling, aligned};
 use super::weights::weight_stride;
 use crate::cpu::Cpu;
@@ -26,11 +25,11 @@ pub(super) fn cut(tiling: &Tiling, least: usize) -> Option<Cut> {
 /// Scratch of one thread that works through a unit.
 #[derive(Clone, Copy)]
 pub(super) struct Piece {
-    planes: usize,
-    v: usize,
-    m: usize,
-    halves: usize,
-    kept: usize,
+    pub(super) planes: usize,
+    pub(super) v: usize,
+    pub(super) m: usize,
+    pub(super) halves: usize,
+    pub(super) kept: usize,
 }
 
 impl Piece {
@@ -52,14 +51,12 @@ pub struct Moments<'a> {
 }
 
 impl Winograd {
-    pub(super) fn piece(&self, cut: &Cut) -> Piece {
+    fn piece(&self, cut: &Cut) -> Piece {
         let patch = cut.largest();
         let rows = patch.rows();
-        let in_integers = PairsLayout { blocks: self.in_blocks, rows }.len() * LANES;
-        let rounded = RoundedPlanes::new(self.in_blocks, &patch).len();
         Piece {
-            planes: Planes::of_input(&patch).len(self.in_blocks).max(rounded),
-            v: Points { blocks: self.in_blocks, rows }.len(6).max(in_integers),
+            planes: Planes::of_input(&patch).len(self.in_blocks),
+            v: Points { blocks: self.in_blocks, rows }.len(6),
             m: Points { blocks: self.out_blocks, rows }.len(24),
             halves: self.out_blocks * rows * TILE_LINES * LANES,
             kept: self.out_blocks * KINDS * TILE_LINES * LANES,
@@ -68,9 +65,9 @@ impl Winograd {
 
     /// Scratch that [`Winograd::convolve`] needs on `threads` threads.
     pub fn scratch_len(&self, threads: usize) -> usize {
-        let march = |cut| threads * self.piece(&cut).len();
-        let floats = self.forward.map_or_else(|| self.small_scratch_len(threads), march);
-        LANES + floats.max(self.integers.map_or(0, march))
+        let floats =
+            self.forward.map_or_else(|| self.small_scratch_len(threads), |cut| threads * self.piece(&cut).len());
+        LANES + floats.max(self.integers.map_or(0, |in_integers| threads * self.integer_piece(&in_integers).len()))
     }
 
     /// Whether [`Winograd::convolve_and_measure`] can: on a small map [`crate::moments`] costs nothing.
@@ -80,8 +77,9 @@ impl Winograd {
 
     /// Partial sums of [`Moments`].
     pub fn sums_len(&self) -> usize {
-        let units = |cut: Option<Cut>| cut.map_or(0, |cut| cut.units(self.tiling.tiles));
-        units(self.forward).max(units(self.integers)) * self.out_blocks * 3 * LANES
+        let floats = self.forward.map_or(0, |cut| cut.units(self.tiling.tiles));
+        let integers = self.integers.map_or(0, |(tiling, cut)| cut.units(tiling.tiles));
+        floats.max(integers) * self.out_blocks * 3 * LANES
     }
 
     /// `dst (+)= convolution of sources`.
@@ -130,7 +128,7 @@ impl Winograd {
         let output = Output { tiling: self.tiling, dst: Shared::new(dst), write: Write::Overwrite };
         let sums = self.sums(moments);
         self.march(cpu, cut, (input, output), u.as_chunks().0, Some(Shared::new(sums)), aligned(scratch));
-        self.finish(&cut, moments);
+        self.finish((&self.tiling, &cut), moments);
     }
 
     fn march<T: Cell>(
@@ -177,10 +175,10 @@ impl Winograd {
     }
 
     /// Joins the sums of all units, in order: the pairwise formula of Chan et al. (1983).
-    pub(super) fn finish(&self, cut: &Cut, moments: &mut Moments<'_>) {
-        let n_units = cut.units(self.tiling.tiles);
-        let voxels = self.tiling.voxels() as f64;
-        let n = |unit: usize| self.tiling.outputs(&cut.unit(self.tiling.tiles, unit)) as f64;
+    pub(super) fn finish(&self, (tiling, cut): (&Tiling, &Cut), moments: &mut Moments<'_>) {
+        let n_units = cut.units(tiling.tiles);
+        let voxels = tiling.voxels() as f64;
+        let n = |unit: usize| tiling.outputs(&cut.unit(tiling.tiles, unit)) as f64;
         for c in 0..self.out_blocks * LANES {
             let (block, lane) = (c / LANES, c % LANES);
             let sums = &*self.sums(moments);
@@ -240,6 +238,7 @@ impl<T: Cell> March<'_, T> {
         let halves: &mut [Halfway] = halves.as_chunks_mut().0.as_chunks_mut().0;
         let kept: &mut [Halfway] = kept[..self.piece.kept].as_chunks_mut().0.as_chunks_mut().0;
         let (begin, end) = (self.unit.start[0], self.unit.start[0] + self.unit.size[0]);
+        let slabs = self.output.tiling.slabs();
         let mut known = Known::default();
         // Planes that the batch below left for this one.
         let mut held = 0;
@@ -260,9 +259,10 @@ impl<T: Cell> March<'_, T> {
                     products.row(isa, (&batch, i), planes, (v, m), halves);
                 }
             }
-            for b in 0..out_blocks {
-                let (computed, kept) = (&halves[b * rows..], &kept[b * KINDS..]);
-                let halves = Halves { computed, kept, places: batch.places() };
+            for n in 0..out_blocks * slabs {
+                let (b, slab) = (n / slabs, n % slabs);
+                let (computed, kept) = (&halves[n * rows..], &kept[n * KINDS..]);
+                let halves = Halves { computed, kept, places: batch.places(), slab };
                 // SAFETY: the outputs of a unit's tiles belong to its task.
                 unsafe {
                     match &mut self.sums {
@@ -273,7 +273,7 @@ impl<T: Cell> March<'_, T> {
                     }
                 }
             }
-            known.keep(rows, &halves[..out_blocks * rows], kept);
+            known.keep(rows, &halves[..out_blocks * slabs * rows], kept);
         }
     }
 }

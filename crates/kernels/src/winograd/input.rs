@@ -126,8 +126,9 @@ impl<T: Cell> Input<'_, T> {
         let begin = (4 * work.start[2]).saturating_sub(1);
         let end = (4 * (work.start[2] + work.size[2]) + 1).min(width);
         // The volume's plane and row 0 are plane and row 1 here.
-        let first = (2 * work.start[0] + held).max(1);
-        let last = (2 * (work.start[0] + work.size[0]) + 1).min(depth);
+        let thickness = self.tiling.thickness;
+        let first = (thickness * work.start[0] + held).max(1);
+        let last = (thickness * (work.start[0] + work.size[0]) + 1).min(depth);
         for b in 0..blocks {
             let (source, b) = find_block(self.sources, self.tiling.voxels(), b);
             for y in (work.start[1]..work.start[1] + work.size[1]).map(|y| 4 * y + i) {
@@ -208,16 +209,6 @@ pub(super) fn six_points<V>(points: &mut [V], stride: usize, row: usize, n: usiz
     let (e, f) = rest.split_at_mut(stride);
     let end = row + n;
     [&mut a[row..end], &mut b[row..end], &mut c[row..end], &mut d[row..end], &mut e[row..end], &mut f[row..end]]
-}
-
-/// `n` rows at each of four points, the first of them at `first` and the others `stride` apart, of which there are at least
-/// `n`.
-#[inline(always)]
-pub(super) fn along_z_of_four<V>(points: &mut [V], (first, stride): (usize, usize), n: usize) -> [&mut [V]; 4] {
-    let (a, rest) = points[first..].split_at_mut(stride);
-    let (b, rest) = rest.split_at_mut(stride);
-    let (c, d) = rest.split_at_mut(stride);
-    [&mut a[..n], &mut b[..n], &mut c[..n], &mut d[..n]]
 }
 
 /// Two planes of a block, to be added or subtracted and transformed along x: six inputs of a tile move on by four.

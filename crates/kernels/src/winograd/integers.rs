@@ -5,13 +5,13 @@
 //! registers, so the way back from points is that of f32. Li et al. (2021) publish the idea for 8 bits, whose rounding
 //! F(4, 3) makes too large; with 16 bits there are levels to spare.
 
-use super::forward::{March, Products};
+use super::forward::{self, March, Piece, Products, SMALL};
 use super::input::{Input, Planes, along_x};
-use super::output::{Halfway, Output, Sums, back_along_x};
+use super::output::{Halfway, Output, Sums, TILE_LINES, back_along_x};
 use super::repeats::Batch;
-use super::rounded::{PairsLayout, RoundedPlanes};
-use super::tiles::{Cut, Lanes, POINTS, Patch, Points, PointsMut, STEPS, aligned};
-use super::transforms::output4;
+use super::rounded::{PairsLayout, RoundedPlanes, within};
+use super::tiles::{Cut, KINDS, Lanes, Patch, Points, PointsMut, STEPS, THICK, Tiling, aligned};
+use super::transforms::{REACH, output_along_z};
 use super::weights::{Canonical, Direction, TAPS, Taps, Weights, transform_block};
 use super::{Moments, Winograd};
 use crate::cpu::Cpu;
@@ -37,7 +37,39 @@ pub struct Integers {
     limit: i16,
 }
 
+/// How a layer whose products are integers is cut, or `None` if its map is small. Into thick tiles where it was measured that
+/// these pay (Zen 4): they save a quarter of the products, but the points along z take longer, which one block of channels
+/// does not outweigh, and half as many tiles share half as many weights again.
+pub(super) fn cut_for_integers(tiling: &Tiling, in_blocks: usize, out_blocks: usize) -> Option<(Tiling, Cut)> {
+    let cut = forward::cut(tiling, SMALL)?;
+    let thick = Tiling::thick(tiling.shape);
+    let products = |tiling: &Tiling| tiling.points() * tiling.whole().len();
+    let saves = products(&thick) * 5 < products(tiling) * 4;
+    if saves && in_blocks > 1 && in_blocks * out_blocks <= 64 {
+        return forward::cut(&thick, 1).map(|cut| (thick, cut));
+    }
+    Some((*tiling, cut))
+}
+
 impl Winograd {
+    /// Tiles of products in integers.
+    fn integer_tiling(&self) -> Tiling {
+        self.integers.map_or(self.tiling, |(tiling, _)| tiling)
+    }
+
+    pub(super) fn integer_piece(&self, (tiling, cut): &(Tiling, Cut)) -> Piece {
+        let patch = cut.largest();
+        let rows = patch.rows();
+        let slabs = self.out_blocks * tiling.slabs();
+        Piece {
+            planes: RoundedPlanes::new(self.in_blocks, &patch, tiling.thickness).len(),
+            v: PairsLayout { blocks: self.in_blocks, rows, points: tiling.thickness + 2 }.len() * LANES,
+            m: Points { blocks: slabs, rows }.len(12),
+            halves: slabs * rows * TILE_LINES * LANES,
+            kept: slabs * KINDS * TILE_LINES * LANES,
+        }
+    }
+
     /// Whether [`Winograd::convolve_integers`] can work through this layer: its map is large, and `cpu` has the products.
     pub fn has_integers(&self, cpu: Cpu) -> bool {
         self.integers.is_some() && cpu.has_int16()
@@ -54,11 +86,15 @@ impl Winograd {
         assert!(widest > 0.0 && widest.is_finite(), "integers: a widest point of {widest}");
         let weights = Weights { canonical: Canonical { o, i }, direction: Direction::Forward, values: weights };
         let limit = limit(i);
-        let gain = limit / (HEADROOM * widest);
+        let tiling = self.integer_tiling();
+        // No plane is wider than the widest point of F(2, 3), which is what calibration finds.
+        let reach = if tiling.thickness == THICK { REACH / 2.0 } else { 1.0 };
+        let gain = limit / (HEADROOM * reach * widest);
         let stride = self.pairs_stride();
+        let points = tiling.points();
         let mut integers = Integers {
-            pairs: vec![Words([0; LANES]); POINTS * stride],
-            back: vec![[0.0; LANES]; POINTS * self.out_blocks],
+            pairs: vec![Words([0; LANES]); points * stride],
+            back: vec![[0.0; LANES]; points * self.out_blocks],
             gain,
             limit: limit as i16,
         };
@@ -66,8 +102,12 @@ impl Winograd {
         let channels = self.in_blocks * LANES;
         let order = order(i);
         (0..self.out_blocks).into_par_iter().with_max_len(1).for_each(|block| {
-            let mut u = vec![[0.0; LANES]; POINTS * (channels + 1)];
-            cpu.run(Transform { weights, block, channels, u: &mut u });
+            let mut u = vec![[0.0; LANES]; points * (channels + 1)];
+            if tiling.thickness == THICK {
+                cpu.run(Transform::<THICK> { weights, block, channels, u: &mut u });
+            } else {
+                cpu.run(Transform::<2> { weights, block, channels, u: &mut u });
+            }
             for (t, u) in u.chunks_exact(channels + 1).enumerate() {
                 // SAFETY: this block at every point belongs to this task alone.
                 let (pairs, back) = unsafe {
@@ -106,23 +146,28 @@ impl Winograd {
         scratch: &mut [f32],
     ) -> u64 {
         self.check(sources, dst, scratch);
-        assert_eq!(integers.pairs.len(), POINTS * self.pairs_stride(), "winograd: integers");
-        let Some(cut) = self.integers else { panic!("winograd: no integers for a small map") };
-        let input = Input { tiling: self.tiling, sources, gain: integers.gain };
-        let output = Output { tiling: self.tiling, dst: Shared::new(dst), write: Write::Overwrite };
+        let Some((tiling, cut)) = self.integers else { panic!("winograd: no integers for a small map") };
+        assert_eq!(integers.pairs.len(), tiling.points() * self.pairs_stride(), "winograd: integers");
+        let input = Input { tiling, sources, gain: integers.gain };
+        let output = Output { tiling, dst: Shared::new(dst), write: Write::Overwrite };
         let sums = moments.as_deref_mut().map(|moments| Shared::new(self.sums(moments)));
-        let piece = self.piece(&cut);
+        let piece = self.integer_piece(&(tiling, cut));
         let lost = AtomicU64::new(0);
-        run_tasks(cut.units(self.tiling.tiles), aligned(scratch), piece.len(), |task, scratch| {
-            let unit = cut.unit(self.tiling.tiles, task);
+        run_tasks(cut.units(tiling.tiles), aligned(scratch), piece.len(), |task, scratch| {
+            let unit = cut.unit(tiling.tiles, task);
             // SAFETY: the sums of a unit belong to its task.
             let sums: Option<&mut [Sums]> =
                 sums.as_ref().map(|sums| unsafe { sums.slice(task * self.out_blocks, self.out_blocks) });
             let march = March { plan: self, cut, unit, input, output, piece, sums, scratch };
-            lost.fetch_add(cpu.run_dots(InIntegers { march, integers }), Ordering::Relaxed);
+            let of_unit = if tiling.thickness == THICK {
+                cpu.run_dots(InIntegers::<T, THICK> { march, integers })
+            } else {
+                cpu.run_dots(InIntegers::<T, 2> { march, integers })
+            };
+            lost.fetch_add(of_unit, Ordering::Relaxed);
         });
         if let Some(moments) = moments {
-            self.finish(&cut, moments);
+            self.finish((&tiling, &cut), moments);
         }
         lost.into_inner()
     }
@@ -140,8 +185,8 @@ impl Winograd {
     }
 }
 
-/// Transforms the weights from all channels to one block.
-struct Transform<'a> {
+/// Transforms the weights from all channels to one block, for `Z` outputs along z.
+struct Transform<'a, const Z: usize> {
     weights: Weights<'a>,
     block: usize,
     channels: usize,
@@ -149,7 +194,7 @@ struct Transform<'a> {
     u: &'a mut [Lanes],
 }
 
-impl Kernel for Transform<'_> {
+impl<const Z: usize> Kernel for Transform<'_, Z> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
@@ -157,7 +202,7 @@ impl Kernel for Transform<'_> {
         for (k, taps) in taps.iter_mut().enumerate() {
             self.weights.taps(k, self.block * LANES, taps);
         }
-        transform_block(isa, &taps, self.u);
+        transform_block::<I, Z>(isa, &taps, self.u);
     }
 }
 
@@ -189,27 +234,29 @@ impl Kernel for Quantise<'_> {
     }
 }
 
-struct InIntegers<'a, T> {
+/// A unit whose tiles have `Z` outputs along z.
+struct InIntegers<'a, T, const Z: usize> {
     march: March<'a, T>,
     integers: &'a Integers,
 }
 
-impl<T: Cell> DotKernel for InIntegers<'_, T> {
+impl<T: Cell, const Z: usize> DotKernel for InIntegers<'_, T, Z> {
     type Output = u64;
     #[inline(always)]
     fn run<I: Isa, D: Dots<I>>(mut self, isa: I, dots: D) -> u64 {
         let Self { integers, .. } = self;
         let March { plan, cut, unit, .. } = self.march;
-        let layout = RoundedPlanes::new(plan.in_blocks, &unit.layers(unit.start[0], cut.batch[0]));
+        let layout = RoundedPlanes::new(plan.in_blocks, &unit.layers(unit.start[0], cut.batch[0]), Z);
         let tail = Tail::new(plan.inputs());
-        let mut products = InPairs { plan, dots, integers, layout, tail, widest: dots.zero(), wide: false, lost: 0 };
+        let mut products =
+            InPairs::<I, D, Z> { plan, dots, integers, layout, tail, widest: dots.zero(), wide: false, lost: 0 };
         self.march.run(isa, &mut products);
         products.lost
     }
 }
 
-/// Products of integers.
-struct InPairs<'a, I: Isa, D: Dots<I>> {
+/// Products of integers, for `Z` outputs along z.
+struct InPairs<'a, I: Isa, D: Dots<I>, const Z: usize> {
     plan: &'a Winograd,
     dots: D,
     integers: &'a Integers,
@@ -217,16 +264,16 @@ struct InPairs<'a, I: Isa, D: Dots<I>> {
     tail: Tail,
     /// Of all planes that were read.
     widest: D::W,
-    /// Whether that is beyond half of the limit, so that points along z may be beyond it.
+    /// Whether that is so much that points along z may be beyond the limit.
     wide: bool,
     lost: u64,
 }
 
-impl<I: Isa, D: Dots<I>> InPairs<'_, I, D> {
+impl<I: Isa, D: Dots<I>, const Z: usize> InPairs<'_, I, D, Z> {
     /// Combines planes along z, to the points `i` along y and `j` along x.
     #[inline(always)]
     fn points(&mut self, at: (&Batch, usize, usize), planes: &[f32], (layout, v): (PairsLayout, &mut [Pairs])) {
-        self.layout.along_z(self.dots, at, planes, (layout, v));
+        self.layout.along_z::<I, D, Z>(self.dots, at, planes, (layout, v));
         if self.wide {
             let computed = at.0.computed();
             let (whole, lone) = v.split_at_mut(layout.lone());
@@ -242,13 +289,16 @@ impl<I: Isa, D: Dots<I>> InPairs<'_, I, D> {
     }
 }
 
-impl<I: Isa, D: Dots<I>, T: Cell> Products<I, T> for InPairs<'_, I, D> {
+impl<I: Isa, D: Dots<I>, T: Cell, const Z: usize> Products<I, T> for InPairs<'_, I, D, Z> {
     #[inline(always)]
     fn read(&mut self, isa: I, input: &Input<'_, T>, batch: (&Patch, usize), planes: &mut [f32]) {
         self.layout.read((isa, self.dots), input, batch, planes, &mut self.widest);
         let mut widest = [0; LANES];
         self.dots.store(self.widest, &mut widest);
-        self.wide = exceeds(&widest, self.integers.limit / 2);
+        self.wide = exceeds(&widest, within(self.integers.limit, Z));
+        if Z == THICK && self.wide {
+            self.lost += self.layout.cut(self.dots, batch, planes);
+        }
     }
 
     #[inline(always)]
@@ -263,119 +313,134 @@ impl<I: Isa, D: Dots<I>, T: Cell> Products<I, T> for InPairs<'_, I, D> {
         let Winograd { in_blocks, out_blocks, .. } = *self.plan;
         let rows = batch.rows();
         let sizes = (rows, batch.computed());
-        let layout = PairsLayout { blocks: in_blocks, rows };
+        let layout = PairsLayout { blocks: in_blocks, rows, points: Z + 2 };
         let v: &mut [Pairs] = bytemuck::cast_slice_mut::<f32, i32>(v).as_chunks_mut().0;
         let v = &mut v[..layout.len()];
-        let m_layout = Points { blocks: out_blocks, rows };
+        // Of each block of outputs the slabs one after another.
+        let m_layout = Points { blocks: out_blocks * (Z / 2), rows };
+        let slabs = Z / 2 * rows;
         let (stride, k) = (self.plan.pairs_stride(), n_pairs(self.plan.inputs()));
         for j in 0..6 {
             self.points((batch, i, j), planes, (layout, v));
-            let whole = along_z(v, (0, layout.stride()), layout.whole() * rows);
-            let lone = along_z(v, (layout.lone(), layout.lone_stride()), in_blocks % 2 * rows);
+            let whole = along_z::<_, Z>(v, (0, layout.stride()), layout.whole() * rows);
+            let lone = along_z::<_, Z>(v, (layout.lone(), layout.lone_stride()), in_blocks % 2 * rows);
             let v = PointsOf { whole, lone, second: j % 2 == 1 };
             let (m0, m1) = m[m_layout.at(2 * j, 0, 0)..][..2 * m_layout.stride()].split_at_mut(m_layout.stride());
-            let (pairs, back, t) = (&self.integers.pairs, &self.integers.back, 24 * i + j);
+            let (pairs, back, t) = (&self.integers.pairs, &self.integers.back, 6 * (Z + 2) * i + j);
             let isa = (isa, self.dots);
             let mut ob = 0;
-            while ob + 2 <= out_blocks {
-                let (a, b) = (ob * rows..(ob + 1) * rows, (ob + 1) * rows..(ob + 2) * rows);
+            // Not of six points: LLVM would store the sums of two blocks after each product.
+            while Z == 2 && ob + 2 <= out_blocks {
                 let (first, second) = (t * stride + ob * k, t * stride + (ob + 1) * k);
-                let u = [along_z(pairs, (first, 6 * stride), k), along_z(pairs, (second, 6 * stride), k)];
-                let first = t * out_blocks + ob;
-                let back = [along_z(back, (first, 6 * out_blocks), 1), along_z(back, (first + 1, 6 * out_blocks), 1)];
-                let (a0, b0) = m0[a.start..b.end].split_at_mut(rows);
-                let (a1, b1) = m1[a.start..b.end].split_at_mut(rows);
-                panel::<I, D, 3, 2>(isa, (sizes, self.tail), &v, u, (back, &mut [[a0, a1], [b0, b1]]));
+                let step = 6 * stride;
+                let u = [along_z::<_, Z>(pairs, (first, step), k), along_z::<_, Z>(pairs, (second, step), k)];
+                let (first, step) = (t * out_blocks + ob, 6 * out_blocks);
+                let back = [along_z::<_, Z>(back, (first, step), 1), along_z::<_, Z>(back, (first + 1, step), 1)];
+                let (a0, b0) = m0[ob * slabs..][..2 * slabs].split_at_mut(slabs);
+                let (a1, b1) = m1[ob * slabs..][..2 * slabs].split_at_mut(slabs);
+                let m = &mut [planes_of([a0, a1], rows), planes_of([b0, b1], rows)];
+                panel::<I, D, Z, 3, 2>(isa, (sizes, self.tail), &v, u, (back, m));
                 ob += 2;
             }
-            if ob < out_blocks {
-                let (begin, end) = (ob * rows, (ob + 1) * rows);
-                let to = &mut [[&mut m0[begin..end], &mut m1[begin..end]]];
-                let u = along_z(pairs, (t * stride + ob * k, 6 * stride), k);
-                let back = along_z(back, (t * out_blocks + ob, 6 * out_blocks), 1);
-                panel::<I, D, 6, 1>(isa, (sizes, self.tail), &v, [u], ([back], to));
+            while ob < out_blocks {
+                let m = [&mut m0[ob * slabs..][..slabs], &mut m1[ob * slabs..][..slabs]];
+                let m = &mut [planes_of(m, rows)];
+                let u = along_z::<_, Z>(pairs, (t * stride + ob * k, 6 * stride), k);
+                let back = along_z::<_, Z>(back, (t * out_blocks + ob, 6 * out_blocks), 1);
+                if Z == 2 {
+                    panel::<I, D, Z, 6, 1>(isa, (sizes, self.tail), &v, [u], ([back], m));
+                } else {
+                    panel::<I, D, Z, 4, 1>(isa, (sizes, self.tail), &v, [u], ([back], m));
+                }
+                ob += 1;
             }
         }
         back_along_x(isa, i, (m_layout, m), halves);
     }
 }
 
-/// The `n` values at each of four points along z, the first of them at `first` and the others `stride` apart. Spelt out: the
-/// closure of a `map` would be left as a call.
+/// The `n` values at each point along z of `Z` outputs, the first of them at `first` and the others `stride` apart; those that
+/// there are not are empty.
 #[inline(always)]
-fn along_z<V>(values: &[V], (first, stride): (usize, usize), n: usize) -> [&[V]; 4] {
-    [
-        &values[first..][..n],
-        &values[first + stride..][..n],
-        &values[first + 2 * stride..][..n],
-        &values[first + 3 * stride..][..n],
-    ]
+fn along_z<V, const Z: usize>(values: &[V], (first, stride): (usize, usize), n: usize) -> [&[V]; 6] {
+    let mut points = [&values[..0]; 6];
+    for z in 0..Z + 2 {
+        points[z] = &values[first + z * stride..][..n];
+    }
+    points
 }
 
-/// Of each output block, the rows of the two outputs along z.
-type Outputs<'a, const OB: usize> = [[&'a mut [Lanes]; 2]; OB];
+/// Of one output block the rows of its outputs along z, from those of the first and of the second plane of each slab.
+#[inline(always)]
+fn planes_of([first, second]: [&mut [Lanes]; 2], rows: usize) -> [&mut [Lanes]; 4] {
+    let ((a, c), (b, d)) = (first.split_at_mut(rows), second.split_at_mut(rows));
+    [a, b, c, d]
+}
 
-/// The input at the four points along z of one point along y and x.
+/// Of each output block, the rows of the outputs along z.
+type Outputs<'a, const OB: usize> = [[&'a mut [Lanes]; 4]; OB];
+
+/// The input at the points along z of one point along y and x.
 struct PointsOf<'a> {
     /// `[pair of blocks][row]`.
-    whole: [&'a [Pairs]; 4],
+    whole: [&'a [Pairs]; 6],
     /// Of a block without a neighbour: two points along x in each.
-    lone: [&'a [Pairs]; 4],
+    lone: [&'a [Pairs]; 6],
     /// Whether it is the second of those.
     second: bool,
 }
 
-/// The first `n` rows of `OB` output blocks at the four points along z, `XT` at a time and the rest in lower tiles.
+/// The first `n` rows of `OB` output blocks at the points along z of `Z` outputs, `XT` at a time and the rest in lower tiles.
 #[inline(always)]
-fn panel<I: Isa, D: Dots<I>, const XT: usize, const OB: usize>(
+fn panel<I: Isa, D: Dots<I>, const Z: usize, const XT: usize, const OB: usize>(
     isa: (I, D),
     ((rows, n), tail): ((usize, usize), Tail),
     v: &PointsOf<'_>,
-    u: [[&[Words]; 4]; OB],
-    (back, m): ([[&[Lanes]; 4]; OB], &mut Outputs<'_, OB>),
+    u: [[&[Words]; 6]; OB],
+    (back, m): ([[&[Lanes]; 6]; OB], &mut Outputs<'_, OB>),
 ) {
     let mut r = 0;
     while r + XT <= n {
-        tile::<I, D, XT, OB>(isa, (rows, r, tail), v, u, (back, m));
+        tile::<I, D, Z, XT, OB>(isa, (rows, r, tail), v, u, (back, m));
         r += XT;
     }
     if XT > 4 && r + 4 <= n {
-        tile::<I, D, 4, OB>(isa, (rows, r, tail), v, u, (back, m));
+        tile::<I, D, Z, 4, OB>(isa, (rows, r, tail), v, u, (back, m));
         r += 4;
     }
     if r + 2 <= n {
-        tile::<I, D, 2, OB>(isa, (rows, r, tail), v, u, (back, m));
+        tile::<I, D, Z, 2, OB>(isa, (rows, r, tail), v, u, (back, m));
         r += 2;
     }
     if r < n {
-        tile::<I, D, 1, OB>(isa, (rows, r, tail), v, u, (back, m));
+        tile::<I, D, Z, 1, OB>(isa, (rows, r, tail), v, u, (back, m));
     }
 }
 
-/// Of each point along z the sum of `v[z][r + x] . u[o][z]` over all pairs of channels, exact; scaled by `back`, and the
-/// four back along z to two outputs.
+/// Of each point along z the sum of `v[z][r + x] . u[o][z]` over all pairs of channels, exact; scaled by `back`, and
+/// those back along z to `Z` outputs.
 #[inline(always)]
-fn tile<I: Isa, D: Dots<I>, const XT: usize, const OB: usize>(
+fn tile<I: Isa, D: Dots<I>, const Z: usize, const XT: usize, const OB: usize>(
     (isa, dots): (I, D),
     (rows, r, tail): (usize, usize, Tail),
     v: &PointsOf<'_>,
-    u: [[&[Words]; 4]; OB],
-    (back, m): ([[&[Lanes]; 4]; OB], &mut Outputs<'_, OB>),
+    u: [[&[Words]; 6]; OB],
+    (back, m): ([[&[Lanes]; 6]; OB], &mut Outputs<'_, OB>),
 ) {
-    let mut sum = [[[dots.zero(); OB]; XT]; 4];
+    let mut sum = [[[dots.zero(); OB]; XT]; 6];
     let full = u[0][0].len() / LANES;
     for g in 0..full {
-        let mut rows_of = [&[[0; LANES]; XT]; 4];
-        for z in 0..4 {
+        let mut rows_of = [&[[0; LANES]; XT]; 6];
+        for z in 0..Z + 2 {
             let Some(of) = v.whole[z][g * rows + r..].first_chunk() else {
                 unreachable!("a tile lies within the rows")
             };
             rows_of[z] = of;
         }
-        let w = weights_of::<LANES, OB>(u, g * LANES);
+        let w = weights_of::<Z, LANES, OB>(u, g * LANES);
         // Not `ranks`: through a loop around it the sums go to memory and back.
         for k in 0..LANES {
-            for z in 0..4 {
+            for z in 0..Z + 2 {
                 let mut wk = [dots.zero(); OB];
                 for o in 0..OB {
                     wk[o] = dots.load(&w[o][z][k].0);
@@ -394,39 +459,51 @@ fn tile<I: Isa, D: Dots<I>, const XT: usize, const OB: usize>(
     let lone = (v.lone, r);
     match (rest, v.second) {
         (0, _) => {}
-        (8, false) => sum = ranks::<I, D, XT, OB, 8>(dots, lone, weights_of(u, full * LANES), &LONE, sum),
-        (8, true) => sum = ranks::<I, D, XT, OB, 8>(dots, lone, weights_of(u, full * LANES), &LONE_SECOND, sum),
-        (2, false) => sum = ranks::<I, D, XT, OB, 2>(dots, lone, weights_of(u, full * LANES), &[0, 1], sum),
-        (2, true) => sum = ranks::<I, D, XT, OB, 2>(dots, lone, weights_of(u, full * LANES), &[2, 3], sum),
+        (8, false) => {
+            sum = ranks::<I, D, Z, XT, OB, 8>(dots, lone, weights_of::<Z, _, OB>(u, full * LANES), &LONE, sum);
+        }
+        (8, true) => {
+            sum = ranks::<I, D, Z, XT, OB, 8>(dots, lone, weights_of::<Z, _, OB>(u, full * LANES), &LONE_SECOND, sum);
+        }
+        (2, false) => {
+            sum = ranks::<I, D, Z, XT, OB, 2>(dots, lone, weights_of::<Z, _, OB>(u, full * LANES), &[0, 1], sum);
+        }
+        (2, true) => {
+            sum = ranks::<I, D, Z, XT, OB, 2>(dots, lone, weights_of::<Z, _, OB>(u, full * LANES), &[2, 3], sum);
+        }
         _ => {
             // More than eight are those of two blocks.
             let (from, skip) =
                 if rest > 8 { ((v.whole, full * rows + r), 0) } else { (lone, 2 * usize::from(v.second)) };
             for k in 0..tail.n {
-                let w = weights_of::<1, OB>(u, full * LANES + k);
-                sum = ranks::<I, D, XT, OB, 1>(dots, from, w, &[(tail.words[k] + skip) % LANES], sum);
+                let w = weights_of::<Z, 1, OB>(u, full * LANES + k);
+                sum = ranks::<I, D, Z, XT, OB, 1>(dots, from, w, &[(tail.words[k] + skip) % LANES], sum);
             }
         }
     }
     for o in 0..OB {
         for x in 0..XT {
-            let mut points = [isa.splat(0.0); 4];
-            for z in 0..4 {
+            let mut points = [isa.splat(0.0); 6];
+            for z in 0..Z + 2 {
                 points[z] = isa.mul(dots.float(sum[z][x][o]), isa.load(&back[o][z][0]));
             }
-            let outputs = output4(isa, points);
-            isa.store(outputs[0], &mut m[o][0][r + x]);
-            isa.store(outputs[1], &mut m[o][1][r + x]);
+            let outputs = output_along_z::<I, Z>(isa, points);
+            for z in 0..Z {
+                isa.store(outputs[z], &mut m[o][z][r + x]);
+            }
         }
     }
 }
 
 /// `N` pairs of weights from `first` on, of each output block and point along z.
 #[inline(always)]
-fn weights_of<const N: usize, const OB: usize>(u: [[&[Words]; 4]; OB], first: usize) -> [[&[Words; N]; 4]; OB] {
-    let mut w = [[const { &[Words([0; LANES]); N] }; 4]; OB];
+fn weights_of<const Z: usize, const N: usize, const OB: usize>(
+    u: [[&[Words]; 6]; OB],
+    first: usize,
+) -> [[&[Words; N]; 6]; OB] {
+    let mut w = [[const { &[Words([0; LANES]); N] }; 6]; OB];
     for o in 0..OB {
-        for z in 0..4 {
+        for z in 0..Z + 2 {
             let Some(of) = u[o][z][first..].first_chunk() else { unreachable!("weights of each pair of channels") };
             w[o][z] = of;
         }
@@ -436,20 +513,20 @@ fn weights_of<const N: usize, const OB: usize>(u: [[&[Words]; 4]; OB], first: us
 
 /// `sum[z][x][o] += v[z][at + x][words[k]] . w[o][z][k]`; by value, so that the sums stay in registers.
 #[inline(always)]
-fn ranks<I: Isa, D: Dots<I>, const XT: usize, const OB: usize, const N: usize>(
+fn ranks<I: Isa, D: Dots<I>, const Z: usize, const XT: usize, const OB: usize, const N: usize>(
     dots: D,
-    (v, at): ([&[Pairs]; 4], usize),
-    w: [[&[Words; N]; 4]; OB],
+    (v, at): ([&[Pairs]; 6], usize),
+    w: [[&[Words; N]; 6]; OB],
     words: &[usize; N],
-    mut sum: [[[D::W; OB]; XT]; 4],
-) -> [[[D::W; OB]; XT]; 4] {
-    let mut rows_of = [&[[0; LANES]; XT]; 4];
-    for z in 0..4 {
+    mut sum: [[[D::W; OB]; XT]; 6],
+) -> [[[D::W; OB]; XT]; 6] {
+    let mut rows_of = [&[[0; LANES]; XT]; 6];
+    for z in 0..Z + 2 {
         let Some(of) = v[z][at..].first_chunk() else { unreachable!("a tile lies within the rows") };
         rows_of[z] = of;
     }
     for k in 0..N {
-        for z in 0..4 {
+        for z in 0..Z + 2 {
             let mut wk = [dots.zero(); OB];
             for o in 0..OB {
                 wk[o] = dots.load(&w[o][z][k].0);
@@ -502,5 +579,22 @@ impl<T: Cell> Kernel for Widest<'_, T> {
             }
         }
         widest.into_iter().fold(0.0, f32::max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiles_are_thick_where_that_pays() {
+        let thickness = |shape, in_blocks, out_blocks| {
+            cut_for_integers(&Tiling::new(shape), in_blocks, out_blocks).map(|(tiling, _)| tiling.thickness)
+        };
+        assert_eq!(thickness([144, 176, 144], 2, 1), Some(THICK), "the default network's last level");
+        assert_eq!(thickness([144, 176, 144], 1, 1), Some(2), "one block of channels");
+        assert_eq!(thickness([18, 22, 18], 8, 8), Some(2), "a tail of two planes");
+        assert_eq!(thickness([32, 32, 32], 16, 8), Some(2), "many weights");
+        assert_eq!(thickness([12, 12, 12], 2, 2), None, "a small map");
     }
 }

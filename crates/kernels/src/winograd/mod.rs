@@ -1,4 +1,5 @@
-//! Winograd convolutions 3x3x3, stride 1, zero padding 1, in f32: F(4, 3) along y and x, F(2, 3) along z.
+//! Winograd convolutions 3x3x3, stride 1, zero padding 1, in f32: F(4, 3) along y and x, F(2, 3) along z. In integers, where
+//! it pays, F(4, 3) along z too.
 //!
 //! A tile of 2 x 4 x 4 outputs costs 144 products a pair of channels instead of 864. Tiles of the input become points, a
 //! matrix product over the channels joins them with the transformed weights at each of the 144 points, and the result is
@@ -44,8 +45,8 @@ pub struct Winograd {
     /// Lanes of the last input block that are channels.
     last: usize,
     forward: Option<Cut>,
-    /// The same with products of integers, whose weights take half the room.
-    integers: Option<Cut>,
+    /// The same with products of integers, whose weights take half the room, and whose tiles may be thick.
+    integers: Option<(Tiling, Cut)>,
     gradient: Option<Cut>,
 }
 
@@ -60,7 +61,7 @@ impl Winograd {
         assert!(shape.iter().all(|&n| n > 0) && in_blocks > 0 && out_blocks > 0, "winograd: an empty shape");
         let tiling = Tiling::new(shape);
         let forward = forward::cut(&tiling, forward::SMALL + 1);
-        let integers = forward::cut(&tiling, forward::SMALL);
+        let integers = integers::cut_for_integers(&tiling, in_blocks, out_blocks);
         let gradient = gradient::cut(&tiling, in_blocks, out_blocks);
         Self { tiling, in_blocks, out_blocks, last: LANES, forward, integers, gradient }
     }

@@ -9,10 +9,11 @@ use crate::isa::Isa;
 use crate::layout::LANES;
 use crate::team::Shared;
 
-/// Lanes of a tile whose products are transformed back along z and x: `[6 along y][2][4][16]`, and a line of padding.
+/// Lanes of two planes of a tile whose products are transformed back along z and x: `[6 along y][2][4][16]`, and a line of
+/// padding.
 pub(super) const TILE_LINES: usize = 6 * 2 * 4 + 1;
 
-/// A tile between the two halves of its way back.
+/// A tile, or one of the slabs of a thick one, between the two halves of its way back.
 pub(super) type Halfway = [Lanes; TILE_LINES];
 
 /// Tiles of one block between the two halves of their way back.
@@ -24,12 +25,14 @@ pub(super) struct Halves<'a> {
     pub(super) kept: &'a [Halfway],
     /// Of each tile in turn; empty if the rows are the tiles.
     pub(super) places: &'a [Place],
+    /// Which two planes of each tile these are.
+    pub(super) slab: usize,
 }
 
 impl<'a> Halves<'a> {
     /// Tile after tile.
     pub(super) fn in_turn(computed: &'a [Halfway]) -> Self {
-        Self { computed, kept: &[], places: &[] }
+        Self { computed, kept: &[], places: &[], slab: 0 }
     }
 
     #[inline(always)]
@@ -125,7 +128,7 @@ impl<T: Cell> Output<'_, T> {
         (b, halves): (usize, Halves<'_>),
         sums: &mut Sums,
     ) {
-        if work.start == unit.start {
+        if work.start == unit.start && halves.slab == 0 {
             let mut first = [0.0; LANES];
             isa.store(column(isa, halves.of(0), 0, 0)[0], &mut first);
             *sums = [first.map(f64::from), [0.0; LANES], [0.0; LANES]];
@@ -148,16 +151,17 @@ impl<T: Cell> Output<'_, T> {
     ) {
         let [depth, height, width] = self.tiling.shape;
         for z in work.start[0]..work.start[0] + work.size[0] {
+            let slab = self.tiling.slabs() * z + halves.slab;
             for y in work.start[1]..work.start[1] + work.size[1] {
                 for x in work.start[2]..work.start[2] + work.size[2] {
                     let half = halves.of(work.row([z, y, x]));
-                    let whole = 2 * z + 2 <= depth && 4 * y + 4 <= height && 4 * x + 4 <= width;
+                    let whole = 2 * slab + 2 <= depth && 4 * y + 4 <= height && 4 * x + 4 <= width;
                     // SAFETY: the caller's promise; all rows of a whole tile are in the volume.
                     unsafe {
                         if whole {
-                            along_y::<I, T, MEASURE>(isa, half, self.write, &mut self.rows(b, [z, y, x]), running);
+                            along_y::<I, T, MEASURE>(isa, half, self.write, &mut self.rows(b, [slab, y, x]), running);
                         } else {
-                            self.edge::<I, MEASURE>(isa, b, [z, y, x], half, running);
+                            self.edge::<I, MEASURE>(isa, b, [slab, y, x], half, running);
                         }
                     }
                 }
@@ -165,7 +169,7 @@ impl<T: Cell> Output<'_, T> {
         }
     }
 
-    /// The outputs of a whole tile.
+    /// The outputs of a whole tile, or slab of one.
     ///
     /// # Safety
     /// As [`Output::put`].

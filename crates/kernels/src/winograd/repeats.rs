@@ -173,7 +173,7 @@ impl<T: Cell> Input<'_, T> {
     #[inline(always)]
     fn may_repeat(&self, [z, y, x]: Shape) -> bool {
         let [_, height, width] = self.tiling.shape;
-        let at = (2 * z * height + 4 * y) * width + 4 * x;
+        let at = (self.tiling.thickness * z * height + 4 * y) * width + 4 * x;
         let planes: &[[T; LANES]] = self.sources[0].values.as_chunks().0;
         4 * x + 4 >= width || !T::differ(&planes[at..=at], &planes[at + 4..=at + 4])
     }
@@ -220,9 +220,10 @@ mod tests {
     fn seen(input: &Input<'_, f32>, at: Shape) -> Vec<Option<u32>> {
         let [depth, height, width] = input.tiling.shape;
         let mut seen = Vec::new();
-        for n in 0..4 * 6 * 6 {
+        let thickness = input.tiling.thickness;
+        for n in 0..(thickness + 2) * 36 {
             // Voxel 0 is place 1 here.
-            let [z, y, x] = [2 * at[0] + n / 36, 4 * at[1] + n / 6 % 6, 4 * at[2] + n % 6];
+            let [z, y, x] = [thickness * at[0] + n / 36, 4 * at[1] + n / 6 % 6, 4 * at[2] + n % 6];
             let inside = (1..=depth).contains(&z) && (1..=height).contains(&y) && (1..=width).contains(&x);
             let place = |n: usize| n.saturating_sub(1);
             let voxel = (place(z) * height + place(y)) * width + place(x);
@@ -231,10 +232,16 @@ mod tests {
         seen
     }
 
-    /// How many tiles are computed, after seeing to it that each tile has the outputs of one that sees what it sees.
+    /// How many tiles are computed, after seeing to it that each tile, thick ones too, has the outputs of one that sees what it
+    /// sees.
     fn computed(shape: Shape, value: impl Fn(Shape) -> f32) -> usize {
         let values = volume(shape, value);
-        let (tiling, sources) = (Tiling::new(shape), [Source::plain(&values)]);
+        of_tiling(Tiling::thick(shape), &values);
+        of_tiling(Tiling::new(shape), &values)
+    }
+
+    fn of_tiling(tiling: Tiling, values: &[f32]) -> usize {
+        let (shape, sources) = (tiling.shape, [Source::plain(values)]);
         let input = Input { tiling, sources: &sources, gain: 1.0 };
         let cut = Cut::new(tiling.tiles, BATCH, 12, 32);
         let whole = tiling.whole();

@@ -1,17 +1,20 @@
-//! Input tiles to integers: points along y and x in f32, rounded, and points along z as sums of those integers.
+//! Input tiles to integers: points along y and x in f32, rounded, and points along z from those integers.
 //!
 //! Each plane is transformed and rounded once, though two layers of tiles see it. Along z, F(2, 3) only adds or subtracts two
 //! planes, which integers do exactly and thirty-two at a time; what it costs is that a point carries two roundings. A plane's
 //! numbers are half the sum or difference of two points along z, so they are nowhere wider than the widest point.
+//! F(4, 3) combines six planes with coefficients of at most one, eight products rounded to integers for six points; none of
+//! its points is more than [`REACH`] times as wide as the widest plane.
 
-use super::input::{Channels, Input, along_z_of_four, six_points};
+use super::input::{Channels, Input, six_points};
 use super::repeats::Batch;
 use super::tiles::{Lanes, Patch};
-use super::transforms::input6;
+use super::transforms::{HALF_INVERSE, HALF_P, HALF_P2, REACH, input6};
 use crate::half::Cell;
 use crate::isa::{Dots, Isa};
 use crate::layout::LANES;
-use crate::pairs::Pairs;
+use crate::pairs::{Pairs, cut};
+use std::ops::Range;
 
 /// Planes at the points along y and x, as integers: `[pair of blocks][tile row][plane][6 along y][6 along x][tile][16]`; of a
 /// block that has no neighbour `[3 along x]`, two points in the place of two blocks.
@@ -24,13 +27,30 @@ pub(super) struct RoundedPlanes {
     height: usize,
     /// Tiles along x.
     width: usize,
+    /// Outputs of a tile along z.
+    thickness: usize,
+}
+
+/// What planes are cut at where points along z may be beyond the limit: no sum of two leaves 16 bits.
+const WIDEST: i16 = i16::MAX / 2;
+
+/// How wide planes may be so that no point along z is beyond `limit`, of `thickness` outputs.
+pub(super) fn within(limit: i16, thickness: usize) -> i16 {
+    // Three are more than what roundings add.
+    if thickness == 2 { limit / 2 } else { (f32::from(limit) / REACH) as i16 - 3 }
 }
 
 impl RoundedPlanes {
-    /// Of so many blocks, for the tiles of `patch`.
-    pub(super) fn new(blocks: usize, patch: &Patch) -> Self {
+    /// Of so many blocks, for the tiles of `patch`, which have `thickness` outputs along z.
+    pub(super) fn new(blocks: usize, patch: &Patch, thickness: usize) -> Self {
         let [depth, height, width] = patch.size;
-        Self { blocks, depth: 2 * depth + 2, height, width }
+        Self { blocks, depth: thickness * depth + 2, height, width, thickness }
+    }
+
+    /// The planes that the tiles of `work` read, but for the first `held`.
+    #[inline(always)]
+    fn planes(&self, (work, held): (&Patch, usize)) -> Range<usize> {
+        self.thickness * work.start[0] + held..self.thickness * (work.start[0] + work.size[0]) + 2
     }
 
     /// Values for all planes, and for two blocks of one of them on the way.
@@ -82,7 +102,7 @@ impl RoundedPlanes {
             let first = Channels::new(isa, input, 2 * group);
             let second = Channels::new(isa, input, if paired { 2 * group + 1 } else { 2 * group });
             for y in 0..work.size[1] {
-                for plane in 2 * work.start[0] + held..2 * (work.start[0] + work.size[0]) + 2 {
+                for plane in self.planes((work, held)) {
                     let step = self.along_x(group) * self.width;
                     let to = &mut planes[self.at((group, y, plane), 0)..][..6 * step];
                     if plane == 0 || plane > depth {
@@ -109,10 +129,26 @@ impl RoundedPlanes {
         }
     }
 
+    /// Cuts what [`RoundedPlanes::read`] read, where it is wider than sums along z allow, and says how many are there then.
+    pub(super) fn cut<I: Isa, D: Dots<I>>(&self, dots: D, work: (&Patch, usize), planes: &mut [f32]) -> u64 {
+        let planes = &mut planes[2 * 6 * self.columns() * LANES..];
+        let planes: &mut [Pairs] = bytemuck::cast_slice_mut::<f32, i32>(planes).as_chunks_mut().0;
+        let mut lost = 0;
+        for group in 0..self.groups() {
+            for y in 0..work.0.size[1] {
+                for plane in self.planes(work) {
+                    let n = 6 * self.along_x(group) * self.width;
+                    lost += cut(dots, &mut planes[self.at((group, y, plane), 0)..][..n], WIDEST);
+                }
+            }
+        }
+        lost
+    }
+
     /// Combines planes along z, to the points `i` along y and `j` along x of what is computed of a batch. Those of a block
     /// without a neighbour are left as they are for an odd `j`, since they were made with the one before.
     #[inline(always)]
-    pub(super) fn along_z<I: Isa, D: Dots<I>>(
+    pub(super) fn along_z<I: Isa, D: Dots<I>, const Z: usize>(
         &self,
         dots: D,
         (batch, i, j): (&Batch, usize, usize),
@@ -129,11 +165,16 @@ impl RoundedPlanes {
             let first = if whole { j } else { j / 2 } * self.width;
             let (at, stride) = layout.of_group(group);
             for run in batch.runs() {
-                let mut d = [&planes[..0]; 4];
-                for p in 0..4 {
-                    d[p] = &planes[self.at((group, run.y, 2 * run.z + p), i) + first + run.x..][..run.n];
+                let mut d = [&planes[..0]; 6];
+                for p in 0..Z + 2 {
+                    d[p] = &planes[self.at((group, run.y, Z * run.z + p), i) + first + run.x..][..run.n];
                 }
-                combine(dots, d, along_z_of_four(v, (at + run.row, stride), run.n));
+                let to = points_along_z::<Pairs, Z>(&mut v[at + run.row..], stride, run.n);
+                if Z == 2 {
+                    combine4(dots, d, to);
+                } else {
+                    combine6(dots, d, to);
+                }
             }
         }
     }
@@ -141,8 +182,8 @@ impl RoundedPlanes {
 
 /// `B^T d` of F(2, 3), as `INPUT4` of the transforms in f32 says.
 #[inline(always)]
-fn combine<I: Isa, D: Dots<I>>(dots: D, d: [&[Pairs]; 4], to: [&mut [Pairs]; 4]) {
-    let [t0, t1, t2, t3] = to;
+fn combine4<I: Isa, D: Dots<I>>(dots: D, d: [&[Pairs]; 6], to: [&mut [Pairs]; 6]) {
+    let [t0, t1, t2, t3, ..] = to;
     let n = t0.len();
     let (t1, t2, t3) = (&mut t1[..n], &mut t2[..n], &mut t3[..n]);
     let (d0, d1, d2, d3) = (&d[0][..n], &d[1][..n], &d[2][..n], &d[3][..n]);
@@ -155,12 +196,53 @@ fn combine<I: Isa, D: Dots<I>>(dots: D, d: [&[Pairs]; 4], to: [&mut [Pairs]; 4])
     }
 }
 
-/// Where integers at the four points along z of one along y and x lie: `[point along z][pair of blocks][row][16]`, and after
+/// `B^T d` of F(4, 3), each row divided by its scale. No sum but the last of a point leaves 16 bits where no plane is wider
+/// than [`WIDEST`].
+#[inline(always)]
+fn combine6<I: Isa, D: Dots<I>>(dots: D, d: [&[Pairs]; 6], to: [&mut [Pairs]; 6]) {
+    let [t0, t1, t2, t3, t4, t5] = to;
+    let n = t0.len();
+    let (t1, t2, t3, t4, t5) = (&mut t1[..n], &mut t2[..n], &mut t3[..n], &mut t4[..n], &mut t5[..n]);
+    let (d0, d1, d2) = (&d[0][..n], &d[1][..n], &d[2][..n]);
+    let (d3, d4, d5) = (&d[3][..n], &d[4][..n], &d[5][..n]);
+    for x in 0..n {
+        let (a, b, c) = (dots.load(&d0[x]), dots.load(&d1[x]), dots.load(&d2[x]));
+        let (d, e, f) = (dots.load(&d3[x]), dots.load(&d4[x]), dots.load(&d5[x]));
+        dots.store(dots.sub_halves(dots.scale_halves(dots.add_halves(a, e), HALF_INVERSE), c), &mut t0[x]);
+        let even = dots.sub_halves(dots.scale_halves(e, HALF_P2), c);
+        let odd = dots.scale_halves(dots.sub_halves(dots.scale_halves(d, HALF_P2), b), HALF_P);
+        dots.store(dots.add_halves(even, odd), &mut t1[x]);
+        dots.store(dots.sub_halves(even, odd), &mut t2[x]);
+        let even = dots.scale_halves(dots.sub_halves(e, dots.scale_halves(c, HALF_P2)), HALF_P);
+        let odd = dots.sub_halves(d, dots.scale_halves(b, HALF_P2));
+        dots.store(dots.add_halves(even, odd), &mut t3[x]);
+        dots.store(dots.sub_halves(even, odd), &mut t4[x]);
+        dots.store(dots.sub_halves(dots.scale_halves(dots.add_halves(b, f), HALF_INVERSE), d), &mut t5[x]);
+    }
+}
+
+/// The first `n` at each point along z of `Z` outputs, `stride` apart; those that there are not are empty.
+#[inline(always)]
+fn points_along_z<V, const Z: usize>(points: &mut [V], stride: usize, n: usize) -> [&mut [V]; 6] {
+    let (a, rest) = points.split_at_mut(stride);
+    let (b, rest) = rest.split_at_mut(stride);
+    let (c, rest) = rest.split_at_mut(stride);
+    if Z == 2 {
+        return [&mut a[..n], &mut b[..n], &mut c[..n], &mut rest[..n], &mut [], &mut []];
+    }
+    let (d, rest) = rest.split_at_mut(stride);
+    let (e, f) = rest.split_at_mut(stride);
+    [&mut a[..n], &mut b[..n], &mut c[..n], &mut d[..n], &mut e[..n], &mut f[..n]]
+}
+
+/// Where integers at the points along z of one along y and x lie: `[point along z][pair of blocks][row][16]`, and after
 /// them those of a block without a neighbour, two points along x in each; a line after each point.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PairsLayout {
     pub(super) blocks: usize,
     pub(super) rows: usize,
+    /// Along z.
+    pub(super) points: usize,
 }
 
 impl PairsLayout {
@@ -181,12 +263,12 @@ impl PairsLayout {
 
     /// Where a lone block's begin.
     pub(super) fn lone(&self) -> usize {
-        4 * self.stride()
+        self.points * self.stride()
     }
 
     /// Lines.
     pub(super) fn len(&self) -> usize {
-        self.lone() + 4 * self.lone_stride()
+        self.lone() + self.points * self.lone_stride()
     }
 
     /// Where a group begins at the first point along z, and how far it is to the next.

@@ -205,7 +205,7 @@ impl<T: Cell> Kernel for Small<'_, T> {
         let chunk = self.plan.small_chunk();
         for first in (0..self.plan.in_blocks).step_by(chunk) {
             let n = chunk.min(self.plan.in_blocks - first);
-            transform_block(isa, &self.taps[first * LANES..][..n * LANES], u);
+            transform_block::<I, 2>(isa, &self.taps[first * LANES..][..n * LANES], u);
             let last = if first + n == self.plan.in_blocks { self.plan.last } else { LANES };
             let write = if first == 0 { Write::Overwrite } else { Write::Add };
             for t in 0..POINTS {

@@ -5,8 +5,8 @@ use crate::layout::LANES;
 use crate::team::Shared;
 use std::ops::Range;
 
-/// Outputs of a tile: F(2) along z, F(4) along y and x.
-const TILE: Shape = [2, 4, 4];
+/// Outputs of a thick tile along z.
+pub(super) const THICK: usize = 4;
 /// Interpolation points of a tile along y and z, that along z fastest.
 pub(super) const STEPS: usize = 24;
 /// Interpolation points of a tile: at each step six along x.
@@ -23,11 +23,39 @@ pub(super) type Lanes = [f32; LANES];
 pub(super) struct Tiling {
     pub(super) shape: Shape,
     pub(super) tiles: Shape,
+    /// Outputs of a tile along z, 2 or [`THICK`]; along y and x there are four.
+    pub(super) thickness: usize,
 }
 
 impl Tiling {
+    /// Tiles of F(2) along z.
     pub(super) fn new(shape: Shape) -> Self {
-        Self { shape, tiles: [0, 1, 2].map(|a| shape[a].div_ceil(TILE[a])) }
+        Self::of_thickness(shape, 2)
+    }
+
+    /// Tiles of F(4) along z.
+    pub(super) fn thick(shape: Shape) -> Self {
+        Self::of_thickness(shape, THICK)
+    }
+
+    fn of_thickness(shape: Shape, thickness: usize) -> Self {
+        let [depth, height, width] = shape;
+        Self { shape, tiles: [depth.div_ceil(thickness), height.div_ceil(4), width.div_ceil(4)], thickness }
+    }
+
+    /// Outputs of a tile.
+    fn tile(&self) -> Shape {
+        [self.thickness, 4, 4]
+    }
+
+    /// Points of a tile.
+    pub(super) fn points(&self) -> usize {
+        36 * (self.thickness + 2)
+    }
+
+    /// Two planes of outputs each that a tile has.
+    pub(super) fn slabs(&self) -> usize {
+        self.thickness / 2
     }
 
     pub(super) fn voxels(&self) -> usize {
@@ -36,9 +64,10 @@ impl Tiling {
 
     /// Outputs of the tiles of `patch` that are in the volume.
     pub(super) fn outputs(&self, patch: &Patch) -> usize {
+        let tile = self.tile();
         let along = |a: usize| {
-            let end = TILE[a] * (patch.start[a] + patch.size[a]);
-            end.min(self.shape[a]) - TILE[a] * patch.start[a]
+            let end = tile[a] * (patch.start[a] + patch.size[a]);
+            end.min(self.shape[a]) - tile[a] * patch.start[a]
         };
         along(0) * along(1) * along(2)
     }
@@ -57,10 +86,11 @@ impl Tiling {
     /// First voxel and size of what the tile at `at` sees of the input.
     #[inline(always)]
     pub(super) fn window(&self, at: Shape) -> [Shape; 2] {
+        let tile = self.tile();
         let (mut start, mut size) = ([0; 3], [0; 3]);
         for a in 0..3 {
-            start[a] = (TILE[a] * at[a]).saturating_sub(1);
-            size[a] = (TILE[a] * (at[a] + 1) + 1).min(self.shape[a]) - start[a];
+            start[a] = (tile[a] * at[a]).saturating_sub(1);
+            size[a] = (tile[a] * (at[a] + 1) + 1).min(self.shape[a]) - start[a];
         }
         [start, size]
     }

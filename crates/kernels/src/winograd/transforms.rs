@@ -41,6 +41,44 @@ pub(super) fn input6<I: Isa>(isa: I, d: [I::V; 6]) -> [I::V; 6] {
 /// Which two of four planes a point of F(2, 3) combines, and whether they are added (else the second is subtracted).
 pub(super) const INPUT4: [(usize, usize, bool); 4] = [(0, 2, false), (1, 2, true), (2, 1, false), (3, 1, false)];
 
+/// How many times larger a point along z may be than the planes that it combines, by F(4, 3) divided by [`SCALES`]:
+/// `(1 + P2) * (1 + P)` and a little.
+pub(super) const REACH: f32 = 2.41;
+
+/// What the points along z of F(4, 3) are divided by where integers are combined: so no coefficient is larger than one, and
+/// all points are about as wide. The weights are multiplied by it.
+const SCALES: [f32; 6] = [SUM2, Q2, Q2, Q, Q, SUM2];
+
+/// Coefficients of integers, in steps of 2^-15: `P`, `P2` and `1 / SUM2`.
+pub(super) const HALF_P: i16 = 21845;
+pub(super) const HALF_P2: i16 = 14564;
+pub(super) const HALF_INVERSE: i16 = 12161;
+
+/// `G g` along z for `Z` outputs: F(2, 3), or F(4, 3) with its points multiplied by [`SCALES`]. Points that F(2, 3) has not
+/// are zero.
+#[inline(always)]
+pub(super) fn weight_along_z<I: Isa, const Z: usize>(isa: I, g: [I::V; 3]) -> [I::V; 6] {
+    if Z == 2 {
+        let ([a, b, c, d], zero) = (weight4(isa, g), isa.splat(0.0));
+        return [a, b, c, d, zero, zero];
+    }
+    let mut u = weight6(isa, g);
+    for z in 0..6 {
+        u[z] = isa.mul(u[z], isa.splat(SCALES[z]));
+    }
+    u
+}
+
+/// `A^T m` along z for `Z` outputs; those that F(2, 3) has not are zero.
+#[inline(always)]
+pub(super) fn output_along_z<I: Isa, const Z: usize>(isa: I, m: [I::V; 6]) -> [I::V; 4] {
+    if Z == 2 {
+        let ([a, b], zero) = (output4(isa, [m[0], m[1], m[2], m[3]]), isa.splat(0.0));
+        return [a, b, zero, zero];
+    }
+    output6(isa, m)
+}
+
 /// `A^T m` of F(4, 3): six points to four outputs.
 #[inline(always)]
 pub(super) fn output6<I: Isa>(isa: I, m: [I::V; 6]) -> [I::V; 4] {

@@ -1,7 +1,7 @@
 //! Weights to points, `U = G g G^T`, and the gradient of points back to weights.
 
-use super::tiles::{Lanes, POINTS};
-use super::transforms::{fold4, fold6, weight4, weight6};
+use super::tiles::Lanes;
+use super::transforms::{fold4, fold6, weight_along_z, weight6};
 use crate::gather::Write;
 use crate::isa::{Isa, Kernel};
 use crate::layout::LANES;
@@ -100,7 +100,7 @@ impl Kernel for TransformWeights<'_> {
         for k in 0..LANES {
             self.weights.taps(ib * LANES + k, ob * LANES, &mut taps);
             let at = (ob * self.in_blocks + ib) * LANES + k;
-            transform(isa, &taps, |t, v| {
+            transform::<I, 2>(isa, &taps, |t, v| {
                 // SAFETY: block (ib, ob) of every point belongs to this task alone.
                 let to = unsafe { self.u.slice((t * stride + at) * LANES, LANES) };
                 if let Some(to) = to.first_chunk_mut() {
@@ -111,22 +111,22 @@ impl Kernel for TransformWeights<'_> {
     }
 }
 
-/// `put(t, v)` for each point `t` of the transformed taps.
+/// `put(t, v)` for each point `t` of the taps, transformed for `Z` outputs along z.
 #[inline(always)]
-fn transform<I: Isa>(isa: I, taps: &Taps, mut put: impl FnMut(usize, I::V)) {
+fn transform<I: Isa, const Z: usize>(isa: I, taps: &Taps, mut put: impl FnMut(usize, I::V)) {
     let zero = isa.splat(0.0);
-    let mut planes = [[zero; 9]; 4];
+    let mut planes = [[zero; 9]; 6];
     for tap in 0..9 {
         let mut column = [zero; 3];
         for z in 0..3 {
             column[z] = isa.load(&taps[z * 9 + tap]);
         }
-        let column = weight4(isa, column);
-        for z in 0..4 {
+        let column = weight_along_z::<I, Z>(isa, column);
+        for z in 0..Z + 2 {
             planes[z][tap] = column[z];
         }
     }
-    for z in 0..4 {
+    for z in 0..Z + 2 {
         let mut rows = [[zero; 3]; 6];
         for x in 0..3 {
             let column = weight6(isa, [planes[z][x], planes[z][3 + x], planes[z][6 + x]]);
@@ -137,20 +137,20 @@ fn transform<I: Isa>(isa: I, taps: &Taps, mut put: impl FnMut(usize, I::V)) {
         for y in 0..6 {
             let row = weight6(isa, rows[y]);
             for x in 0..6 {
-                put((y * 4 + z) * 6 + x, row[x]);
+                put((y * (Z + 2) + z) * 6 + x, row[x]);
             }
         }
     }
 }
 
-/// Transforms `taps`, one for each channel of some input blocks, to one block of results: `[point][channel][16]`, a line
-/// of padding after each point.
+/// Transforms `taps`, one for each channel of some input blocks, to one block of results for `Z` outputs along z:
+/// `[point][channel][16]`, a line of padding after each point.
 #[inline(always)]
-pub(super) fn transform_block<I: Isa>(isa: I, taps: &[Taps], u: &mut [Lanes]) {
+pub(super) fn transform_block<I: Isa, const Z: usize>(isa: I, taps: &[Taps], u: &mut [Lanes]) {
     let stride = taps.len() + 1;
-    let u = &mut u[..POINTS * stride];
+    let u = &mut u[..36 * (Z + 2) * stride];
     for (k, taps) in taps.iter().enumerate() {
-        transform(isa, taps, |t, v| isa.store(v, &mut u[t * stride + k]));
+        transform::<I, Z>(isa, taps, |t, v| isa.store(v, &mut u[t * stride + k]));
     }
 }
 
