@@ -34,13 +34,13 @@ impl Pass {
 
 /// How a pass is computed.
 enum Way {
-    Winograd(Winograd),
+    Winograd(Box<Winograd>),
     Direct(Vec<Gather>),
 }
 
 impl Way {
     fn new(winograd: Option<Winograd>, direct: &[Gather]) -> Self {
-        winograd.map_or_else(|| Self::Direct(direct.to_vec()), Self::Winograd)
+        winograd.map_or_else(|| Self::Direct(direct.to_vec()), |winograd| Self::Winograd(Box::new(winograd)))
     }
 
     fn as_str(&self) -> &'static str {
