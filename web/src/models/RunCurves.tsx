@@ -57,7 +57,7 @@ export function RunCurves({ name }: { name: string }) {
     { title: t('runs.dice'), lines: dice, digits: 3 },
     { title: t('runs.rate'), lines: single(t('runs.rate'), ['train/learning_rate', 'lr']), digits: 5 },
     { title: t('runs.gradient'), lines: single(t('runs.gradient'), ['train/gradient_norm', 'gradient']), digits: 2 },
-    { title: t('runs.seconds'), lines: single(t('runs.seconds'), ['time/step_seconds', 'seconds']), digits: 1 },
+    { title: t('runs.seconds'), lines: single(t('runs.seconds'), ['time/step_seconds', 'seconds']), digits: 3 },
   ]
   return (
     <>
