@@ -88,12 +88,13 @@ fn layer(cpu: Cpu, rounds: usize, i: usize, o: usize, shape: [usize; 3]) {
     let first = source(&src.get()[..half], 0, affine);
     let second = source(&src.get()[half..], affine, ib * LANES);
     let sources = if ib > 1 { vec![first, second] } else { vec![first] };
-    let direct = Gather::conv3(shape, 1);
+    let gathers = [Gather::conv3(shape, 1)];
     let mut packed = Buffer::new(kernels::packed_len(27, i, o), |_| 0.0);
     kernels::pack_weights(Canonical::OutIn, 27, (i, o), weights.get(), packed.get_mut());
-    let direct_scratch = kernels::convolve_scratch(&direct, ib).max(kernels::weight_gradient_scratch(&direct));
+    let direct_scratch =
+        kernels::convolve_scratch(&gathers[0], ib).max(kernels::weight_gradient_scratch(&gathers, (i, o)));
     let mut direct_scratch = Buffer::new(threads * direct_scratch, |_| 0.0);
-    let mut partial = Buffer::new(kernels::partial_len(&direct, (i, o)), |_| 0.0);
+    let mut partial = Buffer::new(kernels::partial_len(&gathers, (i, o)), |_| 0.0);
     let mut best = [f64::INFINITY; 6];
     let mut fma = 0.0_f64;
     for _ in 0..rounds {
@@ -116,12 +117,12 @@ fn layer(cpu: Cpu, rounds: usize, i: usize, o: usize, shape: [usize; 3]) {
         time(2, start);
         let start = Instant::now();
         let to = (dst.get_mut(), Write::Overwrite);
-        kernels::convolve(cpu, &direct, (&sources, i), (packed.get(), &[]), to, direct_scratch.get_mut());
+        kernels::convolve(cpu, &gathers[0], (&sources, i), (packed.get(), &[]), to, direct_scratch.get_mut());
         time(4, start);
         let start = Instant::now();
         let to = (weights.get_mut(), Write::Overwrite);
         let scratch = (partial.get_mut(), direct_scratch.get_mut());
-        kernels::weight_gradient(cpu, &direct, (&sources, dst.get()), (Canonical::OutIn, i, o), to, scratch);
+        kernels::weight_gradient(cpu, &gathers, (&sources, dst.get()), (Canonical::OutIn, i, o), to, scratch);
         time(5, start);
     }
     let flops = 54.0 * (i * o * voxels) as f64 / 1e9;

@@ -206,18 +206,16 @@ fn check(layer: Layer, src: Shape, (i, o): (usize, usize), seed: u64) -> Result<
                 let plain = [Source::plain(&d_packed)];
                 let gx = gathered(cpu, &layer.backward(src), layer.taps(), (&plain, o), (&w, i), &[]);
                 let mut gw = vec![f32::NAN; w.len()];
-                for g in &forward.0 {
-                    let mut partial = vec![f32::NAN; partial_len(g, (i, o))];
-                    let mut scratch = vec![f32::NAN; weight_gradient_scratch(g) * threads];
-                    weight_gradient(
-                        cpu,
-                        g,
-                        (&sources, &d_packed),
-                        (forward.1, i, o),
-                        (&mut gw, Write::Overwrite),
-                        (&mut partial, &mut scratch),
-                    );
-                }
+                let mut partial = vec![f32::NAN; partial_len(&forward.0, (i, o))];
+                let mut scratch = vec![f32::NAN; weight_gradient_scratch(&forward.0, (i, o)) * threads];
+                weight_gradient(
+                    cpu,
+                    &forward.0,
+                    (&sources, &d_packed),
+                    (forward.1, i, o),
+                    (&mut gw, Write::Overwrite),
+                    (&mut partial, &mut scratch),
+                );
                 (gy, gx, gw)
             });
             close("y", &gy, &y, 27 * i)?;

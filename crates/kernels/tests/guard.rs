@@ -129,12 +129,11 @@ impl Direct {
         let d_dst = Stored::new(cpu, o, voxels(self.gathers[0].dst_shape())).values;
         let mut d_weights = unwritten(i * o * taps);
         for write in [Write::Overwrite, Write::Add] {
-            for gather in &self.gathers {
-                let mut partial = unwritten(partial_len(gather, (i, o)));
-                let mut scratch = unwritten(weight_gradient_scratch(gather) * current_num_threads());
-                let to = (&mut *d_weights, write);
-                weight_gradient(cpu, gather, (&sources, &d_dst), (order, i, o), to, (&mut partial, &mut scratch));
-            }
+            let gathers = &self.gathers;
+            let mut partial = unwritten(partial_len(gathers, (i, o)));
+            let mut scratch = unwritten(weight_gradient_scratch(gathers, (i, o)) * current_num_threads());
+            let to = (&mut *d_weights, write);
+            weight_gradient(cpu, gathers, (&sources, &d_dst), (order, i, o), to, (&mut partial, &mut scratch));
         }
         there("weight_gradient", &d_weights);
     }

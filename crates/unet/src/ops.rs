@@ -252,8 +252,8 @@ impl Conv {
         let (d_weights, partial) = match &plans.d_weights {
             Some(winograd) => (winograd.gradient_scratch_len(threads), 0),
             None => (
-                threads * most(&self.forward, &weight_gradient_scratch),
-                most(&self.forward, &|g| partial_len(g, (self.i, self.o))),
+                threads * weight_gradient_scratch(&self.forward, (self.i, self.o)),
+                partial_len(&self.forward, (self.i, self.o)),
             ),
         };
         (forward.max(d_src).max(d_weights), partial)
@@ -423,16 +423,14 @@ impl Conv {
             winograd.weight_gradient(cpu, pair, channels, (d_weights, Write::Add), buffers.scratch);
             return;
         }
-        for gather in &self.forward {
-            weight_gradient(
-                cpu,
-                gather,
-                (sources, d_dst),
-                (self.order, self.i, self.o),
-                (d_weights, Write::Add),
-                (buffers.partial, buffers.scratch),
-            );
-        }
+        weight_gradient(
+            cpu,
+            &self.forward,
+            (sources, d_dst),
+            (self.order, self.i, self.o),
+            (d_weights, Write::Add),
+            (buffers.partial, buffers.scratch),
+        );
     }
 
     /// Values of the padded bias.

@@ -481,15 +481,25 @@ fn tile<I: Isa, D: Dots<I>, const Z: usize, const XT: usize, const OB: usize>(
             }
         }
     }
+    // In two steps, and each loop small: one that LLVM does not unroll at once keeps all sums in memory.
+    let mut points = [[[isa.splat(0.0); 6]; XT]; OB];
     for o in 0..OB {
-        for x in 0..XT {
-            let mut points = [isa.splat(0.0); 6];
-            for z in 0..Z + 2 {
-                points[z] = isa.mul(dots.float(sum[z][x][o]), isa.load(&back[o][z][0]));
+        for z in 0..Z + 2 {
+            let back = isa.load(&back[o][z][0]);
+            for x in 0..XT {
+                points[o][x][z] = isa.mul(dots.float(sum[z][x][o]), back);
             }
-            let outputs = output_along_z::<I, Z>(isa, points);
-            for z in 0..Z {
-                isa.store(outputs[z], &mut m[o][z][r + x]);
+        }
+    }
+    for o in 0..OB {
+        let mut outputs = [[isa.splat(0.0); 4]; XT];
+        for x in 0..XT {
+            outputs[x] = output_along_z::<I, Z>(isa, points[o][x]);
+        }
+        for z in 0..Z {
+            let Some(to) = m[o][z][r..].first_chunk_mut::<XT>() else { unreachable!("a tile lies within the rows") };
+            for x in 0..XT {
+                isa.store(outputs[x][z], &mut to[x]);
             }
         }
     }

@@ -1,8 +1,9 @@
 //! One convolution with its tensors, laid out as the network lays it out.
 
 use kernels::{
-    Canonical, Cpu, Direction, Gather, LANES, Source, Winograd, Write, blocks, convolve, convolve_scratch,
-    pack_weights, packed_len, partial_len, voxels, weight_gradient, weight_gradient_scratch,
+    Canonical, Cpu, Direction, Gather, LANES, Shape, Source, Winograd, Write, blocks, convolve, convolve_scratch,
+    convolve_up, convolve_up_scratch, pack_weights, packed_len, partial_len, voxels, weight_gradient,
+    weight_gradient_scratch,
 };
 use serde::Serialize;
 
@@ -36,6 +37,8 @@ impl Pass {
 enum Way {
     Winograd(Box<Winograd>),
     Direct(Vec<Gather>),
+    /// A transposed convolution forward, all corners of a cell at once, from an input of this shape.
+    Up(Shape),
 }
 
 impl Way {
@@ -46,7 +49,7 @@ impl Way {
     fn as_str(&self) -> &'static str {
         match self {
             Self::Winograd(_) => "Winograd",
-            Self::Direct(_) => "direct",
+            Self::Direct(_) | Self::Up(_) => "direct",
         }
     }
 
@@ -54,13 +57,19 @@ impl Way {
         let threads = rayon::current_num_threads();
         match self {
             Self::Winograd(winograd) => winograd.scratch_len(threads),
-            Self::Direct(gathers) => threads * most(gathers, |gather| convolve_scratch(gather, in_blocks)),
+            Self::Direct(gathers) => {
+                let of = gathers.iter().map(|gather| convolve_scratch(gather, in_blocks));
+                threads * of.max().unwrap_or(0)
+            }
+            Self::Up(shape) => threads * convolve_up_scratch(*shape, in_blocks),
         }
     }
 }
 
-fn most(gathers: &[Gather], need: impl Fn(&Gather) -> usize) -> usize {
-    gathers.iter().map(need).max().unwrap_or(0)
+/// How the gradient of weights is computed.
+enum Gradient {
+    Winograd(Box<Winograd>),
+    Direct(Vec<Gather>),
 }
 
 /// A layer with its tensors.
@@ -71,7 +80,7 @@ pub(super) struct Work {
     order: Canonical,
     forward: Way,
     backward: Way,
-    gradient: Way,
+    gradient: Gradient,
     sources: Vec<Tensor>,
     packed: Vec<f32>,
     packed_back: Vec<f32>,
@@ -111,15 +120,12 @@ impl Work {
         let (i, o, src) = (shape.width(), shape.outputs, shape.src);
         let (in_blocks, out_blocks, threads) = (blocks(i), blocks(o), rayon::current_num_threads());
         let (forward, backward, gradient) = ways(shape);
-        let gathers = match &gradient {
-            Way::Direct(gathers) => gathers.as_slice(),
-            Way::Winograd(_) => &[],
+        let (gradient_scratch, partial) = match &gradient {
+            Gradient::Winograd(winograd) => (winograd.gradient_scratch_len(threads), 0),
+            Gradient::Direct(gathers) => {
+                (threads * weight_gradient_scratch(gathers, (i, o)), partial_len(gathers, (i, o)))
+            }
         };
-        let gradient_scratch = match &gradient {
-            Way::Winograd(winograd) => winograd.gradient_scratch_len(threads),
-            Way::Direct(gathers) => threads * most(gathers, weight_gradient_scratch),
-        };
-        let partial = most(gathers, |gather| partial_len(gather, (i, o)));
         let scratch = forward.scratch(in_blocks).max(backward.scratch(out_blocks)).max(gradient_scratch);
         let n_weights = if shape.kind == Kind::Transposed { 8 } else { 27 };
         let order = if shape.kind == Kind::Transposed { Canonical::InOut } else { Canonical::OutIn };
@@ -150,7 +156,10 @@ impl Work {
         match pass {
             Pass::Forward => self.forward.as_str(),
             Pass::DataGradient => self.backward.as_str(),
-            Pass::WeightGradient => self.gradient.as_str(),
+            Pass::WeightGradient => match self.gradient {
+                Gradient::Winograd(_) => "Winograd",
+                Gradient::Direct(_) => "direct",
+            },
         }
     }
 
@@ -179,35 +188,37 @@ impl Work {
         let sources: Vec<Source<'_>> = self.sources.iter().map(Tensor::seen).collect();
         let (i, o) = (self.inputs, self.outputs);
         match &self.gradient {
-            Way::Winograd(winograd) => {
+            Gradient::Winograd(winograd) => {
                 let to = (&mut self.d_weights[..], Write::Overwrite);
                 winograd.weight_gradient(self.cpu, (&sources, &self.dst), (o, i), to, &mut self.scratch);
             }
-            Way::Direct(gathers) => {
-                for gather in gathers {
-                    let to = (&mut self.d_weights[..], Write::Overwrite);
-                    let scratch = (&mut self.partial[..], &mut self.scratch[..]);
-                    weight_gradient(self.cpu, gather, (&sources, &self.dst), (self.order, i, o), to, scratch);
-                }
+            Gradient::Direct(gathers) => {
+                let to = (&mut self.d_weights[..], Write::Overwrite);
+                let scratch = (&mut self.partial[..], &mut self.scratch[..]);
+                weight_gradient(self.cpu, gathers, (&sources, &self.dst), (self.order, i, o), to, scratch);
             }
         }
     }
 }
 
 /// The kernels that the network takes: forward, to data, to weights.
-fn ways(shape: &LayerShape) -> (Way, Way, Way) {
+fn ways(shape: &LayerShape) -> (Way, Way, Gradient) {
     let (i, o, src) = (shape.width(), shape.outputs, shape.src);
     let plan = |i, o| Winograd::new(src, blocks(i), blocks(o)).with_inputs(i);
     let conv = shape.kind == Kind::Conv;
     let stride = if shape.kind == Kind::Strided { 2 } else { 1 };
     let (there, back) = match shape.kind {
-        Kind::Transposed => (Gather::up2(src), vec![Gather::up2_back(src)]),
+        Kind::Transposed => {
+            let back = Way::new(None, &[Gather::up2_back(src)]);
+            return (Way::Up(src), back, Gradient::Direct(Gather::up2(src)));
+        }
         Kind::Conv | Kind::Strided => (vec![Gather::conv3(src, stride)], Gather::conv3_back(src, stride)),
     };
+    let gradient = if conv { Gradient::Winograd(Box::new(plan(i, o))) } else { Gradient::Direct(there.clone()) };
     (
         Way::new((conv && Winograd::pays(src, i)).then(|| plan(i, o)), &there),
         Way::new((conv && Winograd::pays(src, o)).then(|| plan(o, i)), &back),
-        Way::new(conv.then(|| plan(i, o)), &there),
+        gradient,
     )
 }
 
@@ -250,5 +261,6 @@ fn pass(
                 convolve(cpu, gather, (sources, channels), (packed, &[]), (dst, write), scratch);
             }
         }
+        Way::Up(shape) => convolve_up(cpu, *shape, (&sources[0], channels), (packed, &[]), dst, scratch),
     }
 }
