@@ -6,6 +6,7 @@ import { EmptyState } from '../ui/EmptyState'
 import { type Column, Table } from '../ui/Table'
 import { FailureNotice } from '../words/FailureNotice'
 import { useWords } from '../words/useWords'
+import { EvaluationCases } from './EvaluationCases'
 import { type EvaluationReading, readEvaluation } from './reading'
 
 export function EvaluationList() {
@@ -65,6 +66,7 @@ function EvaluationCard({ evaluation }: { evaluation: Evaluation }) {
         )}
       </header>
       <Table label={evaluation.name} columns={columns} rows={reading.rows} rowKey={(row) => row.measure} />
+      {reading.each.length > 0 && <EvaluationCases name={evaluation.name} each={reading.each} />}
     </article>
   )
 }

@@ -10,6 +10,9 @@ const regions = [
   { key: 'et', colour: 'var(--et)' },
 ] as const
 
+/** The most points of a training curve. */
+const POINTS = 300
+
 /** A rate at its end is small, and not nothing. */
 const digitsOf = (y: number, digits: number) => (y > 0 && y < 1e-4 ? 8 : digits)
 
@@ -23,7 +26,7 @@ export function RunCurves({ name }: { name: string }) {
   if (metrics.length === 0) return <p className="quiet-text">{t('runs.empty')}</p>
   const showX = (step: number) => t('runs.step', { step: number(step) })
   const single = (label: string, keys: readonly string[]): Line[] => [
-    { key: label, label, colour: 'var(--accent)', points: thinned(firstCurve(metrics, keys), 300) },
+    { key: label, label, colour: 'var(--accent)', points: thinned(firstCurve(metrics, keys), POINTS) },
   ]
   const loss: Line[] = [
     ...single(t('runs.loss.train'), ['train/loss', 'loss']),
@@ -41,7 +44,7 @@ export function RunCurves({ name }: { name: string }) {
         key: `${key} train`,
         label: t('runs.dice.train', { region: t(`region.${key}.short`) }),
         colour,
-        points: thinned(firstCurve(metrics, [`train/soft_dice_${key}`]), 300),
+        points: thinned(firstCurve(metrics, [`train/soft_dice_${key}`]), POINTS),
       },
       {
         key: `${key} validation`,
@@ -59,9 +62,10 @@ export function RunCurves({ name }: { name: string }) {
     { title: t('runs.gradient'), lines: single(t('runs.gradient'), ['train/gradient_norm', 'gradient']), digits: 2 },
     { title: t('runs.seconds'), lines: single(t('runs.seconds'), ['time/step_seconds', 'seconds']), digits: 3 },
   ]
+  const together = Math.ceil(firstCurve(metrics, ['train/loss', 'loss']).length / POINTS)
   return (
     <>
-      <p className="quiet-text">{t('runs.smooth')}</p>
+      {together > 1 && <p className="quiet-text">{t('runs.smooth', { n: together })}</p>}
       <div className="plots">
         {plots
           .filter((plot) => plot.lines.some((line) => line.points.length > 0))

@@ -48,6 +48,45 @@ export interface EvaluationReading {
   cases: number
   /** One line a measure, one column a region. */
   rows: { measure: string; wt: number | null; tc: number | null; et: number | null }[]
+  /** One line a case, the worst first. */
+  each: CaseReading[]
+}
+
+/** Volumes that stand beside the measures of a region. */
+const VOLUMES = ['volume_error_ml', 'absolute_volume_error_ml'] as const
+const REGIONS = ['wt', 'tc', 'et'] as const
+export type Region = (typeof REGIONS)[number]
+
+/** A score, or whose mask had nothing of the region. */
+export type ScoreReading = number | 'reference' | 'predicted' | 'both' | null
+
+export interface CaseReading {
+  name: string
+  dice: Record<Region, ScoreReading>
+  hd95: Record<Region, ScoreReading>
+}
+
+function readScore(score: unknown): ScoreReading {
+  const { value, empty } = record(score)
+  return empty === 'reference' || empty === 'predicted' || empty === 'both' ? empty : finite(value)
+}
+
+function readCase(given: Loose): CaseReading {
+  const none = { wt: null, tc: null, et: null }
+  const read: CaseReading = { name: text(given.case), dice: { ...none }, hd95: { ...none } }
+  for (const line of list(given.regions).map(record)) {
+    const region = REGIONS.find((known) => known === line.region)
+    if (region === undefined) continue
+    read.dice[region] = readScore(line.dice)
+    read.hd95[region] = readScore(line.hd95_surface_distance_mm)
+  }
+  return read
+}
+
+/** The mean Dice of a case for sorting: what was missed or made up counts as nothing found. */
+function worth({ dice }: CaseReading): number {
+  const known = REGIONS.map((region) => dice[region]).filter((score) => score !== null && score !== 'both')
+  return known.reduce((sum: number, score) => sum + (typeof score === 'number' ? score : 0), 0) / (known.length || 1)
 }
 
 export function readEvaluation(metrics: unknown): EvaluationReading {
@@ -55,16 +94,21 @@ export function readEvaluation(metrics: unknown): EvaluationReading {
   const rows = new Map<string, EvaluationReading['rows'][number]>()
   let cases = list(given.cases).length
   for (const mean of list(given.means).map(record)) {
-    for (const line of list(mean.measures).map(record)) {
-      const measure = text(line.measure)
+    const region = REGIONS.find((known) => known === mean.region)
+    if (region === undefined) continue
+    const add = (measure: string, value: unknown) => {
       const row = rows.get(measure) ?? { measure, wt: null, tc: null, et: null }
-      cases = Math.max(cases, finite(line.n_all) ?? 0)
-      if (mean.region === 'wt' || mean.region === 'tc' || mean.region === 'et') {
-        rows.set(measure, { ...row, [mean.region]: finite(line.all) })
-      }
+      rows.set(measure, { ...row, [region]: finite(value) })
     }
+    for (const line of list(mean.measures).map(record)) {
+      cases = Math.max(cases, finite(line.n_all) ?? 0)
+      add(text(line.measure), line.all)
+    }
+    for (const measure of VOLUMES) if (finite(mean[measure]) !== null) add(measure, mean[measure])
   }
-  return { convention: text(given.convention), cases, rows: [...rows.values()] }
+  const each = list(given.cases).map(record).map(readCase)
+  each.sort((a, b) => worth(a) - worth(b))
+  return { convention: text(given.convention), cases, rows: [...rows.values()], each }
 }
 
 /** The lines of a run with those that came since; they begin with the last step anew, which may have more lines by now. */
@@ -98,13 +142,16 @@ export function firstCurve(metrics: readonly Metric[], keys: readonly string[]):
   return []
 }
 
-/** At most `n` points, each the mean of its neighbours: single steps are noise, and an SVG of 10,000 points is slow. */
+/**
+ * At most `n` points, each the mean of its neighbours: single steps are noise, and an SVG of 10,000 points is slow. The
+ * first and the last stand where the curve begins and ends.
+ */
 export function thinned(points: readonly PlotPoint[], n: number): PlotPoint[] {
   if (points.length <= n) return [...points]
   const size = Math.ceil(points.length / n)
   return Array.from({ length: Math.ceil(points.length / size) }, (_, i) => {
     const part = points.slice(i * size, (i + 1) * size)
-    const last = part[part.length - 1]
-    return { x: last?.x ?? 0, y: part.reduce((sum, point) => sum + point.y, 0) / part.length }
+    const at = i === 0 && points.length > size ? part[0] : part[part.length - 1]
+    return { x: at?.x ?? 0, y: part.reduce((sum, point) => sum + point.y, 0) / part.length }
   })
 }

@@ -52,7 +52,10 @@ export const models = {
   'runs.gradient': ['Norm of the gradient', '기울기 크기'],
   'runs.seconds': ['Seconds a step', '단계당 시간(초)'],
   'runs.empty': ['This run has written nothing yet.', '아직 기록이 없는 학습입니다.'],
-  'runs.smooth': ['Training curves are running means.', '학습 곡선은 이동 평균입니다.'],
+  'runs.smooth': [
+    'Each point of a training curve is the mean of {n} steps.',
+    '학습 곡선의 각 점은 {n}단계의 평균입니다.',
+  ],
   'evaluations.none': ['No evaluation', '평가 기록 없음'],
   'evaluations.none.why': [
     'Make one with glioscope evaluate in the folder of runs.',
@@ -60,5 +63,11 @@ export const models = {
   ],
   'evaluations.report': ['Open the report', '보고서 열기'],
   'evaluations.convention': ['Convention {name}', '규칙 {name}'],
+  'evaluations.each': ['Each case, the worst Dice first', '증례별 결과(Dice가 낮은 순)'],
+  'evaluations.each_of': ['{name}, each case', '{name}, 증례별 결과'],
+  'evaluations.case': ['Case', '증례'],
+  'evaluations.empty.reference': ['false alarm', '오검출'],
+  'evaluations.empty.predicted': ['missed', '놓침'],
+  'evaluations.empty.both': ['none there', '해당 없음'],
   'evaluations.cases': ['{n|1 case|# cases}', '증례 {n}건'],
 } as const satisfies Entries
