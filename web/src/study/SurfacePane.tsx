@@ -12,14 +12,15 @@ interface SurfacePaneProps {
 
 const OPACITY: Readonly<Record<string, number>> = { ed: 0.35, wt: 0.3, tc: 0.55, ncr: 0.8 }
 
-/** The tumour's surface inside the brain. NiiVue is fetched when this pane is first on screen and the planes have their image. */
+/** The tumour's surface inside the brain. NiiVue is fetched when this pane is first on screen and the brain is there. */
 export function SurfacePane({ look, library }: SurfacePaneProps) {
   const { t } = useWords()
   const host = useRef<HTMLDivElement>(null)
   const [viewer, setViewer] = useState<Viewer<SurfaceScene> | null>(null)
   const [missing, setMissing] = useState<'no' | 'webgl' | 'failed'>('no')
   const scene = useSurfaceScene(look, library)
-  const may = useLater(look.series.some(({ url }) => library.volume(url) !== null || library.failure(url) !== null))
+  const brain = brainOf(look)
+  const may = useLater(brain === null || library.volume(brain) !== null || library.failure(brain) !== null)
 
   useEffect(() => {
     if (!may) return
@@ -67,6 +68,11 @@ export function SurfacePane({ look, library }: SurfacePaneProps) {
   )
 }
 
+/** The scan whose surface the tumour lies in. */
+function brainOf(look: Look): string | null {
+  return seriesOf(look.series, 't1n')?.url ?? look.series[0]?.url ?? null
+}
+
 /** Turns true in an idle moment after `ready`: the planes come first. */
 function useLater(ready: boolean): boolean {
   const [later, setLater] = useState(false)
@@ -89,7 +95,7 @@ function useSurfaceScene(look: Look, library: Library): SurfaceScene {
   const key = masks.shown
   const revision = key ? library.revisionOf(key) : 0
   const there = key !== null && library.labels(key) !== null
-  const brain = seriesOf(look.series, 't1n')?.url ?? look.series[0]?.url ?? null
+  const brain = brainOf(look)
   const brainThere = brain !== null && library.volume(brain) !== null
   return useMemo(() => {
     const inks = mask.shown && there ? inksOf(mask, settings.colours) : []

@@ -30,6 +30,8 @@ export function createSurfaceViewer(canvas: HTMLCanvasElement, library: Library)
     sliceType: SLICE_TYPE.RENDER,
     multiplanarForceRender: true,
   })
+  // NiiVue turns to each surface that comes, as large as the pane: what is seen first is all of them.
+  canvas.style.visibility = 'hidden'
   const attached = attach(nv, canvas)
   const drawn = new Map<string, { name: string; mesh: NVMesh }>()
   let generation = 0
@@ -66,6 +68,7 @@ export function createSurfaceViewer(canvas: HTMLCanvasElement, library: Library)
       drawn.delete(key)
     }
     nv.drawScene()
+    canvas.style.visibility = 'visible'
   }
 
   const redraw = () => void nv.drawScene()
