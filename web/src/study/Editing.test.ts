@@ -3,7 +3,7 @@ import { Library } from '../viewer/library'
 import { plainGrid } from '../viewer/space'
 import type { Labels } from '../viewer/volume'
 import { EDIT_KEY, Editing } from './Editing'
-import { deletePart, keepPart, partAt, relabelPart } from './partEdits'
+import { deletePart, isAll, keepPart, partAt, relabelPart } from './partEdits'
 
 function version(codes: readonly number[]): Labels {
   const shape = [codes.length, 1, 1] as const
@@ -108,6 +108,8 @@ describe('the correction of one click', () => {
     const labels = version(codes)
     expect([...partAt(labels, [0, 0, 0], 'tumour')]).toEqual([0, 1])
     expect([...partAt(labels, [0, 0, 0], 'tissue')]).toEqual([0])
+    expect(isAll(labels, partAt(labels, [0, 0, 0], 'tumour'))).toBe(false)
+    expect(isAll(version([0, 1, 2]), partAt(version([0, 1, 2]), [1, 0, 0], 'tumour'))).toBe(true)
     const run = (work: Parameters<Editing['step']>[0]) => {
       const { editing, now } = edited(codes)
       editing.step(work)

@@ -6,7 +6,7 @@ import { offsetOf, type Vec3 } from '../viewer/space'
 import type { Labels } from '../viewer/volume'
 import { useWords } from '../words/useWords'
 import type { Editing } from './Editing'
-import { deletePart, keepPart, type PartOf, partAt, relabelPart } from './partEdits'
+import { deletePart, isAll, keepPart, type PartOf, partAt, relabelPart } from './partEdits'
 import type { Tissue } from './scene'
 
 interface PartDialogProps {
@@ -25,6 +25,7 @@ export function PartDialog({ seed, labels, editing, begin, onClose }: PartDialog
   const [of, setOf] = useState<PartOf>('tumour')
   const code = labels.values[offsetOf(seed, labels.grid.shape)] ?? 0
   const part = useMemo(() => partAt(labels, seed, of), [labels, seed, of])
+  const all = useMemo(() => isAll(labels, part), [labels, part])
   const [x, y, z] = labels.grid.spacing
   const change = (work: Parameters<Editing['step']>[0]) => {
     if (begin()) editing.step(work)
@@ -44,12 +45,17 @@ export function PartDialog({ seed, labels, editing, begin, onClose }: PartDialog
         ]}
         onChosen={setOf}
       />
-      <p className="numeric">{ml((part.length * x * y * z) / 1000)}</p>
+      <p>
+        <span className="numeric">{ml((part.length * x * y * z) / 1000)}</span>
+        {all && <span className="quiet-text"> · {t('study.part.all')}</span>}
+      </p>
       <div className="part-actions">
         <Button look="danger" onClick={() => change((stroke) => deletePart(stroke, part))}>
           {t('study.part.delete')}
         </Button>
-        <Button onClick={() => change((stroke, mask) => keepPart(stroke, mask, part))}>{t('study.part.keep')}</Button>
+        <Button disabled={all} onClick={() => change((stroke, mask) => keepPart(stroke, mask, part))}>
+          {t('study.part.keep')}
+        </Button>
         {([1, 2, 3] as const satisfies readonly Tissue[]).map((tissue) => (
           <Button
             key={tissue}

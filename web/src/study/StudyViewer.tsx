@@ -47,10 +47,12 @@ export function StudyViewer({ study, shape, spacing, gone }: StudyViewerProps) {
   const onOpenArea = useCallback(() => toast({ text: words.t('study.open_area') }), [words])
   const onPick = useCallback(
     (seed: Vec3) => {
+      // Every pane goes there: what is to be corrected is seen in all of them.
+      dispatch({ kind: 'cursor', at: seed })
       if (labels?.values[offsetOf(seed, labels.grid.shape)]) setPicked(seed)
       else toast({ text: words.t('study.part.nothing') })
     },
-    [labels, words],
+    [dispatch, labels, words],
   )
   const deeds = useDeeds({ look, library, editing: edits.editing, dispatch, begin, onPick, onOpenArea })
   useEffect(() => {

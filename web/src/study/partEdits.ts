@@ -18,6 +18,13 @@ export function partAt(labels: Labels, seed: Vec3, of: PartOf): Uint32Array<Arra
   return componentAt(labels.values, shape, seed, of === 'tumour' || code === 0 ? TUMOUR : (other) => other === code)
 }
 
+/** Whether nothing of the tumour lies outside of a part. */
+export function isAll(labels: Labels, part: Uint32Array): boolean {
+  let tumour = 0
+  for (const code of labels.values) if (code !== 0) tumour++
+  return tumour === part.length
+}
+
 export function deletePart(stroke: Stroke, part: Uint32Array): void {
   for (const at of part) stroke.set(at, 0)
 }

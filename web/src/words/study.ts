@@ -204,6 +204,7 @@ export const study = {
   'study.part.tissue': ['Only {tissue}', '{tissue}만'],
   'study.part.delete': ['Delete it', '삭제'],
   'study.part.keep': ['Keep only it', '이 부분만 남기기'],
+  'study.part.all': ['there is no other tumour', '다른 종양 부분은 없습니다'],
   'study.part.nothing': [
     'There is no tumour at this point. Click on the part to correct.',
     '이 위치에는 종양이 없습니다. 수정할 부분을 클릭하십시오.',
