@@ -125,6 +125,11 @@ fn gzip_of_several_members_and_with_damage() {
     members.extend(gzip(&whole[100..360]));
     members.extend(gzip(&whole[360..]));
     assert_eq!(image(&members).volumes[0], image(&whole).volumes[0], "members are one stream");
+    let mut padded = gzip(&whole);
+    padded.extend([0; 700]);
+    assert_eq!(image(&padded).volumes[0], image(&whole).volumes[0], "zeros after the last member are padding");
+    padded.push(7);
+    refused!(padded, NiftiError::Gzip { .. });
     let mut zipped = gzip(&whole);
     let checksum = zipped.len() - 8;
     zipped[checksum] ^= 1;

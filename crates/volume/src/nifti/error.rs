@@ -98,7 +98,7 @@ pub enum NiftiError {
         length: i64,
     },
     /// More voxels in all volumes together than the limits allow.
-    #[error("the header declares {} voxels, over the limit of {limit}", voxels.map_or("2^64 or more".into(), |n| n.to_string()))]
+    #[error("the header declares {} voxels, over the limit of {limit}; it is damaged, or crop the volume first", voxels.map_or("2^64 or more".into(), |n| n.to_string()))]
     TooManyVoxels {
         /// The number, unless it overflows.
         voxels: Option<u64>,
@@ -106,7 +106,7 @@ pub enum NiftiError {
         limit: u64,
     },
     /// More volumes in the stack than the limits allow.
-    #[error("the header declares {volumes} volumes, over the limit of {limit}")]
+    #[error("the header declares {volumes} volumes, over the limit of {limit}; it is damaged, or take the stack apart")]
     TooManyVolumes {
         /// The number.
         volumes: u64,
@@ -114,7 +114,7 @@ pub enum NiftiError {
         limit: u64,
     },
     /// The machine has not enough memory.
-    #[error("{bytes} bytes of memory are needed and not free")]
+    #[error("{bytes} bytes of memory are needed and not free; end other programs, or crop the volume first")]
     OutOfMemory {
         /// What was asked for.
         bytes: u64,

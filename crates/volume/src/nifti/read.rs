@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 
 use super::datatype::{Scale, append};
 use super::error::Warning;
@@ -97,6 +97,25 @@ pub fn geometry(bytes: &[u8], limits: &Limits) -> Result<Geometry, NiftiError> {
     Geometry::of(&header, extent.shape, &mut Vec::new())
 }
 
+/// The members of a gzip file as one stream. Zeros after the last one are padding, as gzip itself takes them.
+struct Members<'a> {
+    member: Option<GzDecoder<&'a [u8]>>,
+}
+
+impl Read for Members<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.member {
+            let count = member.read(buffer)?;
+            if count > 0 || buffer.is_empty() {
+                return Ok(count);
+            }
+            let rest: &[u8] = member.get_ref();
+            self.member = rest.iter().any(|&byte| byte != 0).then(|| GzDecoder::new(rest));
+        }
+        Ok(0)
+    }
+}
+
 /// Plain bytes of a file, in order.
 pub(super) struct Stream<R> {
     bytes: R,
@@ -120,7 +139,8 @@ impl<'a> Stream<Box<dyn Read + 'a>> {
         }
         if bytes.starts_with(&[0x1f, 0x8b]) {
             let most = available.saturating_mul(DEFLATE_RATIO).min(limits.max_file_bytes);
-            let inflated = MultiGzDecoder::new(bytes).take(limits.max_file_bytes.saturating_add(1));
+            let members = Members { member: Some(GzDecoder::new(bytes)) };
+            let inflated = members.take(limits.max_file_bytes.saturating_add(1));
             Ok(Stream { bytes: Box::new(inflated), position: 0, most })
         } else {
             Ok(Stream { bytes: Box::new(bytes), position: 0, most: available })
