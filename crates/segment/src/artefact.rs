@@ -82,7 +82,7 @@ pub struct ScoreLine {
 #[derive(Debug, thiserror::Error)]
 pub enum ArtefactError {
     /// It cannot be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: the model cannot be read or written ({source}); check its name, and that you may", path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -138,8 +138,12 @@ impl Artefact {
     /// # Errors
     /// Names the file and what is wrong with it.
     pub fn open(path: &Path) -> Result<Self, ArtefactError> {
-        let bytes = std::fs::read(path).map_err(|source| ArtefactError::Io { path: path.to_owned(), source })?;
-        Self::parse(&bytes, path)
+        let unread = |source| ArtefactError::Io { path: path.to_owned(), source };
+        // Looked at before it is opened: a pipe would wait for a writer, a device may have no end.
+        if !std::fs::metadata(path).map_err(unread)?.is_file() {
+            return Err(unread(std::io::Error::other("it is no file")));
+        }
+        Self::parse(&std::fs::read(path).map_err(unread)?, path)
     }
 
     /// Opens the bytes of a model file; `path` is named in errors.

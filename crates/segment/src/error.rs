@@ -66,7 +66,7 @@ impl fmt::Display for ScanName {
 #[derive(Debug, thiserror::Error)]
 pub enum SegmentError {
     /// A file or folder cannot be opened, read or written.
-    #[error("{}: the operating system refuses to read or write it", path.display())]
+    #[error("{}: cannot be read or written; check its name, and that you may", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -208,7 +208,8 @@ pub enum SegmentError {
     },
     /// A number that the label scheme does not have.
     #[error(
-        "{}: {code} at ({}, {}, {}) is no label of the scheme {scheme}; choose another with --scheme",
+        "{}: {code} at ({}, {}, {}) is no label of the scheme {scheme}; choose another with --scheme \
+         (for predictions --pred-scheme), or correct the mask",
         path.display(), at.0[0], at.0[1], at.0[2]
     )]
     UnknownLabel {
@@ -220,6 +221,12 @@ pub enum SegmentError {
         code: f32,
         /// The scheme that was expected.
         scheme: LabelScheme,
+    },
+    /// A scan without a difference between its voxels.
+    #[error("{scan}: every voxel above zero has the same value, so the file holds no picture; export the scan again")]
+    NoContrast {
+        /// The scan.
+        scan: ScanName,
     },
     /// A mask whose scheme neither its name nor the user says.
     #[error(
@@ -257,7 +264,7 @@ pub enum SegmentError {
         found: usize,
     },
     /// A grid that cannot be made.
-    #[error("the scans' grid cannot be worked on")]
+    #[error("the scans' grid cannot be worked on; crop them to the head, or check the voxel size in their headers")]
     Grid(#[from] volume::VolumeError),
     /// A manifest that cannot be understood.
     #[error("{}, line {line}: {fault}", path.display())]
@@ -270,10 +277,12 @@ pub enum SegmentError {
         fault: ManifestFault,
     },
     /// A `dataset.json` or split file that is not the JSON it should be.
-    #[error("{}: not the JSON that is expected here", path.display())]
+    #[error("{}: this is not {wanted}; correct it, or leave it out", path.display())]
     Json {
         /// The file.
         path: PathBuf,
+        /// What it should be.
+        wanted: &'static str,
         /// Why.
         source: serde_json::Error,
     },
@@ -291,14 +300,22 @@ pub enum ManifestFault {
     /// A column nobody knows.
     #[error("the column {0} is unknown; the columns are case,t1n,t1c,t2w,t2f and, if there are masks, seg and scheme")]
     ColumnUnknown(String),
+    /// A column that is there twice.
+    #[error("the column {0} is there twice; keep one of them")]
+    ColumnTwice(String),
     /// A row without a case name.
     #[error("the row has no case name; fill the column case")]
     NoName,
+    /// A case name that cannot be the name of a file, such as `../case`.
+    #[error(
+        "{0:?} cannot be a case's name, since files are named after it; leave out slashes, dots at the start and line breaks"
+    )]
+    NameOfNoFile(String),
     /// A scheme nobody knows.
     #[error("the scheme {0} is unknown; write brats2020, brats2023 or msd")]
     SchemeUnknown(String),
     /// A row that is not CSV, or has another number of fields than the first.
-    #[error("the row is not CSV with as many fields as the first row has")]
+    #[error("the row is not CSV with as many fields as the first row has; save the list as CSV with commas, in UTF-8")]
     NotCsv,
 }
 

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use volume::{Limits, Orientation, Volume};
 
-use crate::dataset::{FoundCase, find};
+use crate::dataset::{FoundCase, Role, find};
 use crate::error::{SegmentError, sentence};
 use crate::labels::LabelScheme;
 use crate::report::{RegionAmount, TissueAmount, region_amounts, tissue_amounts};
 use crate::source::{Digest, ReadFile, ReadFiles};
-use crate::study::{GridDifference, Sequence, Study, grid_difference};
+use crate::study::{GridDifference, Sequence, Study, grid_difference, in_order_of};
 
 /// What was found of a case, and what its files hold.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -98,7 +98,9 @@ pub fn inspect_case(found: &FoundCase, scheme: Option<LabelScheme>, limits: &Lim
     let mut scans = Vec::new();
     for sequence in Sequence::ALL {
         let Some(file) = found.scan(sequence) else { continue };
+        let is_gone = found.problems.iter().any(|problem| problem.explains(Role::Scan(sequence)));
         let content = match files.look(file) {
+            Err(_) if is_gone => None, // said already
             Ok((read, scan)) => Some(ScanContent::of(read, scan)),
             Err(fault) => {
                 problems.push(fault);
@@ -157,6 +159,10 @@ fn inspect_mask(
         MaskSummary { path: path.into(), scheme: scheme.or(found.scheme), tissues: vec![], regions: vec![] };
     match found.read_labels(scheme, limits) {
         Ok(labels) => {
+            let labels = match study {
+                Some(study) => in_order_of(labels, study.grid()),
+                None => labels,
+            };
             let difference = study.and_then(|study| grid_difference(study.grid(), labels.grid()));
             if let Some(GridDifference::Shape { axis, .. } | GridDifference::Place { axis, .. }) = difference {
                 problems.push(SegmentError::LabelsElsewhere { case: found.name.clone(), axis }.to_string());
@@ -164,6 +170,7 @@ fn inspect_mask(
             summary.tissues = tissue_amounts(&labels);
             summary.regions = region_amounts(&labels);
         }
+        Err(SegmentError::Unusable { .. }) => {} // for the problems that are listed already
         Err(error) => problems.push(sentence(&error)),
     }
     summary

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -171,6 +172,22 @@ pub(crate) fn read_bytes(path: &Path, limits: &Limits) -> Result<Vec<u8>, Segmen
         return Err(SegmentError::TooLarge { path: path.into(), bytes: about.len(), limit: limits.max_file_bytes });
     }
     fs::read(path).map_err(io)
+}
+
+/// The most that a list, a split, a recipe or a report may hold: far beyond any, and an end to a device that has none.
+const MOST_TEXT: u64 = 64 << 20;
+
+/// The bytes of a text file.
+///
+/// # Errors
+/// It cannot be read, or is too long to be meant.
+pub(crate) fn read_text(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MOST_TEXT + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST_TEXT {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is longer than {} MiB", MOST_TEXT >> 20)));
+    }
+    Ok(bytes)
 }
 
 /// Parses a `NIfTI` file's bytes, naming the file in the error.

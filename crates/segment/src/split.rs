@@ -1,12 +1,12 @@
 //! Which cases are trained on, which are judged on; never one patient on both sides.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::SegmentError;
+use crate::source::read_text;
 
 /// A side of a split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +75,9 @@ pub enum SplitFault {
     Empty(Side),
 }
 
+/// What a split file is.
+const WANTED: &str = "a split such as {\"train\": [\"case1\"], \"validation\": [\"case2\"]}";
+
 /// The cases of each side, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -112,9 +115,12 @@ impl Split {
     /// # Errors
     /// It cannot be read, is not such JSON, or [`Split::check`] refuses it.
     pub fn read(path: &Path) -> Result<Self, SegmentError> {
-        let text = fs::read(path).map_err(|source| SegmentError::Io { path: path.into(), source })?;
-        let split: Self =
-            serde_json::from_slice(&text).map_err(|source| SegmentError::Json { path: path.into(), source })?;
+        let text = read_text(path).map_err(|source| SegmentError::Io { path: path.into(), source })?;
+        let split: Self = serde_json::from_slice(&text).map_err(|source| SegmentError::Json {
+            path: path.into(),
+            wanted: WANTED,
+            source,
+        })?;
         split.check()?;
         Ok(split)
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use volume::{Grid, Limits, Mm, Volume, nifti};
+use volume::{Grid, Limits, Mm, Orientation, Volume, nifti};
 
 use crate::dataset::FoundCase;
 use crate::error::{Axis, ScanName, SegmentError};
@@ -140,6 +140,7 @@ impl Study {
         let (t2w, t2w_file, _) = take(Sequence::T2w)?;
         let (t2f, t2f_file, _) = take(Sequence::T2f)?;
         let sources = [t1n_file, t1c_file, t2w_file, t2f_file];
+        let [t1c, t2w, t2f] = [t1c, t2w, t2f].map(|scan| in_order_of(scan, t1n.grid()));
         let mut study = Self::new(found.name.clone(), [t1n, t1c, t2w, t2f], geometry, sources)?;
         study.oddities = oddities;
         study.check_content()?;
@@ -230,6 +231,10 @@ impl Study {
             if looks_like_mask(voxels) {
                 return Err(SegmentError::MaskGivenAsScan { scan: self.scan_name(sequence) });
             }
+            let mut positive = voxels.iter().filter(|&&v| v > 0.0);
+            if positive.next().is_some_and(|&first| positive.all(|v| v.to_bits() == first.to_bits())) {
+                return Err(SegmentError::NoContrast { scan: self.scan_name(sequence) });
+            }
         }
         for (first, second) in pairs() {
             if self.scan(first).voxels() == self.scan(second).voxels() {
@@ -285,6 +290,17 @@ pub fn grid_difference(first: &Grid, second: &Grid) -> Option<GridDifference> {
         }
     }
     (largest.1 > GRID_TOLERANCE.0).then_some(GridDifference::Place { axis: largest.0, difference: Mm(largest.1) })
+}
+
+/// The same voxels in the storage order of another grid, if that makes them lie as it does.
+///
+/// Files of one case may come from several programs; a scan that is stored in another order is not elsewhere.
+pub fn in_order_of<T: Copy + Send + Sync>(volume: Volume<T>, grid: &Grid) -> Volume<T> {
+    let [own, wanted] = [volume.grid(), grid].map(|grid| Orientation::of(grid.affine()));
+    if own == wanted || grid_difference(grid, volume.grid()).is_none() {
+        return volume;
+    }
+    wanted.from_ras(&own.to_ras(&volume))
 }
 
 fn pairs() -> impl Iterator<Item = (Sequence, Sequence)> {

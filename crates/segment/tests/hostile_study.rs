@@ -216,6 +216,22 @@ fn zeros_and_nans() {
 }
 
 #[test]
+fn a_scan_of_one_value() {
+    let (folder, head, files) = whole();
+    write_scan(&files[2], &head.scans[2].map(|v| if v > 0.0 { 100.0 } else { 0.0 }));
+    says(&fault(folder.path()), &["T2w", "_t2.nii.gz", "the same value", "export"]);
+    write_scan(&files[2], &head.scans[2].map(|_| 100.0));
+    assert!(matches!(fault(folder.path()), SegmentError::NoContrast { .. }));
+}
+
+#[test]
+fn a_stack_as_a_scan() {
+    let (folder, head, files) = whole();
+    write_stack(&files[0], &head.scans[..2]);
+    says(&fault(folder.path()), &["_t1.nii.gz", "holds 2 volumes where one is expected", "3-D"]);
+}
+
+#[test]
 fn nothing_at_all() {
     let folder = tempdir().unwrap();
     says(&find_one(folder.path()).unwrap_err(), &["no case found", "four NIfTI files"]);

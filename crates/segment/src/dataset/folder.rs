@@ -18,6 +18,10 @@ pub(super) fn find_in_folder(root: &Path, cases: &mut Vec<FoundCase>) {
     let is_open = |entry: &DirEntry| entry.depth() == 0 || !entry.file_name().as_encoded_bytes().starts_with(b".");
     for entry in WalkDir::new(root).follow_links(true).sort_by_file_name().into_iter().filter_entry(is_open) {
         match entry {
+            Ok(entry) if entry.path().to_str().is_none() => {
+                let case = not_unicode(&entry);
+                cases.extend(case.filter(|case| cases.last().is_none_or(|last| last.place != case.place)));
+            }
             Ok(entry) if entry.file_type().is_file() => {
                 let folder = entry.path().parent().unwrap_or(root).to_path_buf();
                 folders.entry(folder).or_default().push(entry.into_path());
@@ -47,6 +51,14 @@ pub(super) fn find_in_folder(root: &Path, cases: &mut Vec<FoundCase>) {
             None | Some(Ok(_) | Err(_)) => cases.extend(cases_of_folder(&folder, &files)),
         }
     }
+}
+
+/// A file for a case whose name no report could carry. It is said, not left out: it may be a whole patient.
+fn not_unicode(entry: &DirEntry) -> Option<FoundCase> {
+    let is_scan = entry.file_type().is_file() && naming::nifti_stem(&entry.file_name().to_string_lossy()).is_some();
+    let place = PathBuf::from(entry.path().parent()?.to_string_lossy().into_owned());
+    let name = entry.path().to_string_lossy().into_owned();
+    is_scan.then(|| FoundCase::with_problem(&place, Problem::NotUnicode { name }))
 }
 
 /// The files of one case in one folder, by role.

@@ -6,6 +6,7 @@ use super::msd::note_absent;
 use super::{FoundCase, Role, ScanFile};
 use crate::error::{ManifestFault, SegmentError};
 use crate::labels::LabelScheme;
+use crate::source::read_text;
 use crate::study::Sequence;
 
 /// What a column holds.
@@ -31,13 +32,17 @@ impl Column {
 /// The cases of a manifest; paths in it are relative to its folder. An empty field is a missing file.
 pub(super) fn read(path: &Path) -> Result<Vec<FoundCase>, SegmentError> {
     let fault = |line, fault| SegmentError::Manifest { path: path.into(), line, fault };
-    let file = std::fs::File::open(path).map_err(|source| SegmentError::Io { path: path.into(), source })?;
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
+    let text = read_text(path).map_err(|source| SegmentError::Io { path: path.into(), source })?;
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_slice());
     let header = reader.headers().map_err(|_| fault(1, ManifestFault::NotCsv))?.clone();
     let mut columns = Vec::new();
     for name in &header {
         let name = name.trim_start_matches('\u{feff}'); // spreadsheets write a byte order mark
-        columns.push(Column::of(name).ok_or_else(|| fault(1, ManifestFault::ColumnUnknown(name.to_owned())))?);
+        let column = Column::of(name).ok_or_else(|| fault(1, ManifestFault::ColumnUnknown(name.to_owned())))?;
+        if columns.contains(&column) {
+            return Err(fault(1, ManifestFault::ColumnTwice(name.to_owned())));
+        }
+        columns.push(column);
     }
     let wanted = Sequence::ALL.map(|s| (Column::File(Role::Scan(s)), s.name()));
     for (column, name) in [(Column::Case, "case")].into_iter().chain(wanted) {
@@ -79,7 +84,15 @@ fn case_of(path: &Path, columns: &[Column], record: &csv::StringRecord) -> Resul
     if case.name.is_empty() {
         return Err(ManifestFault::NoName);
     }
+    if !can_name_a_file(&case.name) {
+        return Err(ManifestFault::NameOfNoFile(case.name));
+    }
     case.scheme = scheme.or_else(|| LabelScheme::of_case_name(&case.name));
     case.note_missing();
     Ok(case)
+}
+
+/// Whether results may be called so: a name that leads to another folder would let a list write anywhere.
+fn can_name_a_file(name: &str) -> bool {
+    !name.starts_with('.') && !name.contains(|c: char| matches!(c, '/' | '\\') || c.is_control())
 }

@@ -146,7 +146,12 @@ pub fn find(paths: &[PathBuf]) -> Result<Vec<FoundCase>, SegmentError> {
         } else if is_csv {
             cases.extend(manifest::read(path)?);
         } else if path.file_name().is_some_and(|name| name == msd::FILE) {
-            cases.extend(msd::read(path).map_err(|source| SegmentError::Json { path: path.clone(), source })?);
+            let wanted = "a Decathlon list of cases";
+            cases.extend(msd::read(path).map_err(|source| SegmentError::Json {
+                path: path.clone(),
+                wanted,
+                source,
+            })?);
         } else {
             return Err(SegmentError::NoCase { path: path.clone() });
         }

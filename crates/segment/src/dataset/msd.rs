@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::{FoundCase, Problem, Role, ScanFile, naming};
 use crate::labels::LabelScheme;
+use crate::source::read_text;
 
 /// The list's name.
 pub(super) const FILE: &str = "dataset.json";
@@ -34,8 +35,8 @@ struct Pair {
 
 /// The cases of a Decathlon list; none if it lists no brain tumours.
 pub(super) fn read(path: &Path) -> Result<Vec<FoundCase>, serde_json::Error> {
-    let text = std::fs::read_to_string(path).map_err(serde_json::Error::io)?;
-    let list: List = serde_json::from_str(&text)?;
+    let text = read_text(path).map_err(serde_json::Error::io)?;
+    let list: List = serde_json::from_slice(&text)?;
     let sequences: Vec<_> =
         list.modality.iter().filter_map(|(&channel, name)| Some((naming::sequence(name)?, channel))).collect();
     if sequences.is_empty() {

@@ -79,6 +79,11 @@ pub enum Problem {
         /// Where the other one is.
         other: PathBuf,
     },
+    /// A NIfTI file whose name is not Unicode: it could stand in no report.
+    NotUnicode {
+        /// The name as far as it can be read.
+        name: String,
+    },
     /// NIfTI files, but no name says a sequence.
     NotNamed {
         /// The files.
@@ -110,9 +115,17 @@ impl fmt::Display for Problem {
             Self::NoSuchFile { role, path } => {
                 write!(f, "{role} should be {}, which does not exist; correct the list", path.display())
             }
-            Self::Unreadable { path, why } => write!(f, "{} cannot be read ({why})", path.display()),
+            Self::Unreadable { path, why } => {
+                write!(f, "{} cannot be read ({why}); take it away, or see that you may read it", path.display())
+            }
             Self::SameName { other } => {
                 write!(f, "a case of this name was found before in {}; keep one of them", other.display())
+            }
+            Self::NotUnicode { name } => {
+                write!(
+                    f,
+                    "the name {name} is not written in UTF-8; rename the file or folder, in plain letters if need be"
+                )
             }
             Self::NotNamed { files } => write!(
                 f,
@@ -125,7 +138,7 @@ impl fmt::Display for Problem {
 
 impl Problem {
     /// Whether it says already why a file is not there.
-    pub(super) fn explains(&self, wanted: Role) -> bool {
+    pub(crate) fn explains(&self, wanted: Role) -> bool {
         match self {
             Self::Doubled { role, .. } | Self::NoSuchFile { role, .. } => *role == wanted,
             Self::Missing { .. }
@@ -133,6 +146,7 @@ impl Problem {
             | Self::Dicom { .. }
             | Self::Unreadable { .. }
             | Self::SameName { .. }
+            | Self::NotUnicode { .. }
             | Self::NotNamed { .. } => false,
         }
     }
@@ -146,6 +160,7 @@ impl Problem {
             | Self::Dicom { .. }
             | Self::Unreadable { .. }
             | Self::SameName { .. }
+            | Self::NotUnicode { .. }
             | Self::NotNamed { .. } => true,
         }
     }

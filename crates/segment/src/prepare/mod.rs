@@ -17,7 +17,7 @@ use self::frame::Frame;
 pub(crate) use self::frame::SPACING_TOLERANCE;
 use crate::error::{ScanName, SegmentError};
 use crate::labels::{LabelMap, Tissue};
-use crate::study::{GridDifference, Sequence, Study, grid_difference};
+use crate::study::{GridDifference, Sequence, Study, grid_difference, in_order_of};
 
 /// The report's depth is padded to a multiple of this: five levels halve four times (16), six levels five times.
 const REPORT_DEPTH_STEP: usize = 32;
@@ -131,12 +131,13 @@ impl Preparation {
     /// # Errors
     /// [`SegmentError::LabelsElsewhere`] if the labels are not on the study's grid.
     pub fn prepare_labels(&self, labels: &LabelMap) -> Result<Vec<u8>, SegmentError> {
+        let labels = in_order_of(labels.map(Tissue::code), &self.source);
         if let Some(GridDifference::Shape { axis, .. } | GridDifference::Place { axis, .. }) =
             grid_difference(&self.source, labels.grid())
         {
             return Err(SegmentError::LabelsElsewhere { case: self.case.clone(), axis });
         }
-        let oriented = self.orientation.to_ras(&labels.map(Tissue::code));
+        let oriented = self.orientation.to_ras(&labels);
         let framed = self.frame.take(oriented, |labels, onto| resample_nearest(labels, onto, 0))?;
         Ok(match self.placement {
             Placement::Cropped(bounds) => crop(&framed, bounds).into_parts().1,

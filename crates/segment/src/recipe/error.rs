@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum RecipeError {
     /// The file could not be read.
-    #[error("cannot read the recipe {}", path.display())]
+    #[error("cannot read the recipe {} ({source}); name a TOML file, or `default` or `original`", path.display())]
     Unread {
         /// The file.
         path: PathBuf,

@@ -6,12 +6,14 @@ mod error;
 pub mod inference;
 pub mod training;
 
+use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use unet::loss::LossSpec;
 
 use crate::prepare::Preparing;
+use crate::source::read_text;
 use drawing::{Augmenting, Sampling};
 pub use error::{Fault, RecipeError};
 use inference::Inference;
@@ -72,8 +74,9 @@ impl Recipe {
     /// # Errors
     /// As [`Recipe::parse`], and if the file cannot be read.
     pub fn read(path: &Path) -> Result<Self, RecipeError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| RecipeError::Unread { path: path.to_owned(), source })?;
+        let unread = |source| RecipeError::Unread { path: path.to_owned(), source };
+        let text = String::from_utf8(read_text(path).map_err(unread)?)
+            .map_err(|_| unread(io::Error::new(io::ErrorKind::InvalidData, "it is not text in UTF-8")))?;
         Self::parse(&text, path)
     }
 

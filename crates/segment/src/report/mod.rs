@@ -174,8 +174,11 @@ impl Report {
     /// # Errors
     /// [`SegmentError::Json`] or [`SegmentError::Io`].
     pub fn write(&self, path: &Path) -> Result<(), SegmentError> {
-        let mut text =
-            serde_json::to_vec_pretty(self).map_err(|source| SegmentError::Json { path: path.into(), source })?;
+        let mut text = serde_json::to_vec_pretty(self).map_err(|source| SegmentError::Json {
+            path: path.into(),
+            wanted: "a report",
+            source,
+        })?;
         text.push(b'\n');
         write_atomically(path, |out| out.write_all(&text))
             .map_err(|source| SegmentError::Io { path: path.into(), source })
