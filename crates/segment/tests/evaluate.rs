@@ -98,6 +98,69 @@ fn empty_masks_are_told_apart() {
 }
 
 #[test]
+fn means_over_classes_are_told_without_absent_classes_too() {
+    let root = tempfile::tempdir().unwrap();
+    let all = [0, 2, 2, 1, 4, 4, 4, 0, 0, 0];
+    write(&root, "expert/BraTS2021_1_seg.nii.gz", all);
+    write(&root, "found/BraTS2021_1.nii.gz", [0, 0, 2, 1, 1, 4, 4, 2, 0, 0]);
+    let without_core = [0, 2, 2, 0, 4, 4, 4, 0, 0, 0];
+    write(&root, "expert/BraTS2021_2_seg.nii.gz", without_core);
+    write(&root, "found/BraTS2021_2.nii.gz", without_core);
+    let evaluation = evaluated(&root);
+    for row in &evaluation.report_table {
+        let of = |case: usize| {
+            let table = &evaluation.cases[case].report_table;
+            if row.measure == "mean IoU" { table.mean_iou } else { table.dice_coefficient }
+        };
+        match row.measure {
+            "mean IoU" | "Dice coefficient" => {
+                assert_eq!((row.without_empty, row.n_without_empty), (Some(of(0)), 1), "{}", row.measure);
+                assert!((row.mean.unwrap() - of(0).midpoint(of(1))).abs() < 1e-12, "{}", row.measure);
+            }
+            "Dice, necrotic" => assert_eq!(row.n_without_empty, 1, "absent from both"),
+            _ => assert_eq!(row.n_without_empty, 2, "{}", row.measure),
+        }
+    }
+    let out = root.path().join("out");
+    evaluation.write(Staging::begin(&out).unwrap()).unwrap();
+    let rows = csv_rows(&out.join("report_table.csv"));
+    assert!(rows[1..].iter().all(|row| row.last().unwrap() == "brats-2020"), "the convention is named: {rows:?}");
+}
+
+#[test]
+fn a_prediction_in_another_storage_order_is_scored_and_one_elsewhere_is_named() {
+    let root = tempfile::tempdir().unwrap();
+    let mut some = [0, 2, 2, 1, 4, 4, 4, 0, 0, 0];
+    write(&root, "expert/BraTS2021_1_seg.nii.gz", some);
+    some.reverse();
+    let grid =
+        Grid::new([10, 1, 1], Affine::axis_aligned([-10.0, 10.0, 10.0], [90.0, 0.0, 0.0]).unwrap(), &Limits::default());
+    let mask = Volume::new(grid.unwrap(), some.to_vec()).unwrap();
+    let path = root.path().join("found/BraTS2021_1.nii.gz");
+    fs::create_dir(root.path().join("found")).unwrap();
+    nifti::write_mask(&path, &mask, &Geometry::from_grid(mask.grid())).unwrap();
+    assert!((evaluated(&root).cases[0].report_table.accuracy - 1.0).abs() < 1e-12, "every voxel at its place");
+    write_on(&root, "found/BraTS2021_1.nii.gz", some, 3.0);
+    let said = &evaluated(&root).faults[0].sentence;
+    for word in ["found/BraTS2021_1.nii.gz", "3.00 mm", "resample"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_read_is_a_fault_and_not_one_case_less() {
+    let root = tempfile::tempdir().unwrap();
+    let some = [0, 2, 2, 2, 0, 0, 0, 0, 0, 0];
+    write(&root, "expert/BraTS2021_1_seg.nii.gz", some);
+    write(&root, "found/BraTS2021_1.nii.gz", some);
+    std::os::unix::fs::symlink(".", root.path().join("expert/circle")).unwrap();
+    let evaluation = evaluated(&root);
+    assert_eq!((evaluation.cases.len(), evaluation.faults.len()), (1, 1));
+    let said = &evaluation.faults[0].sentence;
+    assert!(said.contains("expert/circle") && said.contains("circle") && said.contains("take it away"), "{said}");
+}
+
+#[test]
 fn a_case_that_cannot_be_scored_is_named_and_hides_no_other() {
     let root = tempfile::tempdir().unwrap();
     let some = [0, 2, 2, 2, 0, 0, 0, 0, 0, 0];

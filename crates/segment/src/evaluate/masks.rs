@@ -1,7 +1,6 @@
 //! Masks in a folder, by the case that they are of.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -11,6 +10,7 @@ use crate::dataset::{FoundCase, Problem, Role, find};
 use crate::deliver::{LABELS, REPORT};
 use crate::error::SegmentError;
 use crate::labels::LabelScheme;
+use crate::source::read_text;
 
 /// A mask on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,19 +29,22 @@ const ENDINGS: [&str; 5] = ["seg", "segm", "segmentation", "mask", "pred"];
 /// Endings of scans, which may lie beside masks.
 const SCANS: [&str; 9] = ["t1", "t1n", "t1c", "t1ce", "t1gd", "t2", "t2w", "t2f", "flair"];
 
-/// The masks of experts: of a data set, else any masks.
+/// The masks of experts: of a data set, else any masks; and what cannot be read, which may hide cases.
 ///
 /// # Errors
 /// Those of [`find`].
-pub(super) fn references(folder: &Path) -> Result<Masks, SegmentError> {
+pub(super) fn references(folder: &Path) -> Result<(Masks, Vec<(String, Problem)>), SegmentError> {
     let mut masks = Masks::new();
+    let mut hidden = Vec::new();
     for case in find(&[folder.to_owned()])? {
+        let is_hidden = |problem: &&Problem| matches!(problem, Problem::Unreadable { .. } | Problem::NotUnicode { .. });
+        hidden.extend(case.problems.iter().find(is_hidden).map(|problem| (case.name.clone(), problem.clone())));
         let own = of_case(&case);
         if !own.is_empty() {
             masks.entry(case.name).or_default().extend(own);
         }
     }
-    Ok(if masks.is_empty() { predictions(folder) } else { masks })
+    Ok((if masks.is_empty() { predictions(folder) } else { masks }, hidden))
 }
 
 fn of_case(case: &FoundCase) -> Vec<Mask> {
@@ -79,7 +82,8 @@ fn prediction(path: &Path) -> Option<(String, Mask)> {
     let stem = [".nii.gz", ".nii"].into_iter().find_map(|ending| name.strip_suffix(ending))?;
     let folder = path.parent()?;
     if name == LABELS || stem == "labels" {
-        let beside = fs::read(folder.join(REPORT)).ok().and_then(|text| serde_json::from_slice::<Beside>(&text).ok());
+        let report = Some(folder.join(REPORT)).filter(|report| report.is_file());
+        let beside = report.and_then(|report| serde_json::from_slice::<Beside>(&read_text(&report).ok()?).ok());
         let scheme = beside.as_ref().map(|report| report.label_scheme);
         let case = beside.map(|report| report.case).or_else(|| folder_name(folder))?;
         let scheme = scheme.or_else(|| LabelScheme::of_case_name(&case));
@@ -104,6 +108,8 @@ fn folder_name(folder: &Path) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -15,7 +15,7 @@ use crate::error::{Axis, SegmentError, sentence};
 use crate::labels::{LabelMap, LabelScheme, Region, Tissue, read_labels};
 use crate::report::NOTICE;
 use crate::source::Digest;
-use crate::study::{GridDifference, grid_difference};
+use crate::study::{GridDifference, grid_difference, in_order_of};
 use crate::train::Flow;
 use masks::{Mask, Masks};
 
@@ -142,7 +142,11 @@ pub enum FaultCause {
         flag: &'static str,
     },
     /// Reference and prediction have other numbers of voxels.
-    #[error("the grids differ: {reference} voxels along {axis} in the reference, {predicted} in the prediction")]
+    #[error(
+        "the grids differ: {reference} voxels along {axis} in the reference, {predicted} in the prediction {}; \
+         resample it onto the reference's grid with nearest neighbours, or find the mask that belongs to it",
+        file.display()
+    )]
     ShapeMismatch {
         /// The first voxel axis on which they differ.
         axis: Axis,
@@ -150,14 +154,22 @@ pub enum FaultCause {
         reference: usize,
         /// Voxels of the prediction.
         predicted: usize,
+        /// The prediction.
+        file: PathBuf,
     },
     /// Reference and prediction lie at different places.
-    #[error("the grids differ: they lie {mm:.2} mm apart along the world's {axis} axis")]
+    #[error(
+        "the grids differ: the prediction {} lies {mm:.2} mm away along the world's {axis} axis; \
+         resample it onto the reference's grid with nearest neighbours, or find the mask that belongs to it",
+        file.display()
+    )]
     GridMismatch {
         /// The world axis of the largest difference.
         axis: Axis,
         /// The largest difference between corners along it.
         mm: f64,
+        /// The prediction.
+        file: PathBuf,
     },
     /// A mask cannot be read.
     #[error("{reason}")]
@@ -210,8 +222,8 @@ pub fn evaluate(
     if !predicted.is_dir() {
         return Err(EvaluateError::NoFolder { path: predicted.to_owned() });
     }
-    let references = masks::references(reference)?;
-    if references.is_empty() {
+    let (references, hidden) = masks::references(reference)?;
+    if references.is_empty() && hidden.is_empty() {
         return Err(EvaluateError::NoReference { path: reference.to_owned() });
     }
     let predictions = masks::predictions(predicted);
@@ -229,6 +241,10 @@ pub fn evaluate(
         .collect();
     let outcomes = outcomes.ok_or(EvaluateError::Stopped)?;
     let (mut cases, mut faults) = (Vec::new(), Vec::new());
+    for (case, problem) in hidden {
+        let cause = FaultCause::Unreadable { reason: problem.to_string() };
+        faults.push(Fault { case, sentence: cause.to_string(), cause });
+    }
     for outcome in outcomes {
         match outcome {
             Ok(scores) => cases.push(scores),
@@ -256,13 +272,15 @@ fn score(case: &str, own: &[Mask], predictions: &Masks, schemes: Schemes) -> Res
     let open = |masks, scheme, flag| open(masks, scheme, flag).map_err(fault);
     let (expert, reference) = open(own, schemes.reference, "--scheme")?;
     let (found, predicted) = open(predicted, schemes.predicted, "--pred-scheme")?;
+    let found = in_order_of(found, expert.grid());
+    let file = || predicted.path.clone();
     match grid_difference(expert.grid(), found.grid()) {
         None => {}
         Some(GridDifference::Shape { axis, first, second }) => {
-            return Err(fault(FaultCause::ShapeMismatch { axis, reference: first, predicted: second }));
+            return Err(fault(FaultCause::ShapeMismatch { axis, reference: first, predicted: second, file: file() }));
         }
         Some(GridDifference::Place { axis, difference }) => {
-            return Err(fault(FaultCause::GridMismatch { axis, mm: difference.0 }));
+            return Err(fault(FaultCause::GridMismatch { axis, mm: difference.0, file: file() }));
         }
     }
     let (shape, spacing) = (expert.grid().shape(), expert.grid().spacing());

@@ -10,6 +10,9 @@ use super::{CASES, CaseScores, Evaluation, METRICS, OfRegion, TABLE};
 use crate::labels::Region;
 use crate::staging::{OutputError, Staging};
 
+/// The name of [`Convention::Brats2020`] in tables.
+const CONVENTION: &str = "brats-2020";
+
 /// Means of a region over the scored cases.
 #[derive(Clone, Debug, Serialize)]
 pub struct RegionMeans {
@@ -37,7 +40,7 @@ pub struct TableRow {
     pub measure: &'static str,
     /// Mean over the cases, classes that are absent by the convention; none without cases.
     pub mean: Option<f64>,
-    /// Mean over the cases where both masks have the class.
+    /// Mean over the cases where both masks have the class; of a mean over classes, where both have all four.
     pub without_empty: Option<f64>,
     /// Cases in `without_empty`.
     pub n_without_empty: usize,
@@ -56,20 +59,53 @@ const MEASURES: [(Measure, Pick); 4] = [
     (Measure::Specificity, |s| s.specificity),
 ];
 
-/// How a row is taken out of the report's table.
-type PickRow = fn(&ReportTable) -> Score;
+/// How a row is taken out of the report's table, by what absent classes do to it.
+#[derive(Clone, Copy)]
+enum PickRow {
+    /// Of all voxels: nothing.
+    Voxels(fn(&ReportTable) -> f64),
+    /// A mean over the four classes: the convention's 1 or 0 is in it.
+    Classes(fn(&ReportTable) -> f64),
+    /// Of one class: there is no score.
+    Class(fn(&ReportTable) -> Score),
+}
+
+impl PickRow {
+    /// By the convention.
+    fn number(self, table: &ReportTable) -> f64 {
+        match self {
+            Self::Voxels(pick) | Self::Classes(pick) => pick(table),
+            Self::Class(pick) => Convention::Brats2020.number(Measure::Dice, pick(table)),
+        }
+    }
+
+    /// Without the convention; none where it would stand in for an absent class.
+    fn measured(self, case: &CaseScores) -> Option<f64> {
+        let table = &case.report_table;
+        match self {
+            Self::Voxels(pick) => Some(pick(table)),
+            Self::Classes(pick) => has_all_classes(&case.confusion).then(|| pick(table)),
+            Self::Class(pick) => pick(table).value(),
+        }
+    }
+}
+
+/// Whether no class is absent from either map.
+fn has_all_classes(confusion: &Confusion) -> bool {
+    (0..4).map(|class| confusion.class(class)).all(|counts| counts.reference() > 0 && counts.predicted() > 0)
+}
 
 /// The report's rows, in its order.
 const ROWS: [(&str, PickRow); 9] = [
-    ("accuracy", |t| Score::Value(t.accuracy)),
-    ("mean IoU", |t| Score::Value(t.mean_iou)),
-    ("Dice coefficient", |t| Score::Value(t.dice_coefficient)),
-    ("precision", |t| Score::Value(t.precision)),
-    ("sensitivity", |t| Score::Value(t.sensitivity)),
-    ("specificity", |t| Score::Value(t.specificity)),
-    ("Dice, necrotic", |t| t.dice_necrotic),
-    ("Dice, oedema", |t| t.dice_oedema),
-    ("Dice, enhancing", |t| t.dice_enhancing),
+    ("accuracy", PickRow::Voxels(|t| t.accuracy)),
+    ("mean IoU", PickRow::Classes(|t| t.mean_iou)),
+    ("Dice coefficient", PickRow::Classes(|t| t.dice_coefficient)),
+    ("precision", PickRow::Voxels(|t| t.precision)),
+    ("sensitivity", PickRow::Voxels(|t| t.sensitivity)),
+    ("specificity", PickRow::Voxels(|t| t.specificity)),
+    ("Dice, necrotic", PickRow::Class(|t| t.dice_necrotic)),
+    ("Dice, oedema", PickRow::Class(|t| t.dice_oedema)),
+    ("Dice, enhancing", PickRow::Class(|t| t.dice_enhancing)),
 ];
 
 /// Means of each region.
@@ -80,31 +116,33 @@ pub(super) fn means(cases: &[CaseScores]) -> Vec<RegionMeans> {
         let mean = |(measure, pick): (Measure, Pick)| {
             Mean::of(measure, Convention::Brats2020, &scores.iter().map(pick).collect::<Vec<_>>())
         };
-        let average = |pick: fn(&RegionScores) -> f64| {
-            (!scores.is_empty()).then(|| scores.iter().map(pick).sum::<f64>() / scores.len() as f64)
-        };
         RegionMeans {
             region,
             measures: MEASURES.map(mean).to_vec(),
-            volume_error_ml: average(|s| s.volume_error.0),
-            absolute_volume_error_ml: average(|s| s.absolute_volume_error.0),
+            volume_error_ml: average(scores.iter().map(|s| s.volume_error.0)),
+            absolute_volume_error_ml: average(scores.iter().map(|s| s.absolute_volume_error.0)),
         }
     };
     Region::ALL.map(means).to_vec()
+}
+
+/// None without numbers.
+fn average(numbers: impl ExactSizeIterator<Item = f64>) -> Option<f64> {
+    let n = numbers.len();
+    (n > 0).then(|| numbers.sum::<f64>() / n as f64)
 }
 
 /// The report's table: each row over the cases, and over all voxels.
 pub(super) fn report_table(cases: &[CaseScores]) -> Vec<TableRow> {
     let pooled = cases.iter().map(|case| case.confusion).reduce(Confusion::plus).map(|all| all.table());
     let row = |(name, pick): (&'static str, PickRow)| {
-        let scores: Vec<Score> = cases.iter().map(|case| pick(&case.report_table)).collect();
-        let mean = Mean::of(Measure::Dice, Convention::Brats2020, &scores);
+        let measured: Vec<f64> = cases.iter().filter_map(|case| pick.measured(case)).collect();
         TableRow {
             measure: name,
-            mean: mean.all,
-            without_empty: mean.without_empty,
-            n_without_empty: mean.n_without_empty,
-            pooled: pooled.map(|table| Convention::Brats2020.number(Measure::Dice, pick(&table))),
+            mean: average(cases.iter().map(|case| pick.number(&case.report_table))),
+            without_empty: average(measured.iter().copied()),
+            n_without_empty: measured.len(),
+            pooled: pooled.map(|table| pick.number(&table)),
         }
     };
     ROWS.map(row).to_vec()
@@ -164,7 +202,15 @@ impl Evaluation {
 
     fn table_csv(&self) -> io::Result<Vec<u8>> {
         let mut table = csv::Writer::from_writer(Vec::new());
-        table.write_record(["measure", "mean", "n", "mean_without_empty", "n_without_empty", "pooled"])?;
+        table.write_record([
+            "measure",
+            "mean",
+            "n",
+            "mean_without_empty",
+            "n_without_empty",
+            "pooled",
+            "convention",
+        ])?;
         let cell = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
         for row in &self.report_table {
             table.write_record([
@@ -174,6 +220,7 @@ impl Evaluation {
                 cell(row.without_empty),
                 row.n_without_empty.to_string(),
                 cell(row.pooled),
+                CONVENTION.to_owned(),
             ])?;
         }
         table.into_inner().map_err(|error| io::Error::other(error.to_string()))
@@ -192,6 +239,6 @@ fn csv_row(case: &str, of: &OfRegion) -> Vec<String> {
     };
     let mut row = vec![case.to_owned(), of.region.to_string()];
     row.extend(numbers.into_iter().chain(volumes).map(|number| number.to_string()));
-    row.extend([empty, "brats-2020", ""].map(str::to_owned));
+    row.extend([empty, CONVENTION, ""].map(str::to_owned));
     row
 }
