@@ -88,7 +88,8 @@ impl Feed {
     pub fn make(&self, request: Request, scratch: &mut Scratch, mut patch: Patch) -> Sample {
         let (plan, augmentation) = self.draw(&request);
         apply(&self.sources, &plan, &augmentation, scratch, &mut patch);
-        Sample { request, plan, augmentation, patch }
+        let case = self.sources.all()[plan.case].name.clone();
+        Sample { request, case, plan, augmentation, patch }
     }
 }
 
@@ -97,6 +98,8 @@ impl Feed {
 pub struct Sample {
     /// Which patch of the training it is.
     pub request: Request,
+    /// The name of the case that it was cut from.
+    pub case: String,
     /// Where it was cut.
     pub plan: PatchPlan,
     /// What happened to it.

@@ -114,8 +114,8 @@ pub enum TrainError {
     Prefetch(#[from] PrefetchStopped),
     /// The loss or its gradient is not a number any more.
     #[error(
-        "step {step}: the {what} is not finite (loss {loss}, learning rate {lr:.2e}, the last losses {last:?}; patches: {patches}). \
-         The last checkpoint is sound; lower the learning rate or clip the gradient"
+        "step {step}: the {what} is not finite (loss {loss}, learning rate {lr:.2e}, the last losses {last:?}; patches [D, H, W]: \
+         {patches}); a checkpoint from before is sound; lower the learning rate, or clip the gradient"
     )]
     NotFinite {
         /// The step.

@@ -95,11 +95,7 @@ impl Step {
             loss,
             lr,
             last: state.last.clone(),
-            patches: samples
-                .iter()
-                .map(|s| format!("case {} at {:?}", s.plan.case, s.plan.start))
-                .collect::<Vec<_>>()
-                .join(", "),
+            patches: samples.iter().map(|s| format!("{} at {:?}", s.case, s.plan.start)).collect::<Vec<_>>().join(", "),
         };
         if !total.total.is_finite() {
             return Err(not_finite("loss", total.total));
