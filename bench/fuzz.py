@@ -14,11 +14,12 @@ from server import Client, started, upload
 # Which ids an operation is tried with: the beginning of its path, and the parameters that mean that kind of thing.
 KINDS = [("studies", "id", "study"), ("patients", "id", "patient"), ("series", "id", "series"), ("jobs", "id", "job"),
          ("segmentations", "id", "segmentation"), ("segmentations", "other", "segmentation"), ("models", "id", "model"),
-         ("users", "id", "user"), ("uploads", "id", "upload")]
+         ("users", "id", "user"), ("uploads", "id", "upload"), ("uploads", "file", "file"), ("runs", "name", "run"),
+         ("evaluations", "name", "evaluation")]
 
 
 async def furnish(port, program, place, cases):
-    """Two studies with masks, a job, an upload that is not finished: an administrator, their token, the ids by kind."""
+    """Two studies with masks, jobs, an upload that is not finished, a run: an administrator, their token, the ids by kind."""
     client = Client(port)
     password = subprocess.run([program, "user", "add", "fuzz", "--role", "admin", "--data", place], check=True,
                               capture_output=True, text=True).stdout.split()[-1]
@@ -35,7 +36,17 @@ async def furnish(port, program, place, cases):
     for case in sorted(cases.iterdir()):
         _, errors = await upload(client, sorted(case.iterdir()))
         assert not errors, errors
-    ids = {"upload": [(await ask("POST", "uploads", {}))[0]["id"]]}
+    ids = {"upload": [(await ask("POST", "uploads", {}))[0]["id"]], "run": ["run"], "evaluation": ["run"]}
+    for scan in sorted(min(cases.iterdir()).iterdir()):
+        path = f"/api/v1/uploads/{ids['upload'][0]}/files/{scan.name}"
+        status, _, answer = await client.ask("PUT", path, scan.read_bytes(), "application/octet-stream")
+        assert status < 400, f"{path}: {status} {answer[:300]!r}"
+    groups = (await ask("GET", f"uploads/{ids['upload'][0]}"))[0]["groups"]
+    ids["file"] = [file["id"] for group in groups for file in group["files"]]
+    run = place / "runs" / "run"
+    run.mkdir(parents=True)
+    for name, text in (("metrics.jsonl", '{"step": 0, "train/loss": 1.5}\n'), ("metrics.json", "{}"), ("report.html", "<p>")):
+        (run / name).write_text(text)
     studies = [(await ask("GET", f"studies/{row['id']}"))[0] for row in (await ask("GET", "studies"))[0]["items"]]
     ids["study"] = [study["id"] for study in studies]
     ids["patient"] = [study["patient"]["id"] for study in studies]

@@ -107,6 +107,9 @@ async fn metrics(
     Path(name): Path<String>,
     Query(query): Query<After>,
 ) -> Result<Response, Problem> {
+    if query.after.is_some_and(|after| i64::try_from(after).is_err()) {
+        return Err(Problem::field("after", "A step, below 2^63."));
+    }
     let root = app.config.runs_folder();
     let found = tokio::task::spawn_blocking(move || folder::curves_of(&root, &name, query.after)).await??;
     let file = found.ok_or_else(|| Problem::not_found("run"))?;

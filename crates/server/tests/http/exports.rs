@@ -213,6 +213,10 @@ async fn runs_are_shown_and_lead_nowhere_else() {
     assert_eq!((&runs[0]["name"], &runs[0]["step"]), (&json!("first run"), &json!(1)));
     let new = owner.get("/api/v1/runs/first%20run/metrics?after=0").send().await.json();
     assert_eq!(new, json!([{"step": 1, "train/loss": 1.0}]));
+    for after in ["-1", "9223372036854775808", "x"] {
+        let answer = owner.get(&format!("/api/v1/runs/first%20run/metrics?after={after}")).send().await;
+        assert!(answer.status.is_client_error(), "{after}: {answer:?}");
+    }
     let all = owner.get("/api/v1/runs/first%20run/metrics").header("accept-encoding", "gzip").send().await;
     assert_eq!(all.header("content-encoding"), "gzip", "as browsers ask for it");
     let all: Value = serde_json::from_slice(&gunzip(&all.body)).unwrap();
