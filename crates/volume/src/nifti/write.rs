@@ -272,6 +272,24 @@ mod tests {
     }
 
     #[test]
+    fn a_mask_lies_byte_for_byte_where_its_source_lies_and_tells_nothing_else_of_it() {
+        let limits = Limits::default();
+        for (source, version) in [(talkative().0, "little-endian"), (big_endian(&talkative().0), "big-endian")] {
+            let image = read::parse(&source, &limits).unwrap();
+            let mask = image.volumes[0].map(|voxel| u8::from(voxel > 0.0));
+            let written = gunzip(&mask_bytes(&mask, &image.geometry).unwrap());
+            for field in [39..40, 76..108, 123..124, 252..328] {
+                assert_eq!(written[field.clone()], source[field.clone()], "{version}: bytes {field:?}");
+            }
+            for text in [4..39, 124..252, 328..344] {
+                assert!(written[text.clone()].iter().all(|&byte| byte == 0), "{version}: free text in {text:?}");
+            }
+            assert_eq!(written.len(), 352 + 24, "no extension, one byte a voxel");
+            assert_eq!(read::parse(&written, &limits).unwrap().volumes[0], mask.map(f32::from), "{version}");
+        }
+    }
+
+    #[test]
     fn a_mask_in_memory_is_the_file() {
         let (_, geometry) = talkative();
         let grid = Grid::new([2, 3, 4], *geometry.affine(), &Limits::default()).unwrap();
