@@ -90,7 +90,7 @@ pub enum ArtefactError {
         source: std::io::Error,
     },
     /// Its container or weights are wrong.
-    #[error("{}: not a model of Glioscope: {source}", path.display())]
+    #[error("{}: not a model of Glioscope: {source}; give one that `glioscope train` made", path.display())]
     Weights {
         /// The file.
         path: PathBuf,
@@ -98,7 +98,10 @@ pub enum ArtefactError {
         source: UnetError,
     },
     /// It has no card.
-    #[error("{}: not a model of Glioscope: its metadata have no entry `{KEY}`", path.display())]
+    #[error(
+        "{}: not a model of Glioscope: its metadata have no entry `{KEY}`; give one that `glioscope train` made",
+        path.display()
+    )]
     NoCard {
         /// The file.
         path: PathBuf,

@@ -63,7 +63,7 @@ pub enum SplitFault {
         parts: usize,
     },
     /// A fold that does not exist.
-    #[error("fold {fold} of {folds} does not exist; folds are counted from 0")]
+    #[error("fold {fold} of {folds} does not exist; folds are counted from 0, so name a smaller one in the recipe")]
     NoSuchFold {
         /// The fold that was asked for.
         fold: usize,
@@ -71,7 +71,7 @@ pub enum SplitFault {
         folds: usize,
     },
     /// A side that needs cases has none.
-    #[error("{0} names no case")]
+    #[error("{0} names no case; name one or more")]
     Empty(Side),
 }
 

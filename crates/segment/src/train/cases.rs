@@ -20,7 +20,10 @@ const PHANTOM_SEED: u64 = 0x7068_0000;
 #[derive(Debug, thiserror::Error)]
 pub enum CasesError {
     /// The split names cases that the folders do not hold.
-    #[error("the split names {}, which the data folders do not hold", names.join(", "))]
+    #[error(
+        "the split names {}, which the data folders do not hold; give their folder to --data, or correct the split",
+        names.join(", ")
+    )]
     Missing {
         /// Their names.
         names: Vec<String>,

@@ -17,7 +17,11 @@ const FILE: &str = "checkpoint.safetensors";
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
     /// It cannot be read or written.
-    #[error("{}: {source}; without a checkpoint there is nothing to resume", path.display())]
+    #[error(
+        "{}: the checkpoint cannot be read or written ({source}); see that there is room, and that you may, \
+         then go on with --resume",
+        path.display()
+    )]
     Io {
         /// The file.
         path: PathBuf,
@@ -25,7 +29,7 @@ pub enum CheckpointError {
         source: std::io::Error,
     },
     /// It is damaged or of another network.
-    #[error("{}: not a checkpoint of this run: {fault}", path.display())]
+    #[error("{}: not a checkpoint of this run: {fault}; begin anew in another folder", path.display())]
     Broken {
         /// The file.
         path: PathBuf,

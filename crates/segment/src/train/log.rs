@@ -9,7 +9,11 @@ use crate::tensorboard::Curves;
 
 /// The curves cannot be written.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: the curves of the training cannot be written: {source}", folder.display())]
+#[error(
+    "{}: the curves of the training cannot be written ({source}); see that there is room, and that you may, \
+     then go on with --resume",
+    folder.display()
+)]
 pub struct LogError {
     folder: PathBuf,
     source: std::io::Error,

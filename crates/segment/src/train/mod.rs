@@ -69,7 +69,7 @@ pub enum Event {
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
     /// The folder of the run cannot be used.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: cannot be read or written ({source}); see that there is room, and that you may", path.display())]
     Io {
         /// File or folder.
         path: PathBuf,
