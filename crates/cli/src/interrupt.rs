@@ -15,13 +15,22 @@ pub(crate) const EXIT: u8 = 130;
 #[derive(Clone, Debug)]
 pub(crate) struct Interrupt(Arc<AtomicBool>);
 
+/// What the first signal does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum First {
+    /// It asks the command, which looks whether it was asked.
+    Asks,
+    /// It ends the command, which is short, waits for someone, or is made to be ended anywhere.
+    Ends,
+}
+
 impl Interrupt {
     /// Listens to the signals from here on.
-    pub(crate) fn listen(show: Show) -> anyhow::Result<Self> {
+    pub(crate) fn listen(first: First, show: Show) -> anyhow::Result<Self> {
         let asked = Arc::new(AtomicBool::new(false));
         let heard = Arc::clone(&asked);
         ctrlc::set_handler(move || {
-            if heard.swap(true, Ordering::Relaxed) {
+            if heard.swap(true, Ordering::Relaxed) || first == First::Ends {
                 end();
             }
             show.note("stopping as soon as nothing is left half-done; Ctrl-C again ends at once");
@@ -42,7 +51,7 @@ impl Interrupt {
 }
 
 /// What is in the making is hidden, and the next run removes it.
-#[expect(clippy::exit, reason = "the second Ctrl-C: the work did not get to a place where it could stop")]
+#[expect(clippy::exit, reason = "the work did not get to a place where it could stop, or has none")]
 fn end() -> ! {
     std::process::exit(i32::from(EXIT))
 }

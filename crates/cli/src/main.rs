@@ -54,7 +54,7 @@ impl Outcome {
 
 fn run(args: Args, show: Show) -> anyhow::Result<Outcome> {
     let machine = Machine::of(args.everywhere)?;
-    let interrupt = Interrupt::listen(show)?;
+    let interrupt = Interrupt::listen(args.command.first_signal(), show)?;
     machine.run(|cpu| match args.command {
         Command::Inspect(inspect) => inspect::run(&inspect, show, &interrupt),
         Command::Phantom(phantom) => phantom::run(&phantom, show, &interrupt),
@@ -62,7 +62,7 @@ fn run(args: Args, show: Show) -> anyhow::Result<Outcome> {
         Command::Segment(segment) => segment::run(cpu, &segment, show, &interrupt),
         Command::Evaluate(evaluate) => evaluate::run(&evaluate, show, &interrupt),
         Command::Bench(bench) => bench::run(cpu, &bench, show, &interrupt),
-        Command::Model(model) => model::run(cpu, &model, show),
+        Command::Model(model) => model::run(cpu, &model, show, &interrupt),
         Command::Recipe(recipe) => recipe::run(&recipe, show),
         Command::Serve(serve) => serve::run(&serve, args.everywhere, show, &interrupt),
         Command::User(user) => user::run(&user, show),

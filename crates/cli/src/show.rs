@@ -81,6 +81,16 @@ impl Show {
 
 /// Prints lines of a result.
 pub(crate) fn result(text: &str) -> anyhow::Result<()> {
+    print(&harmless(text))
+}
+
+/// Names of files and cases come from others, and a terminal obeys some characters: they are shown, not sent.
+fn harmless(text: &str) -> String {
+    let is_obeyed = |c: char| c.is_control() && c != '\n' && c != '\t';
+    text.chars().map(|c| if is_obeyed(c) { c.escape_unicode().to_string() } else { c.to_string() }).collect()
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     let written = writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush());
     match written {
@@ -91,7 +101,7 @@ pub(crate) fn result(text: &str) -> anyhow::Result<()> {
 
 /// Prints a result as JSON.
 pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
-    result(&serde_json::to_string_pretty(value)?)
+    print(&serde_json::to_string_pretty(value)?)
 }
 
 /// Stands under every result for people.
@@ -111,7 +121,7 @@ pub(crate) fn error(error: &anyhow::Error) -> ExitCode {
 }
 
 fn line(text: impl fmt::Display) {
-    writeln!(io::stderr(), "{text}").ok(); // there is nobody left to tell
+    writeln!(io::stderr(), "{}", harmless(&text.to_string())).ok(); // there is nobody left to tell
 }
 
 /// An error with those of its causes that it does not name itself.
@@ -163,6 +173,11 @@ mod tests {
         assert_eq!(sentence(&twice), "a.nii: disk on fire");
         let once = anyhow::Error::new(io()).context("a.nii cannot be read");
         assert_eq!(sentence(&once), "a.nii cannot be read: disk on fire");
+    }
+
+    #[test]
+    fn what_a_terminal_obeys_is_shown() {
+        assert_eq!(harmless("a\u{1b}[31m\tb\n한글\u{9b}"), "a\\u{1b}[31m\tb\n한글\\u{9b}");
     }
 
     #[test]

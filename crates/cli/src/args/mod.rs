@@ -10,6 +10,8 @@ use ::segment::precision::Precision;
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 use kernels::IsaName;
 
+use crate::interrupt::First;
+
 pub(crate) use bench::{
     Bench, BenchCase, BenchConv, BenchConvergence, BenchLayers, BenchNet, BenchPeak, NetName, PassName,
 };
@@ -160,6 +162,30 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// What the first Ctrl-C does to it.
+    pub(crate) fn first_signal(&self) -> First {
+        match self {
+            Self::Model(Model::Info(_))
+            | Self::Recipe(_)
+            | Self::User(_)
+            | Self::Backup(_)
+            | Self::Restore(_)
+            | Self::Check(_)
+            | Self::Completions(_) => First::Ends,
+            Self::Inspect(_)
+            | Self::Phantom(_)
+            | Self::Train(_)
+            | Self::Segment(_)
+            | Self::Evaluate(_)
+            | Self::Bench(_)
+            | Self::Model(Model::Calibrate(_))
+            | Self::Serve(_)
+            | Self::Worker(_)
+            | Self::Migrate(_)
+            | Self::Child => First::Asks,
+        }
+    }
+
     /// Whether stdout is read by a machine.
     pub(crate) fn is_for_machines(&self) -> bool {
         match self {

@@ -9,7 +9,7 @@ use segment::inspect::{CaseSummary, inspect_case};
 use segment::labels::LabelScheme;
 use segment::picture::{Subject, inspection};
 use segment::staging::{OutputError, Staging};
-use segment::study::{Sequence, Study};
+use segment::study::{Sequence, Study, grid_difference, in_order_of};
 use volume::{Limits, write_atomically};
 
 use crate::Outcome;
@@ -29,6 +29,7 @@ pub(crate) fn run(args: &args::Inspect, show: Show, interrupt: &Interrupt) -> an
     let staging = args.out.as_deref().map(Staging::begin).transpose()?;
     let scheme = args.scheme.map(LabelScheme::from);
     let bar = show.bar(found.len() as u64, "{spinner} {pos}/{len} {msg} {wide_bar} {eta}")?;
+    show.note(format_args!("looking at {} cases", found.len()));
     let mut summaries = Vec::new();
     for case in &found {
         if interrupt.is_asked() {
@@ -69,7 +70,8 @@ fn draw(
     let study = Study::read(case, &limits)?;
     let has_mask = summary.mask.as_ref().is_some_and(|mask| !mask.regions.is_empty());
     let labels = if has_mask { case.read_labels(scheme, &limits).ok() } else { None };
-    let labels = labels.filter(|labels| labels.grid().shape() == study.grid().shape());
+    let labels = labels.map(|labels| in_order_of(labels, study.grid()));
+    let labels = labels.filter(|labels| grid_difference(study.grid(), labels.grid()).is_none());
     let scans = study.scans().each_ref().map(Some);
     let picture = inspection(&Subject { name: study.name(), scans, labels: labels.as_ref() })
         .with_context(|| format!("{}: the picture cannot be made", case.name))?;

@@ -14,6 +14,7 @@ use volume::Limits;
 
 use crate::Outcome;
 use crate::args;
+use crate::interrupt::Interrupt;
 use crate::show::{self, Show, number, table};
 
 /// The word for the model inside the program.
@@ -42,15 +43,15 @@ fn licence(path: &Path) -> &'static str {
     }
 }
 
-pub(crate) fn run(cpu: Cpu, args: &args::Model, show: Show) -> anyhow::Result<Outcome> {
+pub(crate) fn run(cpu: Cpu, args: &args::Model, show: Show, interrupt: &Interrupt) -> anyhow::Result<Outcome> {
     match args {
         args::Model::Info(args) => info(args, show),
-        args::Model::Calibrate(args) => calibrate(cpu, args, show),
+        args::Model::Calibrate(args) => calibrate(cpu, args, show, interrupt),
     }
 }
 
 /// Calibrates a model on the first cases that it was trained on and that the folders hold.
-fn calibrate(cpu: Cpu, args: &args::ModelCalibrate, show: Show) -> anyhow::Result<Outcome> {
+fn calibrate(cpu: Cpu, args: &args::ModelCalibrate, show: Show, interrupt: &Interrupt) -> anyhow::Result<Outcome> {
     let artefact = open(&args.model)?;
     let card = &artefact.card;
     let found = find(&args.data)?;
@@ -70,8 +71,13 @@ fn calibrate(cpu: Cpu, args: &args::ModelCalibrate, show: Show) -> anyhow::Resul
         cases.push((found.name.as_str(), tensor));
     }
     let looked_at = cases.iter().map(|(name, tensor)| (*name, tensor.shape, tensor.values.as_slice()));
+    let looked_at = looked_at.take_while(|_| !interrupt.is_asked());
     let model = &artefact.model;
     let calibration = Calibration::of(cpu, &model.network, &model.weights, looked_at)?;
+    if interrupt.is_asked() {
+        show.note("stopped; nothing was written");
+        return Ok(Outcome::Stopped);
+    }
     let on = calibration.cases.join(", ");
     let card = Card { calibration: Some(calibration), ..card.clone() };
     Artefact::write(&args.out, &card, &model.weights)?;
@@ -86,7 +92,7 @@ fn info(args: &args::ModelInfo, show: Show) -> anyhow::Result<Outcome> {
     if show.is_json() {
         let card = &artefact.card;
         show::json(&json!({
-            "file": args.model,
+            "file": args.model.display().to_string(),
             "sha256": artefact.sha256,
             "parameters": artefact.model.weights.len(),
             "licence": licence,

@@ -30,7 +30,7 @@ pub(crate) fn run(args: &args::Phantom, show: Show, interrupt: &Interrupt) -> an
         if !show.is_json() {
             bar.suspend(|| show::result(&folder.display().to_string()))?;
         }
-        made.push(json!({ "seed": seed, "folder": folder }));
+        made.push(json!({ "seed": seed, "folder": folder.display().to_string() }));
     }
     bar.finish_and_clear();
     if show.is_json() {

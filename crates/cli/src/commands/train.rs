@@ -36,7 +36,7 @@ const STEPS_A_LINE: u64 = 50;
 pub(crate) fn run(cpu: Cpu, args: &args::Train, show: Show, interrupt: &Interrupt) -> anyhow::Result<Outcome> {
     let (recipe, start) = begin(args, show)?;
     let found = find(&args.data)?;
-    let split = split(args, &recipe, &found)?;
+    let split = split(args, &recipe, &found, show)?;
     show.note(format_args!("reading {} cases", split.train.len() + split.validation.len()));
     let scheme = args.scheme.map(LabelScheme::from);
     let cases = TrainingCases::read(&found, &split, recipe.preparing.method, scheme)?;
@@ -108,15 +108,20 @@ fn begin(args: &args::Train, show: Show) -> anyhow::Result<(Recipe, Start)> {
 }
 
 /// The split that was given, or that the run was begun with, or of the recipe's rule.
-fn split(args: &args::Train, recipe: &Recipe, found: &[FoundCase]) -> anyhow::Result<Split> {
+fn split(args: &args::Train, recipe: &Recipe, found: &[FoundCase], show: Show) -> anyhow::Result<Split> {
     if let Some(file) = &args.split {
-        return Ok(Split::read(file)?);
+        return Split::read(file).with_context(|| file.display().to_string());
     }
     let own = args.out.join(SPLIT);
     if args.resume && own.exists() {
         return Ok(Split::read(&own)?);
     }
-    let names: Vec<String> = found.iter().filter(|case| case.seg.is_some()).map(|case| case.name.clone()).collect();
+    let (with, without): (Vec<&FoundCase>, Vec<&FoundCase>) = found.iter().partition(|case| case.seg.is_some());
+    for case in without {
+        let why = case.problems.first().map_or_else(|| "it has no mask".to_owned(), ToString::to_string);
+        show.warn(format_args!("{} is left out: {why}", case.name));
+    }
+    let names: Vec<String> = with.into_iter().map(|case| case.name.clone()).collect();
     let seed = recipe.training.seed;
     Ok(match recipe.split {
         SplitRule::Report => Split::by_report(&names, &[], seed),
@@ -175,7 +180,7 @@ fn tell(
     if show.is_json() {
         let dice = scores.map(|(step, dice)| json!({ "step": step, "wt": dice[0], "tc": dice[1], "et": dice[2] }));
         return show::json(&json!({
-            "model": file,
+            "model": file.display().to_string(),
             "sha256": model::open(&file)?.sha256,
             "steps": done,
             "of": n_steps,

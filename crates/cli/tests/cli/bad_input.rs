@@ -114,6 +114,121 @@ fn a_file_of_zeros() {
 }
 
 #[test]
+fn a_scan_of_one_value_and_one_with_numbers_that_are_none() {
+    let (_root, case) = spoilt(|case| {
+        let mut head = phantom(1, SHAPE);
+        head.scans[0].fill(100);
+        write_head(case, NAME, &head);
+    });
+    refused(&case, &["t1.nii.gz", "the same value", "export the scan again"]);
+    for value in [f32::NAN, f32::INFINITY] {
+        let (_root, case) = spoilt(|case| {
+            let head = phantom(1, SHAPE);
+            let mut scan = head.scan(segment::study::Sequence::T2f).unwrap();
+            scan.voxels_mut()[41] = value;
+            nifti::write_floats(&self::scan(case, "flair"), &scan, &Geometry::from_grid(scan.grid())).unwrap();
+        });
+        refused(&case, &["flair.nii.gz", "1 voxels are not finite numbers, the first at (1, 1, 0)", "export"]);
+    }
+}
+
+#[test]
+fn garbage_after_a_gz() {
+    let (_root, case) = spoilt(|case| {
+        let mut bytes = fs::read(scan(case, "t1")).unwrap();
+        bytes.extend(b"garbage");
+        fs::write(scan(case, "t1"), bytes).unwrap();
+    });
+    refused(&case, &["t1.nii.gz", "gzip stream is damaged", "copy or download"]);
+}
+
+#[test]
+fn paths_of_every_kind() {
+    let root = folder();
+    let model = write_model(root.path(), Finds::Something);
+    for place in ["with space", "김 환자", "new\nline", "-dash", "a'b\"c"] {
+        let case = write_case(&root.path().join(place), NAME, 1);
+        let out = root.path().join(place).join("out");
+        succeed(glioscope(["segment", text(&case), "--out", text(&out), "--model", text(&model)]));
+        assert_eq!(tree(&out), ["labels.nii.gz", "overview.png", "report.json"], "{place}");
+    }
+}
+
+#[test]
+fn an_output_folder_inside_the_input_folder() {
+    let root = folder();
+    let model = write_model(root.path(), Finds::Something);
+    let case = write_case(root.path(), NAME, 1);
+    let inside = case.join("results/today");
+    for out in [&inside, &case, &inside] {
+        succeed(glioscope(["segment", text(&case), "--out", text(out), "--model", text(&model)]));
+    }
+    assert!(inside.join("report.json").exists() && case.join("report.json").exists());
+    let listed = succeed(glioscope(["inspect", text(root.path()), "--out", text(&case)]));
+    assert!(listed.contains("1 of 1 cases"), "its own results are no case: {listed}");
+}
+
+#[test]
+fn a_list_cannot_write_outside_of_the_output_folder() {
+    let root = folder();
+    write_case(root.path(), NAME, 1);
+    let list = root.path().join("list.csv");
+    let row: Vec<String> = ["t1", "t1ce", "t2", "flair"].map(|e| format!("{NAME}/{NAME}_{e}.nii.gz")).to_vec();
+    let out = root.path().join("a/b/out");
+    let evil = text(root.path()).to_owned() + "/evil";
+    for name in ["../../evil", &evil] {
+        fs::write(&list, format!("case,t1n,t1c,t2w,t2f\n{name},{}\n", row.join(","))).unwrap();
+        let before = tree(root.path());
+        let sentence = fail(glioscope(["inspect", text(&list), "--out", text(&out)]));
+        assert!(sentence.contains("list.csv, line 2") && sentence.contains("evil"), "{sentence}");
+        assert_eq!(tree(root.path()), before, "nothing was written anywhere");
+    }
+}
+
+/// Permissions do not bind the superuser, so the program is run as somebody else.
+#[test]
+fn what_an_ordinary_user_may_not_read() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    use std::os::unix::process::CommandExt as _;
+    let root = folder();
+    let model = write_model(root.path(), Finds::Something);
+    let case = write_case(root.path(), NAME, 1);
+    let shut = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    shut(root.path(), 0o777);
+    let is_root = fs::metadata(&case).unwrap().uid() == 0;
+    let as_another = |mut command: std::process::Command| {
+        if is_root {
+            command.uid(65534).gid(65534);
+        }
+        command
+    };
+    let runs = as_another(glioscope(["--version"])).output();
+    if !runs.is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: nobody but the superuser may run the program here");
+        return;
+    }
+    let out = root.path().join("out");
+    let args = ["segment", text(&case), "--out", text(&out), "--model", text(&model)];
+    let refused = |path: &Path| {
+        shut(path, 0);
+        let sentence = fail(as_another(glioscope(args)));
+        assert!(sentence.contains(text(path)) && sentence.contains("denied"), "{sentence}");
+        assert!(sentence.contains("that you may"), "what to do: {sentence}");
+        shut(path, 0o755);
+        assert!(!out.exists(), "nothing was written");
+    };
+    refused(&scan(&case, "t2"));
+    refused(&case);
+    refused(&model);
+    if is_root {
+        let inside = case.join("out"); // the folder is the superuser's
+        let args = ["segment", text(&case), "--out", text(&inside), "--model", text(&model)];
+        let sentence = fail(as_another(glioscope(args)));
+        assert!(sentence.contains(text(&inside)) && sentence.contains("that you may write to"), "{sentence}");
+    }
+}
+
+#[test]
 fn no_case_at_all() {
     let root = folder();
     let empty = root.path().join("empty");

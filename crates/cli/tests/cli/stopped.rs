@@ -117,8 +117,59 @@ fn evaluate_stopped_or_killed_leaves_nothing_but_what_is_hidden() {
     assert!(!out.exists());
     let data = root.path().join("data");
     succeed(glioscope(["evaluate", "--reference", text(&data), "--pred", text(&data), "--out", text(&out)]));
-    assert_eq!(tree(&out), ["cases.csv", "metrics.json", "report_table.csv"]);
+    assert_eq!(tree(&out), ["cases.csv", "metrics.json", "report.html", "report_table.csv"]);
     assert!(!tree(root.path()).iter().any(|path| path.contains(".partial")), "cleaned up");
+}
+
+/// An inspection that takes some seconds: many cases that are one.
+fn long_inspection(root: &Path) -> Command {
+    let case = root.join("one");
+    write_head(&case, "one", &phantom(1, [64, 64, 48]));
+    for i in 0..200 {
+        let name = format!("case{i:03}");
+        fs::create_dir_all(root.join("data").join(&name)).unwrap();
+        for ending in ["t1", "t1ce", "t2", "flair"] {
+            let link = root.join(format!("data/{name}/{name}_{ending}.nii.gz"));
+            symlink(case.join(format!("one_{ending}.nii.gz")), link).unwrap();
+        }
+    }
+    glioscope(["inspect", text(&root.join("data")), "--out", text(&root.join("out"))])
+}
+
+#[test]
+fn inspect_stopped_or_killed_leaves_no_picture() {
+    let root = folder();
+    let (child, err) = started(long_inspection(root.path()), "looking at 200 cases");
+    signal(&child, "INT");
+    let (code, out, _) = wait(child);
+    let err = err.join().unwrap();
+    assert_eq!(code, 130, "{out}{err}");
+    assert!(err.contains("stopped; nothing was written"), "{err}");
+    assert!(!tree(root.path()).iter().any(|path| path.contains("out") || path.contains("partial")), "{err}");
+
+    let root = folder();
+    let (mut child, _) = started(long_inspection(root.path()), "looking at 200 cases");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let out = root.path().join("out");
+    assert!(!out.exists(), "no picture");
+    succeed(glioscope(["inspect", text(&root.path().join("one")), "--out", text(&out)]));
+    assert_eq!(tree(&out), ["one.png"]);
+    assert!(!tree(root.path()).iter().any(|path| path.contains(".partial")), "cleaned up");
+}
+
+/// What waits for someone, here for the writer of a pipe, is ended by the first signal.
+#[test]
+fn a_command_that_waits_is_ended_at_once() {
+    for name in ["INT", "TERM"] {
+        let root = folder();
+        let pipe = root.path().join("recipe.toml");
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let child = glioscope(["recipe", "diff", text(&pipe), "default"]).stderr(Stdio::piped()).spawn().unwrap();
+        let _writer = fs::File::options().write(true).open(&pipe).unwrap(); // waits until the command has opened it
+        signal(&child, name);
+        assert_eq!(wait(child).0, 130, "{name}");
+    }
 }
 
 /// The only test that draws heads of natural size to their end: one by Ctrl-C, one after kill -9.

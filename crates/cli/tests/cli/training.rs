@@ -128,6 +128,23 @@ fn a_run_is_not_begun_twice_nor_resumed_from_nothing() {
 }
 
 #[test]
+fn a_loss_that_is_not_finite_ends_the_run_and_says_what_led_to_it() {
+    let run = Run::new(40);
+    let mut recipe = segment::recipe::Recipe::read(&run.recipe).unwrap();
+    recipe.training.optimiser =
+        unet::optim::OptimSpec::Sgd { lr: 1e30, momentum: 0.9, nesterov: true, weight_decay: 0.0 };
+    recipe.training.gradient_clip = 0.0;
+    recipe.training.warm_up = 0;
+    fs::write(&run.recipe, recipe.to_toml().unwrap()).unwrap();
+    let sentence = fail(run.begin("run"));
+    for word in ["is not finite", "learning rate ", "the last losses", "BraTS2021_0000", "lower the learning rate"] {
+        assert!(sentence.contains(word), "{word}: {sentence}");
+    }
+    assert!(!run.folder("run").join("model.safetensors").exists(), "no model of it");
+    assert!(!tree(&run.folder("run")).iter().any(|file| file.contains("partial")), "nothing half-written");
+}
+
+#[test]
 fn a_split_that_names_others_is_refused() {
     let run_ = Run::new(4);
     let split = run_.folder("split.json");
