@@ -145,6 +145,15 @@ fn a_loss_that_is_not_finite_ends_the_run_and_says_what_led_to_it() {
 }
 
 #[test]
+fn a_case_without_a_mask_is_left_out_and_named() {
+    let run_ = Run::new(4);
+    let case = write_case(&run_.folder, "BraTS2021_00004", 4);
+    fs::remove_file(case.join("BraTS2021_00004_seg.nii.gz")).unwrap();
+    let (code, _, err) = run(run_.begin("run"));
+    assert!(code == 0 && err.contains("warning: BraTS2021_00004 is left out: it has no mask"), "{code}: {err}");
+}
+
+#[test]
 fn a_split_that_names_others_is_refused() {
     let run_ = Run::new(4);
     let split = run_.folder("split.json");
