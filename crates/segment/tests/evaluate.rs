@@ -193,6 +193,10 @@ fn a_case_that_cannot_be_scored_is_named_and_hides_no_other() {
     assert_eq!(cases.len(), 1 + 3 + 5, "a head, a row a region, a row a fault");
     assert!(cases.iter().all(|row| row.len() == cases[0].len()));
     assert_eq!(csv_rows(&out.join("report_table.csv")).len(), 1 + 9);
+    let page = fs::read_to_string(out.join("report.html")).unwrap();
+    assert_eq!(page.matches("<circle").count(), 3, "a point a region of each scored case");
+    assert!(page.contains("BraTS2021_lost: no prediction") && page.contains("Research use only"), "{page}");
+    assert!(!page.contains("<script") && !page.contains("http"), "nothing runs, nothing comes from elsewhere");
 }
 
 fn csv_rows(path: &Path) -> Vec<Vec<String>> {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Once;
 
 use metrics::{Measure, Score};
-use segment::evaluate::{CASES, EvaluateError, Evaluation, METRICS, Schemes, TABLE, evaluate};
+use segment::evaluate::{CASES, EvaluateError, Evaluation, METRICS, PAGE, Schemes, TABLE, evaluate};
 use segment::staging::Staging;
 
 use crate::Outcome;
@@ -50,7 +50,7 @@ fn tell(evaluation: &Evaluation, out: &Path, show: Show) -> anyhow::Result<()> {
         show::json(evaluation)?;
     } else {
         show::result(&described(evaluation))?;
-        let files = [METRICS, CASES, TABLE].map(|file| out.join(file).display().to_string());
+        let files = [METRICS, CASES, TABLE, PAGE].map(|file| out.join(file).display().to_string());
         show::result(&format!("\n{}", files.join("\n")))?;
         show::notice()?;
     }

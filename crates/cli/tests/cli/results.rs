@@ -174,7 +174,7 @@ fn evaluate_writes_tables_and_names_what_is_missing() {
     assert!(err.contains("glioscope: BraTS2021_00003: no prediction"), "{err}");
     assert!(err.contains("stranger.nii.gz: no reference case"), "{err}");
     assert!(said.contains("2 of 3 cases scored") && said.contains(NOTICE), "{said}");
-    assert_eq!(tree(&out), ["cases.csv", "metrics.json", "report_table.csv"]);
+    assert_eq!(tree(&out), ["cases.csv", "metrics.json", "report.html", "report_table.csv"]);
     let metrics: Value = serde_json::from_slice(&fs::read(out.join("metrics.json")).unwrap()).unwrap();
     assert_eq!(metrics["cases"][0]["regions"][0]["dice"]["value"], 1.0, "against itself");
     assert!(metrics["cases"][1]["regions"][0]["dice"]["value"].as_f64().unwrap() < 1.0, "against another");

@@ -1,6 +1,7 @@
 //! Predicted masks against those of experts: scores of each case and region, means, and the report's table.
 
 mod masks;
+mod page;
 mod tables;
 
 use std::path::{Path, PathBuf};
@@ -27,6 +28,8 @@ pub const METRICS: &str = "metrics.json";
 pub const CASES: &str = "cases.csv";
 /// The report's table.
 pub const TABLE: &str = "report_table.csv";
+/// The same for people.
+pub const PAGE: &str = "report.html";
 
 /// The version of the JSON's form; raised when a field changes its meaning or goes.
 pub const VERSION: u32 = 1;

@@ -1,4 +1,4 @@
-//! Means over cases, and the three files of an evaluation.
+//! Means over cases, and the files of an evaluation.
 
 use std::io;
 
@@ -6,7 +6,7 @@ use metrics::{Confusion, Convention, Mean, Measure, RegionScores, ReportTable, S
 use serde::Serialize;
 use volume::write_atomically;
 
-use super::{CASES, CaseScores, Evaluation, METRICS, OfRegion, TABLE};
+use super::{CASES, CaseScores, Evaluation, METRICS, OfRegion, PAGE, TABLE};
 use crate::labels::Region;
 use crate::staging::{OutputError, Staging};
 
@@ -149,12 +149,17 @@ pub(super) fn report_table(cases: &[CaseScores]) -> Vec<TableRow> {
 }
 
 impl Evaluation {
-    /// Writes `metrics.json`, `cases.csv` and `report_table.csv`, all of them or none.
+    /// Writes `metrics.json`, `cases.csv`, `report_table.csv` and `report.html`, all of them or none.
     ///
     /// # Errors
     /// [`OutputError`].
     pub fn write(&self, staging: Staging) -> Result<(), OutputError> {
-        let files = [(METRICS, self.json()), (CASES, self.cases_csv()), (TABLE, self.table_csv())];
+        let files = [
+            (METRICS, self.json()),
+            (CASES, self.cases_csv()),
+            (TABLE, self.table_csv()),
+            (PAGE, Ok(self.page().into_bytes())),
+        ];
         for (name, bytes) in files {
             let written =
                 bytes.and_then(|bytes| write_atomically(&staging.folder().join(name), |out| out.write_all(&bytes)));
