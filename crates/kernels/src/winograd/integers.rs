@@ -11,7 +11,7 @@ use super::output::{Halfway, Output, Sums, TILE_LINES, back_along_x};
 use super::repeats::Batch;
 use super::rounded::{PairsLayout, RoundedPlanes, within};
 use super::tiles::{Cut, KINDS, Lanes, Patch, Points, PointsMut, STEPS, THICK, Tiling, aligned};
-use super::transforms::{REACH, output_along_z};
+use super::transforms::output_along_z;
 use super::weights::{Canonical, Direction, TAPS, Taps, Weights, transform_block};
 use super::{Moments, Winograd};
 use crate::cpu::Cpu;
@@ -87,9 +87,7 @@ impl Winograd {
         let weights = Weights { canonical: Canonical { o, i }, direction: Direction::Forward, values: weights };
         let limit = limit(i);
         let tiling = self.integer_tiling();
-        // No plane is wider than the widest point of F(2, 3), which is what calibration finds.
-        let reach = if tiling.thickness == THICK { REACH / 2.0 } else { 1.0 };
-        let gain = limit / (HEADROOM * reach * widest);
+        let gain = limit / (HEADROOM * widest);
         let stride = self.pairs_stride();
         let points = tiling.points();
         let mut integers = Integers {
