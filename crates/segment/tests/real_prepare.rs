@@ -5,18 +5,18 @@
 mod patients;
 
 use patients::{case, folder, packed};
-use segment::dataset::find;
+use segment::dataset::{find, find_one};
 use segment::inspect::inspect;
-use segment::labels::{LabelMap, LabelScheme, Region};
+use segment::labels::{LabelScheme, Region, encode_labels};
 use segment::prepare::{Preparing, prepare};
 use segment::report::{of_study, region_amounts};
 use segment::split::Split;
 use segment::study::{Sequence, Study};
-use volume::{Bounds, Limits, Orientation, Volume, crop};
+use volume::nifti::{self, Geometry};
+use volume::{Limits, Orientation, Volume};
 
-fn stored(scans: &[Volume<f32>; 4], labels: &LabelMap, order: Orientation) -> (Study, LabelMap) {
-    let study = Study::in_memory("real".to_owned(), scans.each_ref().map(|scan| order.from_ras(scan))).unwrap();
-    (study, order.from_ras(labels))
+fn turned(volumes: &[Volume<f32>; 4], order: Orientation) -> [Volume<f32>; 4] {
+    volumes.each_ref().map(|volume| order.from_ras(volume))
 }
 
 fn bits_differ(a: &[f32], b: &[f32]) -> Option<usize> {
@@ -25,22 +25,25 @@ fn bits_differ(a: &[f32], b: &[f32]) -> Option<usize> {
 }
 
 #[test]
-fn all_48_orders_of_a_real_piece_give_one_tensor_and_exact_labels() {
+fn all_48_orders_of_a_whole_real_case_give_one_tensor_and_exact_labels() {
     let Some(case) = case("BraTS2021_00002") else { return };
     let study = Study::read(&case, &Limits::default()).unwrap();
     let labels = case.read_labels(None, &Limits::default()).unwrap();
-    let lps = study_orientation(&study);
-    assert_eq!(lps.code(), "LPS");
-    let piece = Bounds { start: [60, 70, 40], end: [156, 150, 104] };
-    let scans = study.scans().each_ref().map(|scan| crop(&lps.to_ras(scan), piece));
-    let labels = crop(&lps.to_ras(&labels), piece);
-    let (first, _) = stored(&scans, &labels, Orientation::ras());
-    let (expected, preparation) = prepare(&first, Preparing::Brain).unwrap();
+    let own = study_orientation(&study);
+    assert_eq!((own.code().as_str(), study.grid().shape()), ("LPS", [240, 240, 155]));
+    let (expected, preparation) = prepare(&study, Preparing::Brain).unwrap();
     let codes = preparation.prepare_labels(&labels).unwrap();
-    assert!(Region::Wt.mask(&codes).iter().any(|&inside| inside), "the piece holds tumour");
-    for order in Orientation::all() {
-        let (study, labels) = stored(&scans, &labels, order);
+    assert!(Region::Wt.mask(&codes).iter().any(|&inside| inside), "the case has a tumour");
+    assert!(preparation.restore(&codes).unwrap() == labels, "the reference comes back on the file's own grid");
+    let (scans, labels) = (study.scans().each_ref().map(|scan| own.to_ras(scan)), own.to_ras(&labels));
+    let orders = Orientation::all();
+    assert_eq!(orders.len(), 48);
+    for order in orders {
+        let (scans, labels) = (turned(&scans, order), order.from_ras(&labels));
+        let geometry = Geometry::from_grid(scans[0].grid());
+        let study = Study::new("real".to_owned(), scans, geometry, study.sources().clone()).unwrap();
         let (tensor, preparation) = prepare(&study, Preparing::Brain).unwrap();
+        assert_eq!(tensor.shape, expected.shape, "{order}");
         assert_eq!(bits_differ(&tensor.values, &expected.values), None, "{order}");
         assert!(preparation.prepare_labels(&labels).unwrap() == codes, "{order}");
         assert!(preparation.restore(&codes).unwrap() == labels, "{order}");
@@ -48,7 +51,7 @@ fn all_48_orders_of_a_real_piece_give_one_tensor_and_exact_labels() {
 }
 
 #[test]
-fn three_orders_of_a_whole_real_case() {
+fn three_orders_of_a_whole_real_case_from_files() {
     let Some(case) = case("BraTS-SSA-00047-000") else { return };
     let study = Study::read(&case, &Limits::default()).unwrap();
     let labels = case.read_labels(None, &Limits::default()).unwrap();
@@ -57,9 +60,21 @@ fn three_orders_of_a_whole_real_case() {
     let codes = preparation.prepare_labels(&labels).unwrap();
     assert!(preparation.restore(&codes).unwrap() == labels, "the reference comes back on the file's own grid");
     for order in Orientation::all().into_iter().filter(|order| ["LPS", "SAR", "PIL"].contains(&order.code().as_str())) {
-        let (study, labels) = stored(study.scans(), &labels, order);
+        let folder = tempfile::tempdir().unwrap();
+        let path = |ending: &str| folder.path().join(format!("{}-{ending}.nii", case.name));
+        let geometry = Geometry::from_grid(order.from_ras(&labels).grid());
+        for (sequence, scan) in Sequence::ALL.into_iter().zip(turned(study.scans(), order)) {
+            nifti::write_floats(&path(sequence.name()), &scan, &geometry).unwrap();
+        }
+        let stored = encode_labels(&order.from_ras(&labels), LabelScheme::Brats2023);
+        nifti::write_mask(&path("seg"), &stored, &geometry).unwrap();
+        let found = find_one(folder.path()).unwrap();
+        let study = Study::read(&found, &Limits::default()).unwrap();
+        assert_eq!(study_orientation(&study), order);
         let (tensor, preparation) = prepare(&study, Preparing::Brain).unwrap();
         assert_eq!(bits_differ(&tensor.values, &expected.values), None, "{order}");
+        let labels = found.read_labels(None, &Limits::default()).unwrap();
+        assert!(preparation.prepare_labels(&labels).unwrap() == codes, "{order}");
         assert!(preparation.restore(&codes).unwrap() == labels, "{order}");
     }
 }
