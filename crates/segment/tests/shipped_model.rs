@@ -6,9 +6,10 @@
 mod patients;
 
 use kernels::Cpu;
-use metrics::{Convention, Counts, Measure};
-use patients::{case, packed};
+use metrics::{Confusion, Convention, Counts, Measure};
+use patients::{case, folder, packed};
 use segment::artefact::Artefact;
+use segment::dataset::find;
 use segment::infer::infer;
 use segment::labels::{LabelMap, Region, Tissue};
 use segment::phantom::{FULL_SHAPE, phantom};
@@ -22,7 +23,8 @@ fn labels_of(artefact: &Artefact, study: &Study) -> LabelMap {
     let (tensor, preparation) = prepare(study, artefact.card.recipe.preparing.method).unwrap();
     let how = &artefact.card.recipe.inference;
     let cpu = Cpu::detect();
-    let model = (&artefact.model, Precision::fastest(cpu, &artefact.model));
+    let integers = Precision::Int16.check(cpu, &artefact.model).is_ok(); // what `auto` may take, whatever a probe says
+    let model = (&artefact.model, if integers { Precision::Int16 } else { Precision::F16 });
     let inferred = infer(cpu, model, how, &tensor, &mut |_| Flow::Continue).unwrap();
     preparation.restore(&inferred.codes).unwrap()
 }
@@ -68,15 +70,28 @@ fn real_labels_are_the_same_for_three_storage_orders() {
     }
 }
 
+/// What holds of all four cases: the regions, and the report's Dice coefficient, the mean over the four classes. Of the
+/// necrotic core alone it holds only where that is large: three of the four have one or two millilitres of it, nearly all of it
+/// border, and there the Dice was 0.988 to 0.992 with one shipped model and 0.985 to 0.990 with another; 0.998 in the fourth.
 #[test]
 fn real_labels_hardly_change_when_a_case_is_quantised() {
-    for name in ["BraTS2021_00002", "BraTS-SSA-00047-000"] {
-        let Some(study) = real(name) else { return };
-        let artefact = Artefact::embedded().unwrap();
-        let quantised = Study::in_memory(name.to_owned(), study.scans().each_ref().map(packed)).unwrap();
+    let Some(folder) = folder() else { return };
+    let artefact = Artefact::embedded().unwrap();
+    for case in find(&[folder.join("brats")]).unwrap() {
+        let name = &case.name;
+        let study = Study::read(&case, &Limits::default()).unwrap();
+        let quantised = Study::in_memory(name.clone(), study.scans().each_ref().map(packed)).unwrap();
         let (a, b) = (labels_of(&artefact, &study), labels_of(&artefact, &quantised));
-        let same = dice(Region::Wt, &a, &b);
-        eprintln!("{name}: Dice of WT between original and quantised {same:.4}");
-        assert!(same >= 0.99, "{name}: {same:.4}");
+        let regions = Region::ALL.map(|region| dice(region, &a, &b));
+        let codes = |labels: &LabelMap| labels.map(Tissue::code).into_parts().1;
+        let table = Confusion::of(&codes(&a), &codes(&b)).table();
+        let necrotic = Convention::Brats2020.number(Measure::Dice, table.dice_necrotic);
+        eprintln!(
+            "{name}: WT, TC, ET {regions:.4?}, four classes {:.4}, necrotic alone {necrotic:.4}",
+            table.dice_coefficient
+        );
+        assert!(regions.iter().all(|&same| same >= 0.99), "{name}: {regions:.4?}");
+        assert!(table.dice_coefficient >= 0.99, "{name}: {:.4}", table.dice_coefficient);
+        assert!(necrotic >= 0.95, "{name}: {necrotic:.4}");
     }
 }
