@@ -16,6 +16,9 @@ use crate::recipe::drawing::{Augmenting, Sampling};
 use crate::recipe::training::Stage;
 use crate::sample::{Patch, PatchPlan, Request, Sources, draw_patch};
 
+/// Patches that wait for training at least: some take much longer to make than others.
+const LEAST_AHEAD: usize = 4;
+
 /// All that decides what the patches of a training are.
 #[derive(Debug, Clone)]
 pub struct Feed {
@@ -58,6 +61,11 @@ impl Feed {
             left -= steps;
         }
         number
+    }
+
+    /// Patches to make ahead: those of the next step at least, so that it finds all of them when this one has computed.
+    pub fn n_ahead(&self) -> usize {
+        self.stages.iter().map(|stage| stage.batch).fold(LEAST_AHEAD, usize::max)
     }
 
     /// What patch `number` of the training is; `None` past the last.
@@ -258,5 +266,82 @@ fn work(shared: &Shared, feed: &Feed, depth: u64) {
         let sample = feed.make(request, &mut scratch, patch);
         shared.lock().ready.insert(number, sample);
         shared.filled.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::DEFAULT;
+    use crate::sample::Case;
+    use std::path::Path;
+
+    /// Three steps of six patches each, then five of one.
+    fn feed() -> Feed {
+        let shape = [10, 12, 9];
+        let n: usize = shape.iter().product();
+        let image = (0..4 * n).map(|i| (i as f32 * 0.37).sin()).collect();
+        let labels = (0..n).map(|voxel| u8::from(voxel % 7 == 0)).collect();
+        let case = Case { name: "case".to_owned(), shape, image, labels };
+        let recipe = Recipe::parse(DEFAULT, Path::new("default")).unwrap();
+        let mut feed = Feed::new(Sources::new(vec![case], Vec::new(), 2).unwrap(), &recipe);
+        feed.stages =
+            vec![Stage { steps: 3, patch: [8, 8, 8], batch: 6 }, Stage { steps: 5, patch: [6, 8, 10], batch: 1 }];
+        feed
+    }
+
+    /// Waits, while nobody takes a patch, until as many are ready as there may be, and gives their numbers. The time is an end
+    /// for a test that would wait for ever, nothing that it measures.
+    fn filled(prefetch: &Prefetch, depth: u64) -> Vec<u64> {
+        let shared = &prefetch.shared;
+        let lacks = |state: &mut State| state.ready.len() as u64 != depth.min(prefetch.n_patches - state.wanted);
+        let (state, wait) = shared
+            .filled
+            .wait_timeout_while(shared.lock(), Duration::from_mins(5), lacks)
+            .unwrap_or_else(PoisonError::into_inner);
+        assert!(!wait.timed_out(), "the queue was never full");
+        assert!(state.next <= state.wanted + depth, "no patch is begun for which there is no room");
+        let numbers: Vec<u64> = state.ready.keys().copied().collect();
+        assert_eq!(numbers, (state.wanted..state.wanted + numbers.len() as u64).collect::<Vec<_>>(), "the next ones");
+        numbers
+    }
+
+    #[test]
+    fn the_next_step_finds_all_its_patches_made_while_this_one_computes() {
+        let feed = feed();
+        let depth = feed.n_ahead();
+        assert_eq!((depth, feed.n_patches_before(feed.n_steps())), (6, 23));
+        for threads in 1..=3 {
+            let mut prefetch = Prefetch::start(feed.clone(), 0, threads, depth);
+            let mut taken = 0;
+            for batch in [6; 3].into_iter().chain([1; 5]) {
+                // The step before computes, and takes nothing meanwhile.
+                assert!(filled(&prefetch, depth as u64).len() >= batch, "a whole step is ready");
+                for _ in 0..batch {
+                    let sample = prefetch.next_sample().unwrap().unwrap();
+                    assert_eq!(sample.request.number, taken, "in order, on {threads} threads");
+                    taken += 1;
+                    prefetch.recycle(sample.patch);
+                }
+            }
+            assert_eq!(prefetch.next_sample(), Ok(None), "{threads} threads");
+        }
+    }
+
+    /// Once the threads have ended, nobody could wake a training that waits: what it still gets, it got without waiting.
+    #[test]
+    fn what_is_ready_is_taken_without_waiting() {
+        let feed = feed();
+        let depth = feed.n_ahead();
+        let mut prefetch = Prefetch::start(feed, 0, 2, depth);
+        let ready = filled(&prefetch, depth as u64);
+        prefetch.shared.end(Ending::Closed);
+        for thread in prefetch.threads.drain(..) {
+            thread.join().unwrap();
+        }
+        for number in ready {
+            assert_eq!(prefetch.next_sample().unwrap().unwrap().request.number, number);
+        }
+        assert_eq!(prefetch.next_sample(), Err(PrefetchStopped), "and says so when there is nothing to wait for");
     }
 }

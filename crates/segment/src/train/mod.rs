@@ -188,7 +188,8 @@ pub fn train(
     let judge = Judge { cpu, recipe, held: &held, looked_at, card, model: run.folder.join("model.safetensors") };
     let feed = Feed::new(Sources::new(train, phantoms, recipe.augmentation.paste.margin)?, recipe);
     let mut log = Log::begin(run.folder, run.wall_time, state.done, recipe.network.outputs)?;
-    let mut prefetch = Prefetch::start(feed, state.done, 1, 4);
+    let n_ahead = feed.n_ahead();
+    let mut prefetch = Prefetch::start(feed, state.done, 1, n_ahead);
     let mut stepper: Option<Step> = None;
     let (began, first, n_steps) = (Instant::now(), state.done, recipe.training.steps());
     while let Some(stage) = recipe.training.stage_at(state.done) {
