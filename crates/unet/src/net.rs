@@ -271,10 +271,32 @@ impl<T: Cell> Net<T> {
     /// If the length is another, no weights were loaded, or the pool has more threads than the one of [`Net::new`].
     pub fn forward(&mut self, image: &[f32], dropout_seed: Option<u64>) {
         self.dropout_seed = dropout_seed;
+        self.forward_by_layer(image, |_| {});
+    }
+
+    /// As [`Net::forward`] with the last `dropout_seed`; calls `done` with the place in [`Net::layers`] of each layer that is
+    /// computed, so that it can be timed.
+    ///
+    /// # Panics
+    /// As [`Net::forward`].
+    pub fn forward_by_layer(&mut self, image: &[f32], mut done: impl FnMut(usize)) {
         self.take_image(image);
         for index in 0..self.program.layers.len() {
             self.layer_forward(index);
+            done(index);
         }
+    }
+
+    /// Of each layer, in order, its name, for instance `encoder.0.1`, and what computes it forward.
+    pub fn layers(&self) -> Vec<(String, &'static str)> {
+        let of = |(layer, state): (&Layer, &State)| {
+            let by = match state {
+                State::Conv { conv, .. } => conv.algorithm(),
+                State::Head { .. } | State::Plain => "direct, f32",
+            };
+            (self.program.name(layer), by)
+        };
+        self.program.layers.iter().zip(&self.states).map(of).collect()
     }
 
     /// Runs the network on `image` as [`Net::forward`] without dropout, but the finest head leaves what its logits decide, a

@@ -218,6 +218,19 @@ impl Conv {
         self.winograd.forward.as_ref().map_or(0.0, |winograd| winograd.widest(cpu, sources))
     }
 
+    /// What [`Conv::forward`] does, and in which numbers it multiplies.
+    pub(crate) fn algorithm(&self) -> &'static str {
+        match (&self.winograd.forward, self.widest) {
+            _ if self.in_bytes => "direct, int8",
+            (_, Some(_)) if self.is_direct() => "direct, int16",
+            (Some(winograd), Some(_)) if winograd.integer_tile() == Some([4; 3]) => "Winograd 4 x 4 x 4, int16",
+            (Some(_), Some(_)) => "Winograd 2 x 4 x 4, int16",
+            (Some(_), None) => "Winograd 2 x 4 x 4, f32",
+            (None, _) if self.up.is_some_and(|up| up.in_integers) => "direct, int16",
+            (None, _) => "direct, f32",
+        }
+    }
+
     /// Whether [`Conv::forward`] measures its output when it is asked to.
     pub(crate) fn measures(&self) -> bool {
         match self.widest {

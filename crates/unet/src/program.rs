@@ -129,6 +129,18 @@ impl Program {
         self.layers.iter().position(|layer| layer.writes() == Some(tensor))
     }
 
+    /// What a layer is called: as its weights, without their last word, or by what it does.
+    pub(crate) fn name(&self, layer: &Layer) -> String {
+        let weight = match layer {
+            Layer::Conv3 { weight, .. } | Layer::UpTransposed { weight, .. } | Layer::Head { weight, .. } => weight,
+            Layer::Pool { .. } => return "max pool".to_owned(),
+            Layer::UpNearest { .. } => return "nearest neighbour".to_owned(),
+            Layer::Dropout { .. } => return "dropout".to_owned(),
+        };
+        let of = self.params.iter().find(|param| param.range == *weight);
+        of.map_or_else(String::new, |param| param.name.trim_end_matches(".weight").to_owned())
+    }
+
     /// Values in the arena.
     pub(crate) fn n_params(&self) -> usize {
         self.params.last().map_or(0, |p| p.range.end)

@@ -152,6 +152,40 @@ fn rounding_of_a_whole_untrained_network_is_within_its_limit() {
 }
 
 #[test]
+fn layers_say_what_computes_them() {
+    let (spec, shape) = (NetSpec { widths: vec![32, 32, 32, 32], ..NetSpec::n32() }, [48; 3]);
+    let ways = |cpu, products| Net::<Half>::inference(&spec, shape, cpu, products).unwrap().layers();
+    let names = ["encoder.0.0", "encoder.0.1", "max pool", "encoder.1.0"];
+    let (cpu, scalar) = (Cpu::detect(), Cpu::lowered_to(kernels::IsaName::Scalar).unwrap());
+    let in_f32 = ways(cpu, Products::Floats);
+    assert_eq!(in_f32.iter().take(4).map(|(name, _)| name.as_str()).collect::<Vec<_>>(), names);
+    assert_eq!(in_f32.last().unwrap().0, "head.0");
+    assert!(in_f32.iter().all(|(_, by)| by.ends_with("f32")), "{in_f32:?}");
+    let widest = [1.0; 14];
+    let by = |ways: &[(String, &'static str)], name: &str| ways.iter().find(|(of, _)| of == name).unwrap().1;
+    let in_int16 = ways(scalar, Products::Integers(&widest));
+    assert_eq!(by(&in_int16, "encoder.0.0"), "Winograd 2 x 4 x 4, int16", "one block of channels: {in_int16:?}");
+    assert_eq!(by(&in_int16, "encoder.0.1"), "Winograd 4 x 4 x 4, int16", "two: {in_int16:?}");
+    assert_eq!(by(&in_int16, "decoder.0.up"), "direct, int16");
+    let in_bytes = ways(scalar, Products::Bytes(&widest));
+    assert_eq!(by(&in_bytes, "encoder.3.1"), "direct, int8", "{in_bytes:?}");
+    assert_eq!(by(&in_bytes, "encoder.0.1"), by(&in_int16, "encoder.0.1"), "only the two lowest levels");
+}
+
+#[test]
+fn layers_are_told_as_they_are_computed() {
+    let (spec, shape) = (spec(), [16; 3]);
+    let mut net = Net::<Half>::inference(&spec, shape, Cpu::detect(), Products::Floats).unwrap();
+    net.load(&weights::initial(&spec, 7).unwrap());
+    let image = image(shape);
+    net.forward(&image, None);
+    let (logits, mut told) = (net.logits(0).to_vec(), Vec::new());
+    net.forward_by_layer(&image, |layer| told.push(layer));
+    assert_eq!(told, (0..net.layers().len()).collect::<Vec<_>>());
+    assert_eq!(net.logits(0), logits);
+}
+
+#[test]
 fn what_is_unlike_the_calibration_is_counted() {
     let cpu = Cpu::detect();
     if !cpu.has_int16() {

@@ -74,6 +74,12 @@ impl Winograd {
         inputs >= 4 && shape.iter().product::<usize>() * 10 >= rows * 32 * 3
     }
 
+    /// Outputs of a tile of [`Winograd::convolve_integers`], `[z, y, x]`; `None` where the map is too small for it. Those of
+    /// [`Winograd::convolve`] have `[2, 4, 4]`.
+    pub fn integer_tile(&self) -> Option<Shape> {
+        self.integers.map(|(tiling, _)| [tiling.thickness, 4, 4])
+    }
+
     /// The same plan for `i` input channels: lanes past them, which are zero, cost no products.
     ///
     /// # Panics
