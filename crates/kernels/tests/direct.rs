@@ -190,7 +190,7 @@ fn check(layer: Layer, src: Shape, (i, o): (usize, usize), seed: u64) -> Result<
     let d_packed = pack(&d, o, vo);
     let mut first: Option<(Vec<f32>, Vec<f32>, Vec<f32>)> = None;
     for cpu in Cpu::all() {
-        for threads in [1, 3] {
+        for threads in [1, 2, 3] {
             let pool = rayon::ThreadPoolBuilder::new()
                 .num_threads(threads)
                 .build()

@@ -47,9 +47,9 @@ const LAYERS: [Layer; 9] = [
     Layer { shape: [7, 13, 38], i: 20, o: 7 },
 ];
 
-/// So large that Winograd's filtering goes through it in units of several batches. Not for plain Rust, which is slow and cannot
-/// leave its slices.
-const LONG: Layer = Layer { shape: [34, 125, 9], i: 3, o: 2 };
+/// So large that Winograd's filtering goes through them in units of several batches, in integers of thin tiles and of thick ones.
+/// Not for plain Rust, which is slow and cannot leave its slices.
+const LONG: [Layer; 2] = [Layer { shape: [34, 125, 9], i: 3, o: 2 }, Layer { shape: [67, 127, 10], i: 20, o: 2 }];
 
 /// A block of its own that is not a value longer.
 fn filled<T: Copy>(value: T, n: usize) -> Box<[T]> {
@@ -361,7 +361,10 @@ fn run_everything(side: &str) {
                 pool.install(|| layer.run(cpu));
             }
             if cpu.name() != IsaName::Scalar {
-                pool.install(|| (LONG.winograd::<f32>(cpu), LONG.winograd::<Half>(cpu)));
+                for layer in LONG {
+                    eprintln!("closed {side}, {threads} threads, {}, {layer:?}", cpu.name().as_str());
+                    pool.install(|| (layer.winograd::<f32>(cpu), layer.winograd::<Half>(cpu)));
+                }
             }
         }
     }

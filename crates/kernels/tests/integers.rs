@@ -141,6 +141,12 @@ fn integers_are_near_f32_and_the_same_bits_everywhere() {
         ([14, 19, 38], 32, 16),
         ([27, 13, 18], 40, 20),
         ([16, 16, 16], 32, 48),
+        // Axes of one voxel, in thin tiles and in thick ones.
+        ([1, 1, 520], 17, 20),
+        ([1, 45, 46], 32, 33),
+        ([300, 1, 1], 3, 2),
+        ([259, 1, 1], 40, 20),
+        ([37, 1, 29], 20, 16),
     ] {
         let layer = Layer::new(shape, i, o);
         let cpu = Cpu::detect();
@@ -210,6 +216,39 @@ fn sums_stay_in_range_at_the_edge() {
         assert!(lost > 0, "{:?}: cut, not counted", cpu.name());
         let middle = ((6 * 16 + 8) * 40 + 20) * LANES;
         assert!(cut[0].iter().all(|x| x.is_finite()) && cut[0][middle] > 0.0, "{:?}: {}", cpu.name(), cut[0][middle]);
+    }
+}
+
+/// Channels that differ in sign and size alone, the sign in the input too: at every point of a tile all products have one sign, so
+/// a sum is as large as its weights allow where the input is as wide as it may be.
+#[test]
+fn sums_of_one_sign_stay_in_range() {
+    for (shape, i) in
+        [([12, 16, 40], 1), ([12, 16, 40], 16), ([12, 16, 40], 33), ([16, 16, 16], 96), ([8, 20, 28], 512)]
+    {
+        let sizes: [fn(usize) -> f32; 3] = [|_| 1.0, |c| if c == 0 { 1.0 } else { 1e-3 }, |c| 0.5 + (c % 7) as f32];
+        for size in sizes {
+            let mut layer = Layer::new(shape, i, 3);
+            let (signs, kernels, pattern) = (noise(i, 5), noise(3 * 27, 8), noise(voxels(shape), 4));
+            for (at, w) in layer.weights.iter_mut().enumerate() {
+                let (o, c, tap) = (at / 27 / i, at / 27 % i, at % 27);
+                *w = signs[c].signum() * size(c) * kernels[o * 27 + tap];
+            }
+            for (at, x) in layer.raw.planar.iter_mut().enumerate() {
+                *x = signs[at / voxels(shape)].signum() * pattern[at % voxels(shape)];
+            }
+            (layer.raw.scale, layer.raw.shift, layer.raw.slope) = (Vec::new(), Vec::new(), 1.0);
+            let plain = layer.run::<f32>(Cpu::detect(), None).0;
+            let widest = layer.widest(Cpu::detect());
+            for cpu in dots() {
+                // Twice as wide is allowed, but points of thick tiles are up to 1.75 times as wide as those of the calibration.
+                let shares = [0.5001, 0.6, 0.7, 0.8, 0.88];
+                let fits = shares.into_iter().map(|share| layer.run::<f32>(cpu, Some(share * widest)));
+                let (edge, _) = fits.into_iter().find(|(_, lost)| *lost == 0).unwrap();
+                let error = relative(&edge[0], &plain[0]);
+                assert!(error < 4e-3, "{:?}: {shape:?}, {i} channels: {error:e}", cpu.name());
+            }
+        }
     }
 }
 
@@ -345,6 +384,31 @@ fn direct_integers_are_near_f32_and_the_same_bits_everywhere() {
             for cpu in dots() {
                 let (cut, lost) = direct(cpu, &layer, stride, Some(widest / 16.0));
                 assert!(lost > 0 && cut.iter().all(|x| x.is_finite()), "{:?}: cut, counted", cpu.name());
+            }
+        }
+    }
+}
+
+/// As many channels as a network multiplies so, all products of one sign, the input at the limit.
+#[test]
+fn direct_sums_of_one_sign_stay_in_range() {
+    for i in [1, 17, 64] {
+        let mut layer = Layer::new([3, 5, 14], i, 16);
+        let signs = noise(i, 5);
+        for (at, w) in layer.weights.iter_mut().enumerate() {
+            *w = signs[at / 27 % i].signum() * (0.1 + w.abs());
+        }
+        layer.raw.planar.iter_mut().enumerate().for_each(|(at, x)| *x = signs[at / (3 * 5 * 14)].signum());
+        (layer.raw.scale, layer.raw.shift, layer.raw.slope) = (Vec::new(), Vec::new(), 1.0);
+        for stride in [1, 2] {
+            let (plain, _) = direct(Cpu::detect(), &layer, stride, None);
+            for cpu in dots() {
+                let (edge, lost) = direct(cpu, &layer, stride, Some(0.5001));
+                let error = relative(&edge, &plain);
+                assert!(lost == 0 && error < 2e-3, "{:?}: {i} channels, {lost} lost, {error:e}", cpu.name());
+                // Cut at the same limit: the largest sums that these weights can have, none of which turns over.
+                let (cut, lost) = direct(cpu, &layer, stride, Some(0.05));
+                assert!(lost > 0 && cut.iter().all(|&x| x > 0.0), "{:?}: {i} channels, {lost} lost", cpu.name());
             }
         }
     }

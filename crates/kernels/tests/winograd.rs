@@ -244,6 +244,14 @@ fn maps_of_many_batches() {
     check([1, 1, 513], &[48, 32], 64, Owed::AffineAndSlope);
 }
 
+/// Sums as long as those of the lowest levels, and of a level whose map is large.
+#[test]
+fn layers_as_wide_as_those_of_networks() {
+    check([4, 4, 4], &[512], 17, Owed::AffineAndSlope);
+    check([5, 6, 3], &[320, 320], 5, Owed::AffineAndSlope);
+    check([8, 20, 28], &[64, 64], 20, Owed::AffineAndSlope);
+}
+
 #[test]
 fn backward_is_the_adjoint_of_forward() {
     let layer = Layer::new([7, 10, 13], &[20], 37, Owed::Nothing);

@@ -4,9 +4,9 @@
 
 mod numbers;
 
-use kernels::{Cpu, Shape, voxels};
+use kernels::{Bf16, Cell, Cpu, Half, Shape, voxels};
 use numbers::{image, unit, weights};
-use unet::{Down, Net, NetSpec, Norm, Purpose, Up};
+use unet::{Down, Net, NetSpec, Norm, Products, Purpose, Up};
 
 /// The networks and their shapes: both kinds of kernel, tails of channels, every kind of layer.
 fn nets() -> Vec<(&'static str, NetSpec, Shape)> {
@@ -89,6 +89,51 @@ fn instruction_sets_do_not_matter() {
         for cpu in Cpu::all() {
             assert!(step(&spec, shape, cpu) == detected, "{name}: other bits on {:?}", cpu.name());
         }
+    }
+}
+
+/// The bits of the logits of a forward pass in other numbers, and how many of them were cut.
+fn inferred<T: Cell>(net: (&NetSpec, Shape), cpu: Cpu, products: Products<'_>) -> (Vec<u32>, u64) {
+    let (spec, shape) = net;
+    let mut net = Net::<T>::inference(spec, shape, cpu, products).unwrap();
+    net.load(&weights(spec, 1));
+    net.forward(&image(spec, voxels(shape), 1), None);
+    (bits(net.logits(0)), net.lost())
+}
+
+/// Of every instruction set that can, with 1, 2 and 3 threads: the same.
+fn one_answer<T: Cell>(name: &str, net: (&NetSpec, Shape), products: Products<'_>) -> u64 {
+    let mut first: Option<(Vec<u32>, u64)> = None;
+    let is_integer = !matches!(products, Products::Floats);
+    for cpu in Cpu::all().into_iter().filter(|cpu| !is_integer || cpu.has_int16()) {
+        for threads in [1, 2, 3] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let got = pool.install(|| inferred::<T>(net, cpu, products));
+            let first = first.get_or_insert_with(|| got.clone());
+            assert!(first.0 == got.0, "{name}: other bits on {:?} with {threads} threads", cpu.name());
+            assert_eq!(first.1, got.1, "{name}: other numbers are cut on {:?}, {threads} threads", cpu.name());
+        }
+    }
+    first.unwrap().1
+}
+
+/// In sixteen bits and in integers too, those that are cut among them, plain Rust gives the bits of all others.
+#[test]
+fn forward_passes_in_other_numbers_have_one_answer() {
+    for (name, spec, _) in nets() {
+        // Large enough for integers after filtering at the first level.
+        let (net, cpu) = ((&spec, [16, 24, 24]), Cpu::detect());
+        let mut plain = Net::new(&spec, net.1, Purpose::Infer, cpu).unwrap();
+        plain.load(&weights(&spec, 1));
+        let mut widest = Vec::new();
+        plain.calibrate(&image(&spec, voxels(net.1), 1), &mut widest);
+        assert_eq!(one_answer::<Half>(name, net, Products::Floats), 0, "{name}: nothing to cut");
+        assert_eq!(one_answer::<Bf16>(name, net, Products::Floats), 0, "{name}: nothing to cut");
+        assert_eq!(one_answer::<Half>(name, net, Products::Integers(&widest)), 0, "{name}: what it was calibrated on");
+        // As if it had been calibrated on something four times as quiet.
+        let quiet: Vec<f32> = widest.iter().map(|w| w / 4.0).collect();
+        assert!(one_answer::<Half>(name, net, Products::Integers(&quiet)) > 0, "{name}: too loud, and not said");
+        assert!(one_answer::<Half>(name, net, Products::Bytes(&quiet)) > 0, "{name}: too loud, and not said");
     }
 }
 
