@@ -175,7 +175,7 @@ impl<T: Cell> Output<'_, T> {
     /// As [`Output::put`].
     #[inline(always)]
     unsafe fn rows(&self, b: usize, at: [usize; 3]) -> TileRows<'_, T> {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller's promise for all eight; they are of two planes and four rows each, so none overlaps another.
         unsafe {
             [
                 self.line(b, at, (0, 0)),
@@ -197,7 +197,8 @@ impl<T: Cell> Output<'_, T> {
     unsafe fn line(&self, b: usize, at: [usize; 3], (k, i): (usize, usize)) -> &mut [[T; LANES]; 4] {
         let [depth, height, width] = self.tiling.shape;
         let start = ((b * depth + 2 * at[0] + k) * height + 4 * at[1] + i) * width + 4 * at[2];
-        // SAFETY: outputs of this tile, the caller's alone.
+        // SAFETY: four outputs of this tile, the caller's alone: callers ask for rows of whole tiles only, so none of them is of
+        // the next row.
         let line = unsafe { self.dst.slice(start * LANES, 4 * LANES) }.as_chunks_mut().0;
         let Some(line) = line.first_chunk_mut() else { unreachable!("four lines") };
         line
@@ -227,7 +228,7 @@ impl<T: Cell> Output<'_, T> {
             }
             let n = (width - 4 * at[2]).min(4);
             let start = ((b * depth + z) * height + y) * width + 4 * at[2];
-            // SAFETY: outputs of this tile, the caller's alone.
+            // SAFETY: outputs of this tile, the caller's alone; those past the volume's end are left out.
             let to: &mut [[T; LANES]] = unsafe { self.dst.slice(start * LANES, n * LANES) }.as_chunks_mut().0;
             for x in 0..n {
                 let v = isa.load(&outputs[x]);

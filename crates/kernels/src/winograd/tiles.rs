@@ -239,7 +239,8 @@ impl PointsMut<'_> {
     #[inline(always)]
     pub(super) unsafe fn six(&self, b: usize, at: Shape, n: usize) -> [&mut [Lanes]; 6] {
         let row = self.patch.row(at);
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller's promise for all six; rows of a block are fewer than lie between two points, so none overlaps
+        // another.
         unsafe {
             [
                 self.point(0, b, row, n),
