@@ -11,7 +11,8 @@ Steps, or `all`:
     whole      a whole case: ours from files to files and the network alone; the same network of the others on the brain's box;
                MONAI's SegResNet on the whole scan
     tiles      nnU-Net's plan: a tile of 128^3, of which its sliding window takes 18 on a scan; ours on a whole case as well
-    dice       mean Dice of the default network on the validation cases in each mode, and labels equal to f32's
+    dice       mean Dice of the default network on the validation cases in each mode, and labels equal to f32's; not of what computes
+               the same numbers another way (PyTorch compiled, ONNX Runtime)
 Results are printed and kept in target/peers/STEP.json. `make bench-peers` sets up the environment.
 """
 import argparse, glob, json, os, pathlib, statistics, subprocess, sys, time
