@@ -9,7 +9,7 @@ use crate::dataset::{FoundCase, Role, find};
 use crate::error::{SegmentError, sentence};
 use crate::labels::LabelScheme;
 use crate::report::{RegionAmount, TissueAmount, region_amounts, tissue_amounts};
-use crate::source::{Digest, ReadFile, ReadFiles};
+use crate::source::{Digest, ReadFile, ReadFiles, path_as_text};
 use crate::study::{GridDifference, Sequence, Study, grid_difference, in_order_of};
 
 /// What was found of a case, and what its files hold.
@@ -18,6 +18,7 @@ pub struct CaseSummary {
     /// The case's name.
     pub name: String,
     /// The folder, or the file that lists the case.
+    #[serde(serialize_with = "path_as_text")]
     pub place: PathBuf,
     /// The scans that are there, in the order of [`Sequence::ALL`].
     pub scans: Vec<ScanSummary>,
@@ -37,6 +38,7 @@ pub struct ScanSummary {
     /// Its sequence.
     pub sequence: Sequence,
     /// The file.
+    #[serde(serialize_with = "path_as_text")]
     pub path: PathBuf,
     /// The hash of the file, and what is in it; nothing if it cannot be read.
     pub content: Option<ScanContent>,
@@ -67,6 +69,7 @@ pub struct ScanContent {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MaskSummary {
     /// The file.
+    #[serde(serialize_with = "path_as_text")]
     pub path: PathBuf,
     /// What its numbers mean.
     pub scheme: Option<LabelScheme>,

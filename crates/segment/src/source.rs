@@ -7,7 +7,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use volume::nifti::{self, NiftiError};
 use volume::{Limits, Volume};
@@ -63,9 +63,20 @@ impl TryFrom<String> for Digest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceFile {
     /// Where it lay.
+    #[serde(serialize_with = "path_as_text")]
     pub path: PathBuf,
     /// The hash of its bytes as they lay there (compressed, if they were).
     pub sha256: Digest,
+}
+
+/// A path in a report: the letters of one that is not UTF-8 as far as they can be read, since JSON holds no others.
+pub(crate) fn path_as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
+}
+
+/// As [`path_as_text`].
+pub(crate) fn paths_as_text<S: Serializer>(paths: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(paths.iter().map(|path| path.to_string_lossy()))
 }
 
 impl SourceFile {

@@ -2,11 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's material fails loudly")]
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use metrics::{Measure, Score, Side};
-use segment::evaluate::{EvaluateError, Evaluation, FaultCause, Schemes, evaluate};
+use segment::evaluate::{EvaluateError, Evaluation, Fault, FaultCause, Schemes, evaluate};
 use segment::labels::{LabelScheme, Region};
 use segment::staging::Staging;
 use segment::train::Flow;
@@ -153,11 +156,54 @@ fn a_folder_that_cannot_be_read_is_a_fault_and_not_one_case_less() {
     let some = [0, 2, 2, 2, 0, 0, 0, 0, 0, 0];
     write(&root, "expert/BraTS2021_1_seg.nii.gz", some);
     write(&root, "found/BraTS2021_1.nii.gz", some);
-    std::os::unix::fs::symlink(".", root.path().join("expert/circle")).unwrap();
+    symlink(".", root.path().join("expert/circle")).unwrap();
     let evaluation = evaluated(&root);
     assert_eq!((evaluation.cases.len(), evaluation.faults.len()), (1, 1));
     let said = &evaluation.faults[0].sentence;
     assert!(said.contains("expert/circle") && said.contains("circle") && said.contains("take it away"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_read_among_the_predictions_is_named_and_is_no_missing_prediction() {
+    let root = tempfile::tempdir().unwrap();
+    let some = [0, 2, 2, 2, 0, 0, 0, 0, 0, 0];
+    let names = ["link", "circle", "report", "letters", "lost"];
+    for name in names {
+        write(&root, &format!("expert/BraTS2021_{name}_seg.nii.gz"), some);
+    }
+    let found = root.path().join("found");
+    let damaged = found.join("BraTS2021_report/report.json");
+    write(&root, "found/BraTS2021_report/labels.nii.gz", some);
+    fs::write(&damaged, r#"{"case": "BraTS2021_rep"#).unwrap();
+    symlink("nowhere", found.join("BraTS2021_link.nii.gz")).unwrap();
+    symlink("nowhere", found.join("BraTS2021_link_t1.nii.gz")).unwrap();
+    symlink(".", found.join("BraTS2021_circle")).unwrap();
+    symlink(".", found.join("elsewhere")).unwrap();
+    let letters = root.path().join("expert/BraTS2021_letters_seg.nii.gz");
+    fs::copy(&letters, found.join(OsStr::from_bytes(b"BraTS2021_\xb1\xe8.nii.gz"))).unwrap();
+    let evaluation = evaluated(&root);
+    assert!(evaluation.cases.is_empty(), "nothing could be read: {:?}", evaluation.cases);
+    let of = |name: &str| {
+        let name = format!("BraTS2021_{name}");
+        evaluation.faults.iter().find(|fault| fault.case == name).unwrap()
+    };
+    for (name, words) in [
+        ("link", ["found/BraTS2021_link.nii.gz", "No such file"]),
+        ("circle", ["found/BraTS2021_circle", "circle"]),
+        ("report", ["found/BraTS2021_report/report.json", "damaged"]),
+    ] {
+        let Fault { cause, sentence, .. } = of(name);
+        assert!(matches!(cause, FaultCause::Unreadable { .. }), "{name}: {cause:?}");
+        assert!(words.iter().all(|word| sentence.contains(word)), "{name}: {sentence}");
+    }
+    for name in ["letters", "lost"] {
+        assert!(matches!(of(name).cause, FaultCause::NoPrediction { .. }), "{name}");
+    }
+    let [first, second] = evaluation.unread.as_slice() else { panic!("of no case: {:?}", evaluation.unread) };
+    assert!(first.contains("not written in UTF-8") && second.contains("found/elsewhere"), "{first} {second}");
+    let out = root.path().join("out");
+    evaluation.write(Staging::begin(&out).unwrap()).unwrap();
+    assert!(fs::read_to_string(out.join("report.html")).unwrap().contains("<h2>Not read</h2>"));
 }
 
 #[test]

@@ -36,7 +36,8 @@ pub(crate) fn run(args: &args::Evaluate, show: Show, interrupt: &Interrupt) -> a
     };
     evaluation.write(staging)?;
     tell(&evaluation, &args.out, show)?;
-    Ok(if evaluation.faults.is_empty() { Outcome::Done } else { Outcome::Partly })
+    let is_whole = evaluation.faults.is_empty() && evaluation.unread.is_empty();
+    Ok(if is_whole { Outcome::Done } else { Outcome::Partly })
 }
 
 fn tell(evaluation: &Evaluation, out: &Path, show: Show) -> anyhow::Result<()> {
@@ -57,6 +58,9 @@ fn tell(evaluation: &Evaluation, out: &Path, show: Show) -> anyhow::Result<()> {
     // Last, so that they stand at the end of what a person reads; not a warning: they make the exit code 1.
     for fault in &evaluation.faults {
         show::fault(format_args!("{}: {}", fault.case, fault.sentence));
+    }
+    for unread in &evaluation.unread {
+        show::fault(unread);
     }
     Ok(())
 }

@@ -220,6 +220,19 @@ fn what_an_ordinary_user_may_not_read() {
     refused(&scan(&case, "t2"));
     refused(&case);
     refused(&model);
+    let pred = root.path().join("pred");
+    let mask = pred.join(NAME).join("labels.nii.gz");
+    fs::create_dir_all(pred.join(NAME)).unwrap();
+    fs::copy(scan(&case, "seg"), &mask).unwrap();
+    for path in [&mask, &pred.join(NAME)] {
+        shut(path, 0);
+        let args = ["evaluate", "--reference", text(&case), "--pred", text(&pred), "--out", text(&out)];
+        let (code, said, err) = run(as_another(glioscope(args)));
+        assert!(code == 1 && said.contains("0 of 1 cases scored"), "{said}{err}");
+        assert!(err.contains(text(path)) && err.contains("denied") && !err.contains("no prediction"), "{err}");
+        shut(path, 0o755);
+    }
+    fs::remove_dir_all(&out).unwrap();
     if is_root {
         let inside = case.join("out"); // the folder is the superuser's
         let args = ["segment", text(&case), "--out", text(&inside), "--model", text(&model)];
@@ -305,6 +318,60 @@ fn evaluate_of_another_grid() {
     let (code, _, err) = run(glioscope(args));
     assert!(code == 1 && err.contains("the grids differ: 36 voxels along z in the reference, 32"), "{err}");
     assert!(out.join("cases.csv").exists(), "the tables are written all the same");
+}
+
+#[test]
+fn what_cannot_be_read_among_the_predictions_makes_the_exit_code_one() {
+    let root = folder();
+    let (case, out) = (write_case(root.path(), NAME, 1), root.path().join("out"));
+    let pred = root.path().join("pred");
+    fs::create_dir(&pred).unwrap();
+    fs::copy(scan(&case, "seg"), pred.join(format!("{NAME}.nii.gz"))).unwrap();
+    let args = ["evaluate", "--reference", text(&case), "--pred", text(&pred), "--out", text(&out)];
+    succeed(glioscope(args));
+    std::os::unix::fs::symlink(".", pred.join("circle")).unwrap();
+    let (code, said, err) = run(glioscope(args));
+    assert!(code == 1 && said.contains("1 of 1 cases scored"), "{said}{err}");
+    assert!(err.contains("pred/circle cannot be read") && err.contains("take it away"), "{err}");
+}
+
+/// JSON holds no other letters than those of Unicode: such a path is written as far as it can be read.
+#[test]
+fn a_folder_whose_path_is_not_utf8_can_stand_in_json() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+    let root = folder();
+    let model = write_model(root.path(), Finds::Something);
+    let case = write_case(root.path(), NAME, 1);
+    let odd = root.path().join(OsStr::from_bytes(b"\xb1\xe8"));
+    fs::create_dir(&odd).unwrap();
+    fs::rename(&case, odd.join("files")).unwrap();
+    let files = ["t1", "t1ce", "t2", "flair", "seg"].map(|end| format!("files/{NAME}_{end}.nii.gz"));
+    let (list, out) = (odd.join("list.csv"), odd.join("out"));
+    fs::write(&list, format!("case,t1n,t1c,t2w,t2f,seg\n{NAME},{}\n", files.join(","))).unwrap();
+    let json = |mut command: std::process::Command| -> serde_json::Value {
+        serde_json::from_str(&succeed({
+            command.arg("--json");
+            command
+        }))
+        .unwrap()
+    };
+    let with = |args: &[&OsStr]| {
+        let mut command = glioscope([]);
+        command.args(args);
+        command
+    };
+    let is_odd = |path: &serde_json::Value| path.as_str().unwrap().contains('\u{fffd}');
+    let found = json(with(&["inspect".as_ref(), list.as_ref()]));
+    assert!(found[0]["is_usable"] == true && is_odd(&found[0]["place"]), "{found}");
+    assert!(is_odd(&found[0]["scans"][0]["path"]) && is_odd(&found[0]["mask"]["path"]), "{found}");
+    let segment = ["segment".as_ref(), list.as_ref(), "--out".as_ref(), out.as_ref(), "--model".as_ref()];
+    let report = json(with(&[&segment[..], &[model.as_ref()]].concat()));
+    assert_eq!(report["case"], NAME, "{report}");
+    let tables = root.path().join("tables");
+    let evaluate = ["evaluate".as_ref(), "--reference".as_ref(), list.as_ref(), "--pred".as_ref(), out.as_ref()];
+    let metrics = json(with(&[&evaluate[..], &["--out".as_ref(), tables.as_ref()]].concat()));
+    assert!(is_odd(&metrics["cases"][0]["predicted"]["path"]), "{metrics}");
 }
 
 #[test]

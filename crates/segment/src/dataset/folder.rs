@@ -28,9 +28,8 @@ pub(super) fn find_in_folder(root: &Path, cases: &mut Vec<FoundCase>) {
             }
             Ok(_) => {}
             Err(error) => {
-                let path = error.path().unwrap_or(root).to_path_buf();
-                let why = error.io_error().map_or_else(|| "a link leads in a circle".to_owned(), ToString::to_string);
-                cases.push(FoundCase::with_problem(&path, Problem::Unreadable { path: path.clone(), why }));
+                let (path, problem) = Problem::unlisted(&error, root);
+                cases.push(FoundCase::with_problem(&path, problem));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What can be wrong with a case on disk, and what to do about it.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
 
@@ -137,6 +137,13 @@ impl fmt::Display for Problem {
 }
 
 impl Problem {
+    /// What a walk below `root` could not look into, and where that is.
+    pub(crate) fn unlisted(error: &walkdir::Error, root: &Path) -> (PathBuf, Self) {
+        let path = error.path().unwrap_or(root).to_path_buf();
+        let why = error.io_error().map_or_else(|| "a link leads in a circle".to_owned(), ToString::to_string);
+        (path.clone(), Self::Unreadable { path, why })
+    }
+
     /// Whether it says already why a file is not there.
     pub(crate) fn explains(&self, wanted: Role) -> bool {
         match self {

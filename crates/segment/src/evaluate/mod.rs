@@ -15,10 +15,10 @@ use volume::Limits;
 use crate::error::{Axis, SegmentError, sentence};
 use crate::labels::{LabelMap, LabelScheme, Region, Tissue, read_labels};
 use crate::report::NOTICE;
-use crate::source::Digest;
+use crate::source::{Digest, path_as_text, paths_as_text};
 use crate::study::{GridDifference, grid_difference, in_order_of};
 use crate::train::Flow;
-use masks::{Mask, Masks};
+use masks::{Hidden, Mask, Masks};
 
 pub use tables::{RegionMeans, TableRow};
 
@@ -67,7 +67,10 @@ pub struct Evaluation {
     /// The cases without scores.
     pub faults: Vec<Fault>,
     /// Masks among the predictions that belong to no reference case.
+    #[serde(serialize_with = "paths_as_text")]
     pub unmatched: Vec<PathBuf>,
+    /// What of the predictions could not be read and may hide some, a sentence each, beside what the faults say.
+    pub unread: Vec<String>,
 }
 
 /// The scores of a case.
@@ -91,6 +94,7 @@ pub struct CaseScores {
 #[derive(Clone, Debug, Serialize)]
 pub struct Compared {
     /// Its file.
+    #[serde(serialize_with = "path_as_text")]
     pub path: PathBuf,
     /// The hash of the file.
     pub sha256: Digest,
@@ -134,12 +138,14 @@ pub enum FaultCause {
     #[error("{} masks are of this case ({}); keep one", files.len(), list(files))]
     Ambiguous {
         /// The masks.
+        #[serde(serialize_with = "paths_as_text")]
         files: Vec<PathBuf>,
     },
     /// A mask whose numbers may mean several things.
     #[error("{}: nothing says what its numbers mean; say it with {flag} brats2020, brats2023 or msd", path.display())]
     SchemeUnknown {
         /// The mask.
+        #[serde(serialize_with = "path_as_text")]
         path: PathBuf,
         /// The flag that says it.
         flag: &'static str,
@@ -158,6 +164,7 @@ pub enum FaultCause {
         /// Voxels of the prediction.
         predicted: usize,
         /// The prediction.
+        #[serde(serialize_with = "path_as_text")]
         file: PathBuf,
     },
     /// Reference and prediction lie at different places.
@@ -172,6 +179,7 @@ pub enum FaultCause {
         /// The largest difference between corners along it.
         mm: f64,
         /// The prediction.
+        #[serde(serialize_with = "path_as_text")]
         file: PathBuf,
     },
     /// A mask cannot be read.
@@ -229,7 +237,7 @@ pub fn evaluate(
     if references.is_empty() && hidden.is_empty() {
         return Err(EvaluateError::NoReference { path: reference.to_owned() });
     }
-    let predictions = masks::predictions(predicted);
+    let (predictions, lost) = masks::predictions(predicted);
     let done = AtomicUsize::new(0);
     let outcomes: Option<Vec<Result<CaseScores, Fault>>> = references
         .par_iter()
@@ -237,7 +245,7 @@ pub fn evaluate(
             if tell(done.load(Ordering::Relaxed), references.len()) == Flow::Stop {
                 return None;
             }
-            let outcome = score(case, own, &predictions, schemes);
+            let outcome = score(case, own, (&predictions, &lost), schemes);
             let n = done.fetch_add(1, Ordering::Relaxed) + 1;
             (tell(n, references.len()) == Flow::Continue).then_some(outcome)
         })
@@ -254,6 +262,8 @@ pub fn evaluate(
             Err(fault) => faults.push(fault),
         }
     }
+    let is_a_fault = |case: &String| references.contains_key(case) && !predictions.contains_key(case);
+    let unread = lost.iter().filter(|(case, _)| !is_a_fault(case));
     let strange = predictions.iter().filter(|(case, _)| !references.contains_key(*case));
     Ok(Evaluation {
         version: VERSION,
@@ -263,14 +273,23 @@ pub fn evaluate(
         means: tables::means(&cases),
         report_table: tables::report_table(&cases),
         unmatched: strange.flat_map(|(_, masks)| masks.iter().map(|mask| mask.path.clone())).collect(),
+        unread: unread.map(|(_, problem)| problem.to_string()).collect(),
         cases,
         faults,
     })
 }
 
-fn score(case: &str, own: &[Mask], predictions: &Masks, schemes: Schemes) -> Result<CaseScores, Fault> {
+fn score(
+    case: &str,
+    own: &[Mask],
+    (predictions, lost): (&Masks, &Hidden),
+    schemes: Schemes,
+) -> Result<CaseScores, Fault> {
     let fault = |cause: FaultCause| Fault { case: case.to_owned(), sentence: cause.to_string(), cause };
-    let none = || FaultCause::NoPrediction { case: case.to_owned() };
+    let none = || match lost.iter().find(|(of, _)| of == case) {
+        Some((_, problem)) => FaultCause::Unreadable { reason: problem.to_string() },
+        None => FaultCause::NoPrediction { case: case.to_owned() },
+    };
     let predicted = predictions.get(case).ok_or_else(|| fault(none()))?;
     let open = |masks, scheme, flag| open(masks, scheme, flag).map_err(fault);
     let (expert, reference) = open(own, schemes.reference, "--scheme")?;

@@ -47,6 +47,7 @@ impl Evaluation {
         self.report_table_to(&mut page);
         let unmatched = self.unmatched.iter().map(|mask| mask.display().to_string()).collect::<Vec<_>>();
         list_to(&mut page, "Masks without a reference", &unmatched);
+        list_to(&mut page, "Not read", &self.unread);
         let _ = write!(
             page,
             "<p>* A mask was empty: as in BraTS 2020, Dice and sensitivity are 1 where both were and else 0, HD95 is 0 or {:.4} mm; \
