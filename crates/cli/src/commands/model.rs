@@ -66,7 +66,7 @@ fn calibrate(cpu: Cpu, args: &args::ModelCalibrate, show: Show, interrupt: &Inte
     }
     let method = card.recipe.preparing.method;
     let mut cases = Vec::with_capacity(known.len());
-    for found in known {
+    for found in known.into_iter().take_while(|_| !interrupt.is_asked()) {
         let (tensor, _) = prepare(&Study::read(found, &Limits::default())?, method)?;
         cases.push((found.name.as_str(), tensor));
     }

@@ -1,10 +1,11 @@
 //! Ctrl-C and kill -9 in each command but `train`: what was whole stays, nothing half-written takes a result's name.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write as _};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
 
 use segment::phantom::phantom;
 
@@ -12,19 +13,24 @@ use crate::material::{Finds, folder, glioscope, run, succeed, text, tree, wait, 
 
 /// Starts a command and waits until it has said `word` on stderr; the rest of stderr is read to its end by a thread, so
 /// that the command never waits for a reader.
-pub(crate) fn started(mut command: Command, word: &str) -> (Child, std::thread::JoinHandle<String>) {
+pub(crate) fn started(mut command: Command, word: &str) -> (Child, JoinHandle<String>) {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let err = heard(&mut child, word);
+    (child, err)
+}
+
+/// Waits until a command has said `word` on stderr.
+fn heard(child: &mut Child, word: &str) -> JoinHandle<String> {
     let mut err = BufReader::new(child.stderr.take().unwrap());
     let mut said = String::new();
     while !said.contains(word) {
         let n = err.read_line(&mut said).unwrap();
         assert!(n > 0, "ended before it said {word}: {said}");
     }
-    let rest = std::thread::spawn(move || {
+    std::thread::spawn(move || {
         err.read_to_string(&mut said).unwrap();
         said
-    });
-    (child, rest)
+    })
 }
 
 /// Sends a signal by name.
@@ -170,6 +176,31 @@ fn a_command_that_waits_is_ended_at_once() {
         let _writer = fs::File::options().write(true).open(&pipe).unwrap(); // waits until the command has opened it
         signal(&child, name);
         assert_eq!(wait(child).0, 130, "{name}");
+    }
+}
+
+/// It reads its list of cases from a pipe, whose writer writes after the command has said that it will stop.
+#[test]
+fn model_calibrate_stopped_by_a_person_writes_nothing() {
+    for name in ["INT", "TERM"] {
+        let root = folder();
+        let case = write_case(root.path(), "BraTS2021_00001", 1);
+        let model = write_model(root.path(), Finds::Something);
+        let (list, out) = (root.path().join("list.csv"), root.path().join("out.safetensors"));
+        assert!(Command::new("mkfifo").arg(&list).status().unwrap().success());
+        let mut calibrate = glioscope(["model", "calibrate", text(&model), "--data", text(&list), "--out", text(&out)]);
+        let mut child = calibrate.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut writer = fs::File::options().write(true).open(&list).unwrap(); // waits until the command has opened it
+        signal(&child, name);
+        let err = heard(&mut child, "stopping");
+        let files = ["t1", "t1ce", "t2", "flair"].map(|end| format!("{}/BraTS2021_00001_{end}.nii.gz", text(&case)));
+        writeln!(writer, "case,t1n,t1c,t2w,t2f\nBraTS2021_00001,{}", files.join(",")).unwrap();
+        drop(writer);
+        let (code, said, _) = wait(child);
+        let err = err.join().unwrap();
+        assert_eq!(code, 130, "{said}{err}");
+        assert!(err.contains("stopped; nothing was written"), "{err}");
+        assert!(!tree(root.path()).iter().any(|path| path.contains("out") || path.contains("partial")), "{name}");
     }
 }
 
