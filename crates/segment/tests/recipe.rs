@@ -102,7 +102,12 @@ fn unknown_keys_are_refused_with_file_line_and_key() {
 
 #[test]
 fn a_key_left_out_is_named() {
-    for (section, key) in [("[training]", "gradient_clip"), ("[[training.stage]]", "steps"), ("[inference]", "tile")] {
+    for (section, key) in [
+        ("[training]", "gradient_clip"),
+        ("[[training.stage]]", "steps"),
+        ("[augmentation]", "tumour_contrast"),
+        ("[inference]", "tile"),
+    ] {
         let place = line(key) - 1;
         let lines = DEFAULT.lines().enumerate().filter(|(at, _)| *at != place).map(|(_, line)| line);
         let error = Recipe::parse(&lines.collect::<Vec<_>>().join("\n"), Path::new(FILE)).unwrap_err();

@@ -49,9 +49,6 @@ pub struct Augmenting {
     /// Probability that T1n stands for T1c too and enhancing tumour counts as core that does not enhance.
     pub without_contrast: f64,
     /// A fainter or stronger tumour: `range` is the factor on its distance from the healthy brain, in all sequences alike.
-    ///
-    /// A model trained before this key existed reads as one trained without it.
-    #[serde(default = "Chance::never")]
     pub tumour_contrast: Chance,
     /// Probability that one sequence of the patch is left out (all 0).
     pub drop_sequence: f64,
@@ -65,12 +62,6 @@ pub struct Chance {
     pub probability: f64,
     /// Lowest and highest strength.
     pub range: [f64; 2],
-}
-
-impl Chance {
-    fn never() -> Self {
-        Self { probability: 0.0, range: [1.0; 2] }
-    }
 }
 
 /// Rotation in degrees.
