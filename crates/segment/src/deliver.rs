@@ -11,6 +11,7 @@ use volume::nifti::{self, NiftiError};
 use volume::{Limits, write_atomically};
 
 use crate::artefact::Artefact;
+use crate::choice::{Choice, Reason};
 use crate::dataset::FoundCase;
 use crate::error::SegmentError;
 use crate::infer::{InferError, infer};
@@ -39,8 +40,8 @@ pub struct Delivery<'a> {
     pub model: &'a Artefact,
     /// How it is used: the model's own way, or another.
     pub inference: &'a Inference,
-    /// In which numbers it computes.
-    pub precision: Precision,
+    /// In which numbers it computes, and why.
+    pub choice: &'a Choice,
     /// What the numbers in the mask shall mean.
     pub scheme: LabelScheme,
     /// The folder for the three files.
@@ -68,6 +69,8 @@ pub struct Pass {
     pub mirror: Vec<TensorAxis>,
     /// In which numbers it computed.
     pub precision: Precision,
+    /// Why in these.
+    pub chosen: Reason,
     /// The instruction set that it computed with.
     pub isa: String,
     /// Why there were tiles where one pass was asked for.
@@ -142,14 +145,14 @@ pub fn segment_case(
     delivery: &Delivery<'_>,
     tell: &mut dyn FnMut(Stage, f64) -> Flow,
 ) -> Result<Delivered, DeliverError> {
-    delivery.precision.check(cpu, &delivery.model.model)?;
+    delivery.choice.precision.check(cpu, &delivery.model.model)?;
     let staging = Staging::begin(delivery.out)?;
     let mut clock = Clock { seconds: Vec::new(), tell };
     let study = clock.time(Stage::Read, |_| Ok(Study::read(found, &Limits::default())?))?;
     let preparing = delivery.model.card.recipe.preparing.method;
     let (tensor, preparation) = clock.time(Stage::Prepare, |_| Ok(prepare(&study, preparing)?))?;
     let (inference, pass) = affordable(cpu, delivery, tensor.shape, memory::available())?;
-    let model = (&delivery.model.model, delivery.precision);
+    let model = (&delivery.model.model, delivery.choice.precision);
     let inferred = clock.time(Stage::Network, |tell| {
         Ok(infer(cpu, model, &inference, &tensor, &mut |share| tell(Stage::Network, share))?)
     })?;
@@ -202,7 +205,7 @@ fn affordable(
     let mut lack_of_memory = None;
     if let (Mode::Whole, Some(available_bytes)) = (inference.mode, available) {
         let spec = delivery.model.model.network.spec();
-        let needed_bytes = memory::of_pass(&spec, shape, (cpu, delivery.precision), available_bytes)?;
+        let needed_bytes = memory::of_pass(&spec, shape, (cpu, delivery.choice.precision), available_bytes)?;
         if needed_bytes > available_bytes {
             inference.mode = Mode::Tiles;
             lack_of_memory = Some(LackOfMemory { needed_bytes, available_bytes });
@@ -213,7 +216,8 @@ fn affordable(
         mode: inference.mode,
         tile,
         mirror: inference.mirror.clone(),
-        precision: delivery.precision,
+        precision: delivery.choice.precision,
+        chosen: delivery.choice.chosen.clone(),
         isa: cpu.name().as_str().to_owned(),
         lack_of_memory,
     };
@@ -293,7 +297,7 @@ mod tests {
         let delivery = Delivery {
             model: &model,
             inference: &inference,
-            precision: Precision::F32,
+            choice: &Choice::named(Precision::F32),
             scheme: LabelScheme::Msd,
             out: folder.path(),
         };

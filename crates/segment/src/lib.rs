@@ -2,6 +2,7 @@
 
 pub mod artefact;
 pub mod augment;
+pub mod choice;
 pub mod dataset;
 pub mod decode;
 pub mod deliver;
@@ -17,6 +18,7 @@ mod plan;
 pub mod precision;
 pub mod prefetch;
 pub mod prepare;
+pub mod probe;
 pub mod random;
 pub mod recipe;
 pub mod report;

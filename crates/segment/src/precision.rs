@@ -46,24 +46,26 @@ impl Precision {
         }
     }
 
-    /// The fastest that this machine and model allow, of those that keep the labels (docs/performance.md).
-    pub fn fastest(cpu: Cpu, model: &Model) -> Self {
-        // In plain Rust integers and halves are there to be compared with, not for their speed.
-        if cpu.name() == kernels::IsaName::Scalar {
-            return Self::F32;
-        }
-        if Self::Int16.check(cpu, model).is_ok() { Self::Int16 } else { Self::F16 }
-    }
-
     /// Whether this machine and model allow it.
     ///
     /// # Errors
     /// What is missing.
     pub fn check(self, cpu: Cpu, model: &Model) -> Result<(), Unable> {
+        self.check_machine(cpu)?;
+        match self {
+            Self::Int16 | Self::Int8 if model.calibration.is_none() => Err(Unable::Model { precision: self.as_str() }),
+            Self::F32 | Self::F16 | Self::Bf16 | Self::Int16 | Self::Int8 => Ok(()),
+        }
+    }
+
+    /// Whether this machine allows it, with a model that does.
+    ///
+    /// # Errors
+    /// [`Unable::Machine`].
+    pub fn check_machine(self, cpu: Cpu) -> Result<(), Unable> {
         let (precision, isa) = (self.as_str(), cpu.name().as_str());
         match self {
             Self::Int16 | Self::Int8 if !cpu.has_int16() => Err(Unable::Machine { precision, isa }),
-            Self::Int16 | Self::Int8 if model.calibration.is_none() => Err(Unable::Model { precision }),
             Self::F32 | Self::F16 | Self::Bf16 | Self::Int16 | Self::Int8 => Ok(()),
         }
     }

@@ -298,6 +298,11 @@ impl Config {
         self.data.join("files")
     }
 
+    /// The folder of what can be found out again.
+    pub fn cache_folder(&self) -> PathBuf {
+        self.data.join("cache")
+    }
+
     /// The folder of training runs.
     pub fn runs_folder(&self) -> PathBuf {
         self.runs.clone().unwrap_or_else(|| self.data.join("runs"))
@@ -330,6 +335,11 @@ fn file(flags: &Flags) -> Result<Option<PathBuf>, ConfigError> {
 /// Where a user's programs keep data (XDG Base Directory Specification 0.8).
 fn xdg_folder() -> Option<PathBuf> {
     folder("XDG_DATA_HOME", ".local/share")
+}
+
+/// Where a user's programs keep what can be found out again (the same specification); `None` where the user has no home.
+pub fn user_cache() -> Option<PathBuf> {
+    folder("XDG_CACHE_HOME", ".cache")
 }
 
 fn folder(variable: &str, under_home: &str) -> Option<PathBuf> {

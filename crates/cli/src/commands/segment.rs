@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use kernels::Cpu;
+use segment::choice::Choice;
 use segment::dataset::find_one;
 use segment::deliver::{DeliverError, Delivered, Delivery, LABELS, OVERVIEW, REPORT, segment_case};
 use segment::infer::Model;
@@ -10,6 +11,7 @@ use segment::labels::{LabelScheme, Region};
 use segment::precision::Precision;
 use segment::recipe::inference::{Inference, Mode, TensorAxis};
 use segment::report::Stage;
+use server::config;
 
 use crate::Outcome;
 use crate::args::{self, PrecisionName};
@@ -21,11 +23,11 @@ pub(crate) fn run(cpu: Cpu, args: &args::Segment, show: Show, interrupt: &Interr
     let model = model::open(&args.model)?;
     let found = find_one(&args.case)?;
     let inference = inference(args, &model.card.recipe.inference);
-    let precision = precision(cpu, args.precision, &model.model)?;
+    let choice = choice(cpu, args.precision, &model.model)?;
     let delivery = Delivery {
         model: &model,
         inference: &inference,
-        precision,
+        choice: &choice,
         scheme: args.labels.map_or(model.card.label_scheme, LabelScheme::from),
         out: &args.out,
     };
@@ -56,10 +58,13 @@ pub(crate) fn run(cpu: Cpu, args: &args::Segment, show: Show, interrupt: &Interr
 ///
 /// # Errors
 /// [`Usage`] if machine or model do not allow it.
-pub(crate) fn precision(cpu: Cpu, typed: PrecisionName, model: &Model) -> anyhow::Result<Precision> {
-    let precision = typed.named().unwrap_or_else(|| Precision::fastest(cpu, model));
+pub(crate) fn choice(cpu: Cpu, typed: PrecisionName, model: &Model) -> anyhow::Result<Choice> {
+    let Some(precision) = typed.named() else {
+        let integers = Precision::Int16.check(cpu, model);
+        return Ok(Choice::fastest(cpu, integers, config::user_cache().as_deref()));
+    };
     precision.check(cpu, model).map_err(|unable| Usage(format!("--precision {precision}: {unable}")))?;
-    Ok(precision)
+    Ok(Choice::named(precision))
 }
 
 /// The model's own way, less what was typed.
@@ -119,7 +124,7 @@ fn tell(delivered: &Delivered, out: &Path, show: Show) -> anyhow::Result<()> {
     });
     let total: f64 = report.seconds.iter().map(|stage| stage.seconds).sum();
     show::result(&format!(
-        "{}\n\n{}\n\n{}\n\n{}\n{}\n{}\n\nLabels: {}. Model: {}, {:.12}, in {} on {}. {total:.1} s.",
+        "{}\n\n{}\n\n{}\n\n{}\n{}\n{}\n\nLabels: {}. Model: {}, {:.12}, in {} ({}) on {}. {total:.1} s.",
         report.case,
         table(&["tissue", "ml", "voxels"], 1, tissues.collect()),
         table(&["region", "ml", "voxels", "parts", "middle of the largest (RAS mm)"], 1, regions.collect()),
@@ -130,6 +135,7 @@ fn tell(delivered: &Delivered, out: &Path, show: Show) -> anyhow::Result<()> {
         report.model.name,
         report.model.sha256.to_string(),
         delivered.inference.precision,
+        delivered.inference.chosen,
         delivered.inference.isa,
     ))?;
     show::notice()

@@ -61,6 +61,7 @@ fn settings(args: &args::Worker, everywhere: Everywhere, config: &Config) -> any
         arguments,
         lease: args.lease_ms.map_or(worker::LEASE, Duration::from_millis),
         memory: (config.worker.memory_mib > 0).then_some(config.worker.memory_mib << 20),
+        cache: Some(config.cache_folder()),
         limit: Duration::from_secs(config.worker.minutes.max(1) * 60),
     })
 }

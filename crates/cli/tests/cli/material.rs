@@ -22,10 +22,11 @@ pub(crate) fn folder() -> TempDir {
     tempfile::tempdir().unwrap()
 }
 
-/// The program with arguments, on one thread: tests run beside each other.
+/// The program with arguments, on one thread: tests run beside each other. What it finds out of this machine is kept among
+/// what was built, not in a home.
 pub(crate) fn glioscope<const N: usize>(args: [&str; N]) -> Command {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("glioscope"));
-    command.args(args).args(["--threads", "1"]).stdin(Stdio::null());
+    command.args(args).args(["--threads", "1"]).stdin(Stdio::null()).env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
     command
 }
 

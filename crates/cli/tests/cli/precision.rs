@@ -1,14 +1,17 @@
 //! In which numbers a case is computed: asked for, refused, said, and hardly seen in the labels.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use kernels::{Cpu, IsaName};
+use segment::choice::Reason;
 use segment::deliver::Delivered;
 use segment::precision::Precision;
+use segment::probe::Machine;
+use segment::probe::cache::Source;
 use serde_json::Value;
 
-use crate::material::{Finds, fail, folder, glioscope, run, succeed, text, write_case, write_model};
+use crate::material::{Finds, fail, folder, glioscope, run, succeed, text, tree, write_case, write_model};
 
 fn segment(case: &Path, model: &Path, out: &Path, precision: &str) -> Delivered {
     let command = glioscope([
@@ -58,10 +61,11 @@ fn a_model_is_calibrated_and_then_computes_in_integers() {
     assert!(info["card"]["calibration"]["widest"]["encoder.0.0"].as_f64().unwrap() > 0.0, "{info}");
 
     let delivered = segment(&case, &calibrated, &out, "auto");
-    let fastest = match Cpu::detect().name() {
-        IsaName::Scalar => Precision::F32,
-        IsaName::Avx2 | IsaName::Avx512 if !Cpu::detect().has_int16() => Precision::F16,
-        IsaName::Avx2 | IsaName::Avx512 => Precision::Int16,
+    let fastest = match &delivered.inference.chosen {
+        Reason::PlainRust => Precision::F32,
+        Reason::Machine => Precision::F16,
+        Reason::Probe(probed) => probed.probe.fastest(),
+        chosen @ (Reason::Name | Reason::Model) => panic!("{chosen}"),
     };
     assert_eq!(delivered.inference.precision, fastest);
     assert_eq!(delivered.inference.isa, Cpu::detect().name().as_str());
@@ -72,8 +76,79 @@ fn a_model_is_calibrated_and_then_computes_in_integers() {
     let mut others = vec![Precision::F32, Precision::Bf16];
     others.extend(Cpu::detect().has_int16().then_some(Precision::Int8));
     for precision in others {
-        assert_eq!(segment(&case, &calibrated, &out, precision.as_str()).inference.precision, precision);
+        let pass = segment(&case, &calibrated, &out, precision.as_str()).inference;
+        assert_eq!((pass.precision, pass.chosen), (precision, Reason::Name));
     }
+}
+
+/// Writes a calibrated model.
+fn calibrated(root: &Path) -> PathBuf {
+    let (model, calibrated) = (write_model(root, Finds::Something), root.join("calibrated.safetensors"));
+    succeed(glioscope(["model", "calibrate", text(&model), "--data", text(root), "--out", text(&calibrated)]));
+    calibrated
+}
+
+#[test]
+fn the_first_start_probes_the_machine_and_the_second_does_not() {
+    let root = folder();
+    let case = write_case(root.path(), "BraTS2021_00001", 1);
+    let (model, out, cache) = (calibrated(root.path()), root.path().join("out"), root.path().join("cache"));
+    let pass = |isa: &str, model: &Path, precision: &str| {
+        let words = ["--out", text(&out), "--model", text(model), "--precision", precision, "--isa", isa, "--json"];
+        let mut command = glioscope(["segment", text(&case)]);
+        let said = succeed({
+            command.args(words).env("XDG_CACHE_HOME", &cache);
+            command
+        });
+        let delivered: Delivered = serde_json::from_str(&said).unwrap();
+        let report: Delivered = serde_json::from_slice(&fs::read(out.join("report.json")).unwrap()).unwrap();
+        assert_eq!(report.inference, delivered.inference, "the report says the same");
+        (delivered.inference.precision, delivered.inference.chosen)
+    };
+    assert_eq!(pass("scalar", &model, "auto"), (Precision::F32, Reason::PlainRust));
+    let cpu = Cpu::detect();
+    let isa = cpu.name().as_str();
+    assert_eq!(pass(isa, &model, "f16"), (Precision::F16, Reason::Name));
+    if Cpu::lowered_to(IsaName::Avx2).is_some() {
+        assert_eq!(pass("avx2", &model, "auto"), (Precision::F16, Reason::Machine));
+    }
+    if cpu.name() == IsaName::Scalar || !cpu.has_int16() || Machine::here(cpu).processor.is_none() {
+        eprintln!("SKIPPED: this machine has nothing to choose from, or its processor has no name");
+        return;
+    }
+    assert_eq!(pass(isa, &root.path().join("model.safetensors"), "auto"), (Precision::F16, Reason::Model));
+    assert!(!cache.exists(), "until now nothing was probed");
+
+    let probed = || {
+        let (precision, chosen) = pass(isa, &model, "auto");
+        let Reason::Probe(probed) = chosen else { panic!("{chosen}") };
+        assert_eq!(precision, probed.probe.fastest(), "{probed:?}");
+        assert!(probed.probe.f16_seconds > 0.0 && probed.probe.int16_seconds > 0.0, "{probed:?}");
+        assert_eq!((probed.probe.machine.isa.as_str(), probed.probe.machine.threads), (isa, 1));
+        probed
+    };
+    let first = probed();
+    assert_eq!(first.source, Source::Measured);
+    let names = tree(&cache);
+    assert_eq!((names[0].as_str(), names.len()), ("glioscope", 2), "a folder and a file: {names:?}");
+    let file = cache.join(&names[1]);
+    let bytes = fs::read(&file).unwrap();
+    let second = probed();
+    assert_eq!((second.source, &second.probe), (Source::Cached, &first.probe));
+    assert_eq!(fs::read(&file).unwrap(), bytes, "as it was");
+
+    let mut net = glioscope(["bench", "net", "--name", "default", "--patch", "16", "--runs", "1", "--json"]);
+    net.env("XDG_CACHE_HOME", &cache);
+    let net: Value = serde_json::from_str(&succeed(net)).unwrap();
+    assert_eq!(net["precision"], first.probe.fastest().as_str(), "the same choice");
+    assert_eq!(net["chosen"], serde_json::to_value(Reason::Probe(second)).unwrap());
+
+    fs::write(&file, "{\"machine\": ").unwrap();
+    assert_eq!(probed().source, Source::Measured, "a broken file is as none");
+    assert_eq!(probed().source, Source::Cached, "and was replaced");
+    fs::remove_dir_all(&cache).unwrap();
+    fs::write(&cache, "in the way").unwrap();
+    assert_eq!([probed().source, probed().source], [Source::Measured; 2], "a folder that cannot be had is no error");
 }
 
 #[test]

@@ -263,6 +263,7 @@ fn bench_gives_one_object() {
     assert!(said["arithmetic"][0]["giga_per_second"]["median"].as_f64().unwrap() > 0.1);
     assert!(said["memory"].as_array().unwrap().iter().all(|of| of["gb_per_second"]["min"].as_f64().unwrap() > 0.01));
     assert!(said["left_out"].as_array().unwrap().iter().any(|of| of["what"] == "AMX"), "what has no loop is named");
+    assert!(said["auto"]["precision"].is_string() && said["auto"]["chosen"]["by"].is_string(), "{}", said["auto"]);
     let (code, _, err) = run(glioscope(["bench", "net", "--name", "n32", "--patch", "20"]));
     assert_eq!(code, 2, "not a multiple of 16: {err}");
 }

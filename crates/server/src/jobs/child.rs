@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use kernels::Cpu;
 use rlimit::Resource;
 use segment::artefact::Artefact;
+use segment::choice::Choice;
 use segment::dataset::{FoundCase, ScanFile};
 use segment::deliver::{DeliverError, Delivered, Delivery, segment_case};
 use segment::labels::LabelScheme;
@@ -41,6 +42,8 @@ pub struct Task {
     pub out: PathBuf,
     /// Bytes of address space that it may have; `None`: as many as there are.
     pub memory: Option<u64>,
+    /// The folder of what can be found out again; `None`: it is found out again.
+    pub cache: Option<PathBuf>,
 }
 
 /// A volume of the study.
@@ -165,8 +168,8 @@ fn carry_out(cpu: Cpu, task: &Task, teller: &mut Teller) -> Result<Inference, Fa
         scheme: None,
         problems: Vec::new(),
     };
-    let precision = Precision::fastest(cpu, &model.model);
-    let delivery = Delivery { model: &model, inference: &inference, precision, scheme: SCHEME, out: &task.out };
+    let choice = Choice::fastest(cpu, Precision::Int16.check(cpu, &model.model), task.cache.as_deref());
+    let delivery = Delivery { model: &model, inference: &inference, choice: &choice, scheme: SCHEME, out: &task.out };
     let delivered = segment_case(cpu, &found, &delivery, &mut |stage, share| teller.tell(stage, share));
     let delivered = delivered.map_err(|error| failure(&error, task))?;
     compare(task, &delivered)?;

@@ -157,6 +157,7 @@ mod tests {
             arguments: vec!["-c".into(), said.into()],
             lease: Duration::from_secs(1),
             memory: None,
+            cache: None,
             limit: Duration::from_mins(1),
         };
         let scan = Scan { path: PathBuf::new(), sha: Sha([0; 32]) };
@@ -167,6 +168,7 @@ mod tests {
             model_sha: Sha([0; 32]),
             out: PathBuf::new(),
             memory: None,
+            cache: None,
         };
         let ours = Command::new("nice").output().await.unwrap().stdout;
         let ours: i32 = String::from_utf8(ours).unwrap().trim().parse().unwrap();

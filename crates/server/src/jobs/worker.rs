@@ -43,6 +43,8 @@ pub struct Settings {
     pub lease: Duration,
     /// Bytes of address space that a child may have; `None`: as many as there are.
     pub memory: Option<u64>,
+    /// The folder in which a child keeps what can be found out again.
+    pub cache: Option<PathBuf>,
     /// How long a job may take.
     pub limit: Duration,
 }
@@ -252,7 +254,8 @@ impl Worker {
         let row = model::Entity::find_by_id(claim.job.model_id).one(&self.db).await?;
         let row = row.ok_or_else(|| of(FailureCode::ModelUnusable, "The model of this job was removed."))?;
         let model = if row.embedded { None } else { Some(self.path(row.sha).await?) };
-        Ok(Task { name, scans, model, model_sha: row.sha, out: out.to_owned(), memory: self.settings.memory })
+        let (memory, cache) = (self.settings.memory, self.settings.cache.clone());
+        Ok(Task { name, scans, model, model_sha: row.sha, out: out.to_owned(), memory, cache })
     }
 
     /// The volumes of the study, and what the case is called: the made name of its patient.

@@ -17,6 +17,7 @@ fn worker(store: &Store, script: &str, limit: Duration) -> Worker {
         arguments: vec!["-c".into(), script.into()],
         lease: LONG,
         memory: None,
+        cache: None,
         limit,
     };
     Worker::new(store.db.clone(), store.files.clone(), settings)

@@ -44,10 +44,11 @@ pub(super) fn run(cpu: Cpu, args: &BenchCase, show: Show, interrupt: &Interrupt)
     let model = model::open(&args.model)?;
     let found = find_one(&args.case)?;
     let out = tempfile::tempdir()?;
+    let choice = segment::choice(cpu, args.precision, &model.model)?;
     let delivery = Delivery {
         model: &model,
         inference: &model.card.recipe.inference,
-        precision: segment::precision(cpu, args.precision, &model.model)?,
+        choice: &choice,
         scheme: model.card.label_scheme,
         out: out.path(),
     };
@@ -72,7 +73,7 @@ pub(super) fn run(cpu: Cpu, args: &BenchCase, show: Show, interrupt: &Interrupt)
         case: found.name,
         model: model.card.name.clone(),
         isa: cpu.name().as_str(),
-        precision: delivery.precision.as_str(),
+        precision: choice.precision.as_str(),
         threads: rayon::current_num_threads(),
         runs,
         seconds,
@@ -128,10 +129,11 @@ fn tell(measured: &Measured, show: Show) -> anyhow::Result<()> {
         _ => "in tiles",
     };
     show::result(&format!(
-        "{}, {}, {pass}, {}, {}, {} threads, {} runs\n\n{}\n\nPeak memory: {:.0} MiB.",
+        "{}, {}, {pass}, {}{}, {}, {} threads, {} runs\n\n{}\n\nPeak memory: {:.0} MiB.",
         measured.case,
         measured.model,
         measured.precision,
+        measured.inference.as_ref().map(|of| format!(" ({})", of.chosen)).unwrap_or_default(),
         measured.isa,
         measured.threads,
         measured.runs,

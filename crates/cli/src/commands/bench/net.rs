@@ -1,10 +1,12 @@
 //! A network on a patch of noise.
 
 use anyhow::Context;
-use kernels::{Bf16, Cpu, Half, IsaName, voxels};
+use kernels::{Bf16, Cpu, Half, voxels};
+use segment::choice::{Choice, Reason};
 use segment::precision::Precision;
 use segment::recipe::{DEFAULT, ORIGINAL, Recipe};
 use serde::Serialize;
+use server::config;
 use std::path::Path;
 use unet::loss::{DiceClasses, DiceOver, LossSpec, LossWorkspace, Targets, loss};
 use unet::optim::{OptimSpec, Optimiser};
@@ -26,6 +28,8 @@ struct Measured {
     threads: usize,
     isa: &'static str,
     precision: &'static str,
+    /// Why in these numbers; a training step has no other.
+    chosen: Option<Reason>,
     runs: usize,
     seconds: Spread,
     /// Arithmetic of the pass by definition: 2 a product, all 27 taps, borders included.
@@ -38,7 +42,7 @@ struct Measured {
 pub(super) fn run(cpu: Cpu, args: &BenchNet, show: Show, interrupt: &Interrupt) -> anyhow::Result<Outcome> {
     let patch = super::patch(&args.patch)?;
     let (name, spec) = spec(args.name)?;
-    let precision = precision(cpu, args)?;
+    let (precision, chosen) = precision(cpu, args)?;
     let mut bench =
         Bench::new(cpu, &spec, patch, (args.pass, precision)).map_err(|error| Usage(format!("--patch: {error}")))?;
     let bar = show.bar(u64::from(args.runs), "{spinner} {pos}/{len} runs {wide_bar}")?;
@@ -67,6 +71,7 @@ pub(super) fn run(cpu: Cpu, args: &BenchNet, show: Show, interrupt: &Interrupt) 
         threads: rayon::current_num_threads(),
         isa: cpu.name().as_str(),
         precision: precision.as_str(),
+        chosen,
         runs,
         seconds,
         gflop,
@@ -78,8 +83,9 @@ pub(super) fn run(cpu: Cpu, args: &BenchNet, show: Show, interrupt: &Interrupt) 
     } else {
         let [d, h, w] = patch;
         show::result(&format!(
-            "{name}, {pass}, {d} x {h} x {w}, {precision}, {}, {} threads: {:.3} s (least {:.3}, most {:.3} of {runs} \
+            "{name}, {pass}, {d} x {h} x {w}, {precision}{}, {}, {} threads: {:.3} s (least {:.3}, most {:.3} of {runs} \
              runs), {:.1} GFLOP, {:.0} GFLOP/s, peak {:.0} MiB",
+            measured.chosen.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default(),
             measured.isa,
             measured.threads,
             seconds.median,
@@ -93,22 +99,21 @@ pub(super) fn run(cpu: Cpu, args: &BenchNet, show: Show, interrupt: &Interrupt) 
     Ok(if interrupt.is_asked() { Outcome::Stopped } else { Outcome::Done })
 }
 
-/// What was typed, or the fastest; a training step knows f32 alone.
-fn precision(cpu: Cpu, args: &BenchNet) -> anyhow::Result<Precision> {
+/// What was typed, or the fastest, and why; a training step knows f32 alone.
+fn precision(cpu: Cpu, args: &BenchNet) -> anyhow::Result<(Precision, Option<Reason>)> {
     let refused = |why: &str| anyhow::Error::from(Usage(format!("--precision: {why}")));
-    match (args.pass, args.precision.named()) {
-        (PassName::Train, None | Some(Precision::F32)) => Ok(Precision::F32),
-        (PassName::Train, Some(_)) => Err(refused("a training step is computed in f32")),
-        (PassName::Forward, Some(precision @ (Precision::Int16 | Precision::Int8))) if !cpu.has_int16() => {
-            Err(refused(&format!(
-                "{precision} needs AVX-512 VNNI, which this machine or the instruction set asked for lacks"
-            )))
+    let choice = match (args.pass, args.precision.named()) {
+        (PassName::Train, None | Some(Precision::F32)) => return Ok((Precision::F32, None)),
+        (PassName::Train, Some(_)) => return Err(refused("a training step is computed in f32")),
+        (PassName::Forward, Some(precision)) => {
+            precision.check_machine(cpu).map_err(|unable| refused(&unable.to_string()))?;
+            Choice::named(precision)
         }
-        (PassName::Forward, Some(precision)) => Ok(precision),
-        (PassName::Forward, None) if cpu.name() == IsaName::Scalar => Ok(Precision::F32),
-        (PassName::Forward, None) if cpu.has_int16() => Ok(Precision::Int16),
-        (PassName::Forward, None) => Ok(Precision::F16),
-    }
+        (PassName::Forward, None) => {
+            Choice::fastest(cpu, Precision::Int16.check_machine(cpu), config::user_cache().as_deref())
+        }
+    };
+    Ok((choice.precision, Some(choice.chosen)))
 }
 
 pub(super) fn spec(name: NetName) -> anyhow::Result<(&'static str, NetSpec)> {

@@ -4,7 +4,10 @@ use std::hint::black_box;
 
 use kernels::{Arithmetic, Cpu, LANES, Peak, Traffic, stream};
 use rayon::prelude::*;
+use segment::choice::Choice;
+use segment::precision::Precision;
 use serde::Serialize;
+use server::config;
 
 use super::{Spread, seconds};
 use crate::Outcome;
@@ -91,6 +94,8 @@ struct Measured {
     arithmetic: Vec<Rate>,
     memory: Vec<Bandwidth>,
     left_out: Vec<LeftOut>,
+    /// What `--precision auto` takes on this machine for a calibrated model, by a probe that was taken now.
+    auto: Choice,
 }
 
 #[derive(Debug, Serialize)]
@@ -164,6 +169,7 @@ pub(super) fn run(cpu: Cpu, args: &BenchPeak, show: Show, interrupt: &Interrupt)
         arithmetic: kinds.into_iter().zip(rates).filter_map(rate).collect(),
         memory: traffics.into_iter().zip(bandwidths).filter_map(bandwidth).collect(),
         left_out,
+        auto: Choice::fastest_now(cpu, Precision::Int16.check_machine(cpu), config::user_cache().as_deref()),
     };
     tell(&measured, show)?;
     Ok(stopped)
@@ -193,10 +199,12 @@ fn tell(measured: &Measured, show: Show) -> anyhow::Result<()> {
     let left_out: Vec<String> =
         measured.left_out.iter().map(|of| format!("left out: {} ({})", of.what, of.why)).collect();
     show::result(&format!(
-        "{}\n\n{}\n\n{}",
+        "{}\n\n{}\n\n{}\n\nauto: {} for a calibrated model ({})",
         table(&["products", "by", "threads", "G/s, 2 a product", "least", "most"], 2, arithmetic.collect()),
         table(&["", "way", "threads", "GB/s", "least", "most"], 2, memory.collect()),
         left_out.join("\n"),
+        measured.auto.precision,
+        measured.auto.chosen,
     ))
 }
 
