@@ -20,7 +20,7 @@ import argparse, glob, json, os, pathlib, statistics, subprocess, sys, time
 import numpy as np
 
 import case
-from spec import SPECS, fresh_model
+from spec import SPECS, card, fresh_model
 
 HERE = pathlib.Path(__file__).resolve().parent
 WORK = pathlib.Path("target/peers")
@@ -150,9 +150,9 @@ class Bench:
         subprocess.run([sys.executable, HERE / "export.py", *words], check=True, stdout=self.log, stderr=self.log)
 
     def calibration(self, net):
-        """Four training cases as images: whole for the trained network, their middle for the others."""
+        """The cases that our model was calibrated on, as images: whole for the trained network, their middle for the others."""
         files = []
-        for name in case.split(self.real)["train"][:4]:
+        for name in card(self.model(net))["calibration"]["cases"]:
             file = WORK / f"{name}.{net}.npy"
             image, _ = case.padded(case.prepared(self.folder(name))[0], SPECS[net].multiple())
             if net != "default":

@@ -80,7 +80,8 @@ pub(crate) fn steps(u: &[[f32; LANES]], limit: f32) -> [f32; LANES] {
     let (mut largest, mut sums) = ([0.0_f32; LANES], [0.0_f64; LANES]);
     for u in u {
         for lane in 0..LANES {
-            let magnitude = u[lane].abs();
+            // What is none counts as infinite: all weights of the lane become 0, and the step says that they were not.
+            let magnitude = if u[lane].abs() <= f32::MAX { u[lane].abs() } else { f32::INFINITY };
             largest[lane] = if magnitude > largest[lane] { magnitude } else { largest[lane] };
             sums[lane] += f64::from(magnitude);
         }
@@ -201,6 +202,27 @@ mod tests {
             assert_eq!(rounded(x), x.round_ties_even() as i32, "{x}");
         }
         assert_eq!(word(f32::NAN, f32::INFINITY), 0, "what is no number is no weight");
+    }
+
+    #[test]
+    fn no_sum_leaves_i32_whatever_the_weights() {
+        let sizes = [0.0, 1e-45, 1e-38, 1e-3, 0.7, 3e38, f32::INFINITY, f32::NEG_INFINITY, f32::NAN];
+        for (n, usual) in [1, 2, 3, 64, 128, 1000].into_iter().flat_map(|n| sizes.map(|usual| (n, usual))) {
+            for other in sizes {
+                let mut u = vec![[usual; LANES]; n];
+                u[n / 2] = [other; LANES];
+                let (limit, steps) = (limit(n), steps(&u, limit(n)));
+                // As both callers divide.
+                for in_steps in [
+                    u.iter().map(|u| u[3] * (1.0 / steps[3])).collect::<Vec<_>>(),
+                    u.iter().map(|u| u[3] / steps[3]).collect(),
+                ] {
+                    let halves = in_steps.iter().map(|&x| i64::from(word(x, 0.0) as i16).abs());
+                    let most = halves.sum::<i64>() * limit as i64;
+                    assert!(most <= i64::from(i32::MAX), "{n} of {usual:e}, one of {other:e}: {most}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `glioscope bench`: how long the engine takes, and how far it is from what the machine could do.
 
+mod by_layer;
 mod case;
 mod convergence;
 mod kernel;

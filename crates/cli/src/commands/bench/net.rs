@@ -12,6 +12,7 @@ use unet::loss::{DiceClasses, DiceOver, LossSpec, LossWorkspace, Targets, loss};
 use unet::optim::{OptimSpec, Optimiser};
 use unet::{Net, NetSpec, Purpose, weights};
 
+use super::by_layer::{self, LayerTime, Times};
 use super::{Spread, peak_rss_mib, seconds};
 use crate::Outcome;
 use crate::args::{BenchNet, NetName, PassName};
@@ -37,6 +38,8 @@ struct Measured {
     /// Of the median; Winograd's filtering needs fewer operations than the definition, so this may exceed the peak.
     gflop_per_second: f64,
     peak_rss_mib: Option<f64>,
+    /// Of a forward pass.
+    layers: Vec<LayerTime>,
 }
 
 pub(super) fn run(cpu: Cpu, args: &BenchNet, show: Show, interrupt: &Interrupt) -> anyhow::Result<Outcome> {
@@ -47,6 +50,7 @@ pub(super) fn run(cpu: Cpu, args: &BenchNet, show: Show, interrupt: &Interrupt) 
         Bench::new(cpu, &spec, patch, (args.pass, precision)).map_err(|error| Usage(format!("--patch: {error}")))?;
     let bar = show.bar(u64::from(args.runs), "{spinner} {pos}/{len} runs {wide_bar}")?;
     bench.take(); // does not count: pages are touched for the first time
+    bench.times.forget();
     let mut measured = Vec::new();
     for _ in 0..args.runs {
         if interrupt.is_asked() {
@@ -77,26 +81,31 @@ pub(super) fn run(cpu: Cpu, args: &BenchNet, show: Show, interrupt: &Interrupt) 
         gflop,
         gflop_per_second: gflop / seconds.median,
         peak_rss_mib: peak_rss_mib(),
+        layers: bench.layers(cpu, &spec, patch)?,
     };
-    if show.is_json() {
-        show::result(&serde_json::to_string(&measured)?)?;
-    } else {
-        let [d, h, w] = patch;
-        show::result(&format!(
-            "{name}, {pass}, {d} x {h} x {w}, {precision}{}, {}, {} threads: {:.3} s (least {:.3}, most {:.3} of {runs} \
-             runs), {:.1} GFLOP, {:.0} GFLOP/s, peak {:.0} MiB",
-            measured.chosen.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default(),
-            measured.isa,
-            measured.threads,
-            seconds.median,
-            seconds.min,
-            seconds.max,
-            gflop,
-            measured.gflop_per_second,
-            measured.peak_rss_mib.unwrap_or(f64::NAN),
-        ))?;
-    }
+    tell(&measured, show)?;
     Ok(if interrupt.is_asked() { Outcome::Stopped } else { Outcome::Done })
+}
+
+fn tell(measured: &Measured, show: Show) -> anyhow::Result<()> {
+    if show.is_json() {
+        return show::result(&serde_json::to_string(measured)?);
+    }
+    let Measured { name, pass, patch: [d, h, w], precision, runs, seconds, gflop, .. } = measured;
+    let layers =
+        if measured.layers.is_empty() { String::new() } else { format!("\n\n{}", by_layer::said(&measured.layers)) };
+    show::result(&format!(
+        "{name}, {pass}, {d} x {h} x {w}, {precision}{}, {}, {} threads: {:.3} s (least {:.3}, most {:.3} of {runs} \
+         runs), {gflop:.1} GFLOP, {:.0} GFLOP/s, peak {:.0} MiB{layers}",
+        measured.chosen.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default(),
+        measured.isa,
+        measured.threads,
+        seconds.median,
+        seconds.min,
+        seconds.max,
+        measured.gflop_per_second,
+        measured.peak_rss_mib.unwrap_or(f64::NAN),
+    ))
 }
 
 /// What was typed, or the fastest, and why; a training step knows f32 alone.
@@ -154,6 +163,7 @@ struct Bench {
     optimiser: Optimiser,
     workspace: LossWorkspace,
     steps: u64,
+    times: Times,
 }
 
 impl Bench {
@@ -192,15 +202,29 @@ impl Bench {
             optimiser: Optimiser::new(adam, trained, &[]),
             workspace: LossWorkspace::new((1, spec.outputs, n)),
             steps: 0,
+            times: Times::default(),
         })
+    }
+
+    /// What each layer of a forward pass took.
+    fn layers(self, cpu: Cpu, spec: &NetSpec, patch: [usize; 3]) -> anyhow::Result<Vec<LayerTime>> {
+        let layers = match &self.net {
+            Laid::Training(_) => return Ok(Vec::new()),
+            Laid::Floats(net) => net.layers(),
+            Laid::Halves(net) => net.layers(),
+            Laid::Bfloats(net) => net.layers(),
+        };
+        let gflop = gflop_by_layer(spec, patch)?;
+        let of = |layer: &str| gflop.iter().find(|(name, _)| name == layer).map(|(_, gflop)| *gflop);
+        Ok(by_layer::lines(cpu, layers, self.times, of))
     }
 
     fn take(&mut self) {
         self.steps += 1;
         let net = match &mut self.net {
-            Laid::Floats(net) => return net.forward(&self.image, None),
-            Laid::Halves(net) => return net.forward(&self.image, None),
-            Laid::Bfloats(net) => return net.forward(&self.image, None),
+            Laid::Floats(net) => return self.times.forward(net, &self.image),
+            Laid::Halves(net) => return self.times.forward(net, &self.image),
+            Laid::Bfloats(net) => return self.times.forward(net, &self.image),
             Laid::Training(net) => net,
         };
         net.forward(&self.image, Some(self.steps));
@@ -238,22 +262,27 @@ fn noise(len: usize) -> Vec<f32> {
     (0..len).map(next).collect()
 }
 
-/// Arithmetic of a pass: 2 a product, all taps, borders included. A step is the forward pass, and as much again for the
-/// gradients of weights and of inputs, the image's left out.
+/// Arithmetic of a pass. A step is the forward pass, and as much again for the gradients of weights and of inputs, the
+/// image's left out.
 fn gflop(spec: &NetSpec, patch: [usize; 3], pass: PassName) -> anyhow::Result<f64> {
-    let (mut forward, mut of_image) = (0.0, 0.0);
+    let layers = gflop_by_layer(spec, patch)?;
+    let forward: f64 = layers.iter().map(|(_, gflop)| gflop).sum();
+    let of_image: f64 = layers.iter().filter(|(name, _)| name == "encoder.0.0").map(|(_, gflop)| gflop).sum();
+    Ok(if pass == PassName::Train { 3.0 * forward - of_image } else { forward })
+}
+
+/// Arithmetic of each layer that has some, forward: 2 a product, all taps, borders included.
+fn gflop_by_layer(spec: &NetSpec, patch: [usize; 3]) -> anyhow::Result<Vec<(String, f64)>> {
+    let mut layers = Vec::new();
     for param in Net::params(spec)?.iter().filter(|param| param.decays()) {
         let level: u32 = param.name.split('.').nth(1).and_then(|level| level.parse().ok()).context("a level")?;
         let n_voxels = voxels(patch) as f64 / 8_f64.powi(i32::try_from(level)?);
         // A transposed convolution has one tap for each voxel of its output, one of 3 x 3 x 3 has 27, a head one.
         let taps = if param.shape[2..] == [3, 3, 3] { 27.0 } else { 1.0 };
-        let flop = 2.0 * taps * (param.shape[0] * param.shape[1]) as f64 * n_voxels;
-        forward += flop;
-        if param.name == "encoder.0.0.weight" {
-            of_image = flop;
-        }
+        let gflop = 2e-9 * taps * (param.shape[0] * param.shape[1]) as f64 * n_voxels;
+        layers.push((param.name.trim_end_matches(".weight").to_owned(), gflop));
     }
-    Ok(1e-9 * if pass == PassName::Train { 3.0 * forward - of_image } else { forward })
+    Ok(layers)
 }
 
 #[cfg(test)]

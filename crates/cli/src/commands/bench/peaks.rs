@@ -54,7 +54,12 @@ pub(super) struct Probe {
 impl Probe {
     /// Of fused multiply-adds in f32 on all threads: the roof that the other measurements are held against.
     pub(super) fn f32(cpu: Cpu) -> Self {
-        Self::calibrated(Peak::f32(cpu), Threads::All)
+        Self::of(Peak::f32(cpu))
+    }
+
+    /// Of an arithmetic on all threads.
+    pub(super) fn of(peak: Peak) -> Self {
+        Self::calibrated(peak, Threads::All)
     }
 
     fn calibrated(peak: Peak, threads: Threads) -> Self {
