@@ -72,7 +72,7 @@ fn real_labels_are_the_same_for_three_storage_orders() {
 
 /// What holds of all four cases: the regions, and the report's Dice coefficient, the mean over the four classes. Of the
 /// necrotic core alone it holds only where that is large: three of the four have one or two millilitres of it, nearly all of it
-/// border, and there the Dice was 0.988 to 0.992 with one shipped model and 0.985 to 0.990 with another; 0.998 in the fourth.
+/// border, and there the Dice was 0.985 to 0.992 with the models and kernels that were tried; 0.998 in the fourth.
 #[test]
 fn real_labels_hardly_change_when_a_case_is_quantised() {
     let Some(folder) = folder() else { return };
