@@ -102,8 +102,7 @@ fn passes<T: Cell>(
                 }
             });
         } else {
-            net.forward(&image, None);
-            sum.add(window, net.logits(0));
+            net.forward_by_output(&image, |output, logits| sum.add(window, output, logits));
         }
     }
     if passes.len() > 1 {
@@ -255,18 +254,19 @@ impl Sum {
         Self { case, tile, bells: tile.map(bell), logits: vec![0.0; outputs * n], weights }
     }
 
-    fn add(&mut self, window: &Window, logits: &[f32]) {
-        let (n, t) = (voxels(self.case), voxels(self.tile));
+    /// Adds the logits of one output.
+    fn add(&mut self, window: &Window, output: usize, logits: &[f32]) {
+        let n = voxels(self.case);
+        let plane = &mut self.logits[output * n..][..n];
         let [_, h, w] = self.tile;
         window.each_row(|case, tile, len| {
             let edge = self.bells[0][tile / (h * w)] * self.bells[1][tile / w % h];
             for i in 0..len {
                 let weight = edge * self.bells[2][(tile + i) % w];
-                let at = window.mirrored(tile + i);
-                self.weights[case + i] += weight;
-                for (plane, logits) in self.logits.chunks_exact_mut(n).zip(logits.chunks_exact(t)) {
-                    plane[case + i] += weight * logits[at];
+                if output == 0 {
+                    self.weights[case + i] += weight;
                 }
+                plane[case + i] += weight * logits[window.mirrored(tile + i)];
             }
         });
     }

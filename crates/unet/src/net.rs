@@ -8,7 +8,7 @@ use crate::products::Products;
 use crate::program::{Layer, ParamSpec, Program};
 use crate::spec::{NetSpec, UnetError};
 use kernels::{
-    Cell, Cpu, Decision, LANES, Shape, blocks, head_back_scratch, head_decided, moments, sums_scratch, voxels,
+    Cell, Cpu, Decision, LANES, Shape, blocks, head, head_back_scratch, head_decided, moments, sums_scratch, voxels,
 };
 use rayon::prelude::*;
 
@@ -284,6 +284,31 @@ impl<T: Cell> Net<T> {
         for index in 0..self.program.layers.len() {
             self.layer_forward(index);
             done(index);
+        }
+    }
+
+    /// Runs the network on `image` as [`Net::forward`] without dropout, but the logits of the finest head are never there at once:
+    /// `each` is given those of one output after another, with its number, `[D][H][W]`.
+    ///
+    /// # Panics
+    /// As [`Net::forward`].
+    pub fn forward_by_output(&mut self, image: &[f32], mut each: impl FnMut(usize, &[f32])) {
+        self.dropout_seed = None;
+        self.take_image(image);
+        for index in 0..self.program.layers.len() {
+            if let (Layer::Head { from, head: 0, .. }, State::Head { weight, bias, .. }) =
+                (&self.program.layers[index], &self.states[index])
+            {
+                let (source, voxels) = (self.source(*from), self.voxels_of(*from));
+                let mut plane = vec![0.0; voxels];
+                let rows = weight.chunks_exact(weight.len() / bias.len());
+                for (output, row) in rows.enumerate() {
+                    head(self.cpu, &source, voxels, (row, &bias[output..=output]), &mut plane);
+                    each(output, &plane);
+                }
+                continue;
+            }
+            self.layer_forward(index);
         }
     }
 

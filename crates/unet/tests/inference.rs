@@ -183,6 +183,12 @@ fn layers_are_told_as_they_are_computed() {
     net.forward_by_layer(&image, |layer| told.push(layer));
     assert_eq!(told, (0..net.layers().len()).collect::<Vec<_>>());
     assert_eq!(net.logits(0), logits);
+    let mut planes = Vec::new();
+    net.forward_by_output(&image, |output, plane| {
+        assert_eq!(output * plane.len(), planes.len(), "one after another");
+        planes.extend_from_slice(plane);
+    });
+    assert_eq!(planes, logits, "the same bits");
 }
 
 #[test]
