@@ -68,6 +68,13 @@ fn queued(update: UpdateMany<job::Entity>) -> UpdateMany<job::Entity> {
     let_go(update, State::Queued).col_expr(Column::Share, Expr::value(0.0))
 }
 
+/// A time behind those of all jobs that wait: not `at` itself, which another may have too, and then their ids decide.
+async fn behind_all(within: &Write, at: i64) -> Result<i64, DbErr> {
+    let waiting = job::Entity::find().filter(Column::State.eq(State::Queued));
+    let last = waiting.order_by_desc(Column::CreatedAt).limit(1).one(within).await?;
+    Ok(last.map_or(at, |last| Ord::max(at, last.created_at + 1)))
+}
+
 fn failed(update: UpdateMany<job::Entity>, failure: &Failure, at: i64) -> UpdateMany<job::Entity> {
     ended(update, State::Failed, at)
         .col_expr(Column::FailureCode, Expr::value(Some(failure.code.as_str().to_owned())))
@@ -276,7 +283,7 @@ impl Queue for LeaseQueue {
             .col_expr(Column::FailureCode, Expr::value(None::<String>))
             .col_expr(Column::FailureDetail, Expr::value(None::<String>))
             .col_expr(Column::EndedAt, Expr::value(None::<i64>))
-            .col_expr(Column::CreatedAt, Expr::value(at)); // behind those that wait already
+            .col_expr(Column::CreatedAt, Expr::value(behind_all(within, at).await?));
         if changed_at(update, at).exec(within).await?.rows_affected == 0 {
             return Err(QueueError::WrongState(row.state));
         }

@@ -182,12 +182,16 @@ pub(crate) async fn jobs_are_stopped_and_begun_again(store: Store) {
     assert_eq!((row.state, row.attempt, row.lost), (State::Queued, 0, 0), "which is no attempt");
 }
 
-/// A retried job waits behind those that wait already.
+/// A retried job waits behind those that wait already, if one began to in the same millisecond too.
 pub(crate) async fn who_tries_again_waits_at_the_end(store: Store) {
     store.model("tiny").await;
     let first = store.queued("P-0001").await;
     store.cancel(first).await.unwrap();
     let second = store.queued("P-0002").await;
+    let ahead = job(&store, second).await.created_at + 1_000;
+    let mut row = job(&store, second).await.into_active_model();
+    row.created_at = Set(ahead); // more than a tie: so it does not depend on how fast this runs
+    row.update(&store.db).await.unwrap();
     let row = store.retry(first).await.unwrap();
     assert_eq!(position(&store.db, &row).await.unwrap(), Some(2));
     assert_eq!(store.claim("w").await.job.id, second);
