@@ -9,6 +9,7 @@ import html, json, math, pathlib, sys
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, FOOT = 860, 520, 64, 150, 16, 44
 COLOURS = {"forward": "#1f6fd6", "data_gradient": "#d67a1f", "weight_gradient": "#2f9e44"}
+ROOFS = {"f32": "#222", "bf16": "#8a8a8a", "int16": "#7a3fb5", "int8": "#b5503f", "bf16 tiles": "#2b8a9e", "int8 tiles": "#a8861a"}
 SAID = {"forward": "forward", "data_gradient": "gradient to data", "weight_gradient": "gradient to weights"}
 # Products of F(4, 3) along two axes and F(2, 3) along the third, to those by definition.
 WINOGRAD = 864 / 144
@@ -88,8 +89,8 @@ def roofline(lines):
     on_all = lambda rows: [r for r in rows if r["threads"] == peak["threads"]]
     gb = next(m["gb_per_second"]["median"] for m in on_all(peak["memory"]) if m["traffic"] == "copy")
     roofs = []
-    for rate, colour in zip(on_all(peak["arithmetic"]), ("#222", "#8a8a8a", "#7a3fb5", "#b5503f")):
-        height = rate["giga_per_second"]["median"]
+    for rate in on_all(peak["arithmetic"]):
+        height, colour = rate["giga_per_second"]["median"], ROOFS[rate["precision"]]
         roofs.append({"said": rate["precision"], "height": height, "colour": colour, "dashed": False})
         if rate["precision"] in ("f32", "int16"):
             roofs.append({"said": f"{rate['precision']} Winograd", "height": WINOGRAD * height, "colour": colour, "dashed": True})

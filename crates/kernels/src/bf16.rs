@@ -3,7 +3,7 @@
 use crate::half::Cell;
 use crate::isa::Isa;
 use crate::layout::LANES;
-use bytemuck::Zeroable;
+use bytemuck::{Pod, Zeroable};
 
 /// A bfloat16 number: 8 significant bits, the range of f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -12,6 +12,9 @@ pub struct Bf16(u16);
 
 // SAFETY: sixteen bits that are all zero are the number 0.
 unsafe impl Zeroable for Bf16 {}
+
+// SAFETY: sixteen bits, each pattern of which is a number or none.
+unsafe impl Pod for Bf16 {}
 
 impl Bf16 {
     /// The nearest one, ties to even, as IEEE 754 rounds: what is larger than the largest becomes infinite. What is not a number

@@ -1,8 +1,8 @@
 //! The best proof this machine has, lowered on request, never raised.
 
-use crate::isa::{DotKernel, Isa, Kernel, scalar::Scalar};
+use crate::isa::{DotKernel, Isa, Kernel, scalar::Scalar, tiles::TileKernel};
 #[cfg(target_arch = "x86_64")]
-use crate::isa::{avx2::Avx2, avx512::Avx512, vnni::Vnni};
+use crate::isa::{amx::Amx, avx2::Avx2, avx512::Avx512, vnni::Vnni};
 
 /// The instruction sets by name, lowest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -105,6 +105,32 @@ impl Cpu {
             Proof::Avx512(isa) if let Some(dots) = Vnni::detect(isa) => dots.run(isa, kernel),
             #[cfg(target_arch = "x86_64")]
             Proof::Avx2(_) | Proof::Avx512(_) => panic!("{}: no products of 16-bit integers", self.name().as_str()),
+        }
+    }
+
+    /// Whether this machine multiplies tiles of bf16 beside this instruction set: AMX beside AVX-512, where the system allows it. The
+    /// scalar ones are always there, and are what the others are compared with.
+    pub fn has_tiles(self) -> bool {
+        match self.0 {
+            Proof::Scalar(_) => true,
+            #[cfg(target_arch = "x86_64")]
+            Proof::Avx2(_) => false,
+            #[cfg(target_arch = "x86_64")]
+            Proof::Avx512(isa) => Amx::detect(isa).is_some(),
+        }
+    }
+
+    /// Runs `kernel` compiled for this instruction set and its products of tiles.
+    ///
+    /// # Panics
+    /// If it has none: callers ask [`Cpu::has_tiles`] first.
+    pub(crate) fn run_tiles<K: TileKernel>(self, kernel: K) -> K::Output {
+        match self.0 {
+            Proof::Scalar(isa) => kernel.run(isa, isa),
+            #[cfg(target_arch = "x86_64")]
+            Proof::Avx512(isa) if let Some(tiles) = Amx::detect(isa) => tiles.run(isa, kernel),
+            #[cfg(target_arch = "x86_64")]
+            Proof::Avx2(_) | Proof::Avx512(_) => panic!("{}: no products of tiles", self.name().as_str()),
         }
     }
 

@@ -320,7 +320,7 @@ impl Staging {
 type BlockPair<'s, 'a, T> = ((&'s Source<'a, T>, usize), Option<(&'s Source<'a, T>, usize)>);
 
 /// A block and what it owes.
-struct Seen<'a, I: Isa, T> {
+pub(crate) struct Seen<'a, I: Isa, T> {
     values: &'a [[T; LANES]],
     scale: I::V,
     shift: I::V,
@@ -329,7 +329,7 @@ struct Seen<'a, I: Isa, T> {
 
 impl<'a, I: Isa, T: Cell> Seen<'a, I, T> {
     #[inline(always)]
-    fn new(isa: I, (source, b): (&Source<'a, T>, usize), voxels: usize, gain: f32) -> Self {
+    pub(crate) fn new(isa: I, (source, b): (&Source<'a, T>, usize), voxels: usize, gain: f32) -> Self {
         let (scale, shift) = source.affine(b);
         let gain = isa.splat(gain);
         Self {
@@ -341,7 +341,7 @@ impl<'a, I: Isa, T: Cell> Seen<'a, I, T> {
     }
 
     #[inline(always)]
-    fn at(&self, isa: I, voxel: usize) -> I::V {
+    pub(crate) fn at(&self, isa: I, voxel: usize) -> I::V {
         let t = isa.fma(T::load(isa, &self.values[voxel]), self.scale, self.shift);
         isa.max(t, isa.mul(t, self.slope))
     }

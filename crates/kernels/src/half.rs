@@ -162,11 +162,36 @@ impl Cell for Half {
     }
 }
 
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for f32 {}
-    impl Sealed for super::Half {}
-    impl Sealed for crate::bf16::Bf16 {}
+#[expect(private_interfaces, reason = "nobody outside can name this trait")]
+pub(crate) mod sealed {
+    use crate::bf16::Bf16;
+    use crate::cpu::Cpu;
+    use crate::half::Half;
+    use crate::tiles::Strip;
+
+    pub trait Sealed: Sized {
+        /// Runs a strip of a convolution in tiles. Not generic, so that it is compiled once, and not again in every crate that lays
+        /// out a network.
+        fn run_strip(cpu: Cpu, strip: Strip<'_, Self>);
+    }
+
+    impl Sealed for f32 {
+        fn run_strip(cpu: Cpu, strip: Strip<'_, Self>) {
+            cpu.run_tiles(strip);
+        }
+    }
+
+    impl Sealed for Half {
+        fn run_strip(cpu: Cpu, strip: Strip<'_, Self>) {
+            cpu.run_tiles(strip);
+        }
+    }
+
+    impl Sealed for Bf16 {
+        fn run_strip(cpu: Cpu, strip: Strip<'_, Self>) {
+            cpu.run_tiles(strip);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,12 +2,14 @@
 //!
 //! A feature bit says that an instruction is there, not that it is fast: bf16 dots run at twice the rate of f32 on one
 //! processor and at half of it on another. So the roof under which a kernel works is measured by these loops.
-//! Left out, because no machine at hand has them: the tiles of AMX, and the 256-bit dots of AVX-VNNI.
+//! Left out: the 256-bit dots of AVX-VNNI, because every machine at hand that has them has those of AVX-512 too.
 
 use crate::cpu::Cpu;
 #[cfg(target_arch = "x86_64")]
 use crate::cpu::IsaName;
 use crate::isa::{Isa, Kernel};
+#[cfg(target_arch = "x86_64")]
+use crate::isa::{amx::Amx, avx512::Avx512};
 use crate::layout::LANES;
 use std::hint::black_box;
 
@@ -28,11 +30,15 @@ pub enum Arithmetic {
     Int16,
     /// Fours of unsigned by signed int8, added to int32.
     Int8,
+    /// Pairs of bf16, added to f32, sixteen rows by sixteen columns at a time.
+    Bf16Tiles,
+    /// Fours of unsigned by signed int8, added to int32, sixteen rows by sixteen columns at a time.
+    Int8Tiles,
 }
 
 impl Arithmetic {
-    /// All of them, the widest numbers first.
-    pub const ALL: [Self; 4] = [Self::F32, Self::Bf16, Self::Int16, Self::Int8];
+    /// All of them: those of lanes, then those of tiles, the widest numbers first.
+    pub const ALL: [Self; 6] = [Self::F32, Self::Bf16, Self::Int16, Self::Int8, Self::Bf16Tiles, Self::Int8Tiles];
 
     /// Its name in tables.
     pub fn as_str(self) -> &'static str {
@@ -41,17 +47,26 @@ impl Arithmetic {
             Self::Bf16 => "bf16",
             Self::Int16 => "int16",
             Self::Int8 => "int8",
+            Self::Bf16Tiles => "bf16 tiles",
+            Self::Int8Tiles => "int8 tiles",
         }
     }
 
-    /// The instruction that does it, with AVX-512.
+    /// The instruction that does it, with AVX-512, or AMX for tiles.
     pub fn instruction(self) -> &'static str {
         match self {
             Self::F32 => "vfmadd231ps",
             Self::Bf16 => "vdpbf16ps",
             Self::Int16 => "vpdpwssd",
             Self::Int8 => "vpdpbusd",
+            Self::Bf16Tiles => "tdpbf16ps",
+            Self::Int8Tiles => "tdpbusd",
         }
+    }
+
+    /// Whether it works on tiles: those of AMX, which the system must allow too.
+    pub fn is_of_tiles(self) -> bool {
+        matches!(self, Self::Bf16Tiles | Self::Int8Tiles)
     }
 }
 
@@ -68,6 +83,10 @@ enum Proof {
     Int16(dots::Vnni),
     #[cfg(target_arch = "x86_64")]
     Int8(dots::Vnni),
+    #[cfg(target_arch = "x86_64")]
+    Bf16Tiles(Amx),
+    #[cfg(target_arch = "x86_64")]
+    Int8Tiles(tiles::Bytes),
 }
 
 impl Peak {
@@ -76,7 +95,7 @@ impl Peak {
         Self(Proof::F32(cpu))
     }
 
-    /// The loop of an arithmetic; `None` where the machine lacks it, or `cpu` was lowered below it.
+    /// The loop of an arithmetic; `None` where the machine or its system lacks it, or `cpu` was lowered below it.
     pub fn of(cpu: Cpu, arithmetic: Arithmetic) -> Option<Self> {
         if arithmetic == Arithmetic::F32 {
             return Some(Self::f32(cpu));
@@ -88,6 +107,8 @@ impl Peak {
                 Arithmetic::Bf16 => Proof::Bf16(dots::Bf16::detect()?),
                 Arithmetic::Int16 => Proof::Int16(dots::Vnni::detect()?),
                 Arithmetic::Int8 => Proof::Int8(dots::Vnni::detect()?),
+                Arithmetic::Bf16Tiles => Proof::Bf16Tiles(Amx::detect(Avx512::detect()?)?),
+                Arithmetic::Int8Tiles => Proof::Int8Tiles(tiles::Bytes::of(Amx::detect(Avx512::detect()?)?)?),
             }));
         }
         None
@@ -102,6 +123,11 @@ impl Peak {
             Proof::Bf16(_) | Proof::Int16(_) => lanes(2, MANY),
             #[cfg(target_arch = "x86_64")]
             Proof::Int8(_) => lanes(4, MANY),
+            // A tile is as many rows as a row has lanes.
+            #[cfg(target_arch = "x86_64")]
+            Proof::Bf16Tiles(_) => lanes(2, LANES * LANES * tiles::SUMS),
+            #[cfg(target_arch = "x86_64")]
+            Proof::Int8Tiles(_) => lanes(4, LANES * LANES * tiles::SUMS),
         }
     }
 
@@ -115,6 +141,10 @@ impl Peak {
             Proof::Int16(proof) => proof.pairs(rounds) as f32,
             #[cfg(target_arch = "x86_64")]
             Proof::Int8(proof) => proof.fours(rounds) as f32,
+            #[cfg(target_arch = "x86_64")]
+            Proof::Bf16Tiles(proof) => tiles::pairs(proof, rounds),
+            #[cfg(target_arch = "x86_64")]
+            Proof::Int8Tiles(proof) => proof.fours(rounds) as f32,
         }
     }
 }
@@ -267,6 +297,112 @@ mod dots {
     }
 }
 
+/// Products of tiles, behind proofs that the CPU has them and that the system allows them. Stable Rust has no intrinsics for
+/// them, so they are written as instructions.
+#[cfg(target_arch = "x86_64")]
+mod tiles {
+    use super::{Amx, LANES};
+    use std::arch::asm;
+
+    /// Independent sums, of two tiles by two: four times the sixteen cycles that a product takes hide its latency of
+    /// 52, and eight tiles are all there are.
+    pub(super) const SUMS: usize = 4;
+
+    /// Proof of AMX with products of bytes; only [`Bytes::of`] makes one.
+    #[derive(Clone, Copy, Debug)]
+    pub(super) struct Bytes(Amx);
+
+    impl Bytes {
+        pub(super) fn of(tiles: Amx) -> Option<Self> {
+            Amx::has_bytes(tiles).then_some(Self(tiles))
+        }
+
+        pub(super) fn fours(self, rounds: u64) -> i32 {
+            let rows = [[200, 1, 0, 0], [1, 2, 3, 4]].map(u32::from_le_bytes);
+            let columns = [[0xFD, 1, 1, 1], [1, 0, 2, 1]].map(u32::from_le_bytes); // the first is -3
+            let products = || {
+                // SAFETY: `self` proves the instruction, and `sums` calls this with tiles laid out. They are registers.
+                unsafe {
+                    asm!(
+                        "tdpbusd tmm0, tmm4, tmm6",
+                        "tdpbusd tmm1, tmm4, tmm7",
+                        "tdpbusd tmm2, tmm5, tmm6",
+                        "tdpbusd tmm3, tmm5, tmm7",
+                        options(nostack, nomem),
+                    );
+                }
+            };
+            let sums = sums(self.0, (rows, columns), rounds, products);
+            sums.as_flattened().as_flattened().iter().fold(0, |all: i32, sum| all.wrapping_add(sum.cast_signed()))
+        }
+    }
+
+    pub(super) fn pairs(tiles: Amx, rounds: u64) -> f32 {
+        let rows = [0x3F80_4000, 0x3F80_3F80]; // 2 and 1, 1 and 1
+        let columns = [0x3F00_4040, 0x4000_3F80]; // 3 and 1/2, 1 and 2
+        let products = || {
+            // SAFETY: as in `fours`; `tiles` proves the instruction.
+            unsafe {
+                asm!(
+                    "tdpbf16ps tmm0, tmm4, tmm6",
+                    "tdpbf16ps tmm1, tmm4, tmm7",
+                    "tdpbf16ps tmm2, tmm5, tmm6",
+                    "tdpbf16ps tmm3, tmm5, tmm7",
+                    options(nostack, nomem),
+                );
+            }
+        };
+        let sums = sums(tiles, (rows, columns), rounds, products);
+        sums.as_flattened().as_flattened().iter().map(|&sum| f32::from_bits(sum)).sum()
+    }
+
+    /// The bits of tiles 0 to 3 after so many rounds of `products`. They begin as zeros; tiles 4 and 5 hold one of the first
+    /// words everywhere, tiles 6 and 7 one of the second.
+    #[inline(always)]
+    fn sums(
+        tiles: Amx,
+        (rows, columns): ([u32; 2], [u32; 2]),
+        rounds: u64,
+        products: impl Fn(),
+    ) -> [[[u32; LANES]; LANES]; SUMS] {
+        let (rows, columns) = (rows.map(|word| [word; LANES]), columns.map(|word| [word; LANES]));
+        let mut sums = [[[0; LANES]; LANES]; SUMS];
+        Amx::with_tiles(tiles, || {
+            // SAFETY: tiles are laid out, sixteen rows of 64 bytes. Those of a factor are read from one and the same row, 0 bytes
+            // after the one before.
+            unsafe {
+                asm!("tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3", options(nostack, nomem));
+                asm!(
+                    "tileloadd tmm4, [{rows} + {none}*1]",
+                    "tileloadd tmm5, [{rows} + {none}*1 + 64]",
+                    "tileloadd tmm6, [{columns} + {none}*1]",
+                    "tileloadd tmm7, [{columns} + {none}*1 + 64]",
+                    rows = in(reg) rows.as_ptr(),
+                    columns = in(reg) columns.as_ptr(),
+                    none = in(reg) 0_usize,
+                    options(nostack, readonly),
+                );
+            }
+            for _ in 0..rounds {
+                products();
+            }
+            // SAFETY: as above; a sum is a tile, 1024 writable bytes.
+            unsafe {
+                asm!(
+                    "tilestored [{sums} + {row}*1], tmm0",
+                    "tilestored [{sums} + {row}*1 + 1024], tmm1",
+                    "tilestored [{sums} + {row}*1 + 2048], tmm2",
+                    "tilestored [{sums} + {row}*1 + 3072], tmm3",
+                    sums = in(reg) sums.as_mut_ptr(),
+                    row = in(reg) 64_usize,
+                    options(nostack),
+                );
+            }
+        });
+        sums
+    }
+}
+
 /// A way to go through memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Traffic {
@@ -389,6 +525,37 @@ mod tests {
         };
         check(Arithmetic::Int16, 3.0 * 2.0 + 5.0);
         check(Arithmetic::Int8, 3.0 + 2.0 * 5.0 + 2.0 + 3.0);
+    }
+
+    /// After n rounds each of 256 sums of a tile holds n times sixteen dots, and the tiles' factors are all pairs of two and
+    /// two.
+    #[test]
+    fn tiles_do_what_their_names_say() {
+        let check = |arithmetic, dots: f32| {
+            if let Some(peak) = Peak::of(Cpu::detect(), arithmetic) {
+                assert_eq!(peak.run(5), 256.0 * 16.0 * 5.0 * dots, "{}", arithmetic.as_str());
+                assert_eq!(peak.run(0), 0.0, "nothing is left of a run before");
+            }
+        };
+        check(Arithmetic::Bf16Tiles, (2.0 + 1.0) * (3.0 + 1.0) + (1.0 + 1.0) * (0.5 + 2.0));
+        check(Arithmetic::Int8Tiles, 201.0 * (1.0 - 3.0) + (1.0 + 2.0) + 3.0 * (1.0 + 2.0) + 4.0 * (1.0 + 1.0));
+    }
+
+    #[test]
+    fn tiles_count_all_products_of_a_round() {
+        for (arithmetic, row) in [(Arithmetic::Bf16Tiles, 32), (Arithmetic::Int8Tiles, 64)] {
+            if let Some(peak) = Peak::of(Cpu::detect(), arithmetic) {
+                assert_eq!(peak.operations(), 4 * 16 * 16 * row * 2, "{}", arithmetic.as_str());
+            }
+        }
+    }
+
+    #[test]
+    fn tiles_are_for_the_machines_that_kernels_use_them_on() {
+        for cpu in Cpu::all() {
+            let is_theirs = cpu.name() == crate::cpu::IsaName::Avx512 && cpu.has_tiles();
+            assert_eq!(Peak::of(cpu, Arithmetic::Bf16Tiles).is_some(), is_theirs, "{}", cpu.name().as_str());
+        }
     }
 
     #[test]

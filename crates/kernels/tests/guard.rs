@@ -12,11 +12,11 @@ mod guarded;
 mod numbers;
 
 use kernels::{
-    Back, Bf16, Canonical, Cell, Cpu, Decision, DirectBytes, DirectIntegers, Direction, Gather, Half, IsaName, LANES,
-    Moments, Shape, Source, UpIntegers, Winograd, Write, activation_back, activation_sums, add_bias, apply, blocks,
-    convolve, convolve_scratch, convolve_up, convolve_up_scratch, head, head_back, head_back_scratch, head_decided,
-    largest, max_pool, max_pool_back, moments, pack_channels, pack_weights, packed_len, partial_len, sums_scratch,
-    unpack_channels, up_nearest, up_nearest_back, voxels, weight_gradient, weight_gradient_scratch,
+    Back, Bf16, Canonical, Cell, Cpu, Decision, DirectBytes, DirectIntegers, DirectTiles, Direction, Gather, Half,
+    IsaName, LANES, Moments, Shape, Source, UpIntegers, Winograd, Write, activation_back, activation_sums, add_bias,
+    apply, blocks, convolve, convolve_scratch, convolve_up, convolve_up_scratch, head, head_back, head_back_scratch,
+    head_decided, largest, max_pool, max_pool_back, moments, pack_channels, pack_weights, packed_len, partial_len,
+    sums_scratch, unpack_channels, up_nearest, up_nearest_back, voxels, weight_gradient, weight_gradient_scratch,
 };
 use numbers::noise;
 use rayon::current_num_threads;
@@ -175,6 +175,10 @@ impl Layer {
         if cpu.has_int16() {
             self.integers::<T>(cpu);
         }
+        // Plain Rust cannot leave its slices, and is slow here.
+        if cpu.has_tiles() && cpu.name() != IsaName::Scalar {
+            self.tiles::<T>(cpu);
+        }
     }
 
     fn up_at_once<T: Cell>(self, cpu: Cpu) {
@@ -279,6 +283,30 @@ impl Layer {
         there("up in integers", &dst);
     }
 
+    /// Products of bf16 in tiles.
+    fn tiles<T: Cell>(self, cpu: Cpu) {
+        let Self { shape, i, o } = self;
+        let parts = Stored::<T>::parts(cpu, i, voxels(shape));
+        let sources: Box<[_]> = parts.iter().map(Stored::source).collect();
+        let weights = noise(o * i * 27, 4);
+        for gather in [Gather::conv3(shape, 1), Gather::conv3(shape, 2)] {
+            let layer = DirectTiles::new(&gather, (i, o), &weights);
+            let mut dst = unwritten::<T>(blocks(o) * voxels(gather.dst_shape()) * LANES);
+            let mut scratch = unwritten(DirectTiles::scratch_len(&gather, (i, o)) * current_num_threads());
+            let (mut sums, [mut mean, mut variance]) = (
+                filled(f64::NAN, DirectTiles::sums_len(&gather, (i, o))),
+                [(); 2].map(|()| unwritten(blocks(o) * LANES)),
+            );
+            let mut measured = Moments { sums: &mut sums, mean: &mut mean, variance: &mut variance };
+            layer.convolve(cpu, &sources, (&mut dst, Some(&mut measured)), &mut scratch);
+            there("tiles, measured", &dst);
+            there("moments of tiles", &variance);
+            let mut dst = unwritten::<T>(dst.len());
+            layer.convolve(cpu, &sources, (&mut dst, None), &mut scratch);
+            there("tiles", &dst);
+        }
+    }
+
     /// The kernels of a backward pass.
     fn backward(self, cpu: Cpu) {
         let Self { shape, i, o } = self;
@@ -364,6 +392,9 @@ fn run_everything(side: &str) {
                 for layer in LONG {
                     eprintln!("closed {side}, {threads} threads, {}, {layer:?}", cpu.name().as_str());
                     pool.install(|| (layer.winograd::<f32>(cpu), layer.winograd::<Half>(cpu)));
+                    if cpu.has_tiles() {
+                        pool.install(|| (layer.tiles::<f32>(cpu), layer.tiles::<Half>(cpu)));
+                    }
                 }
             }
         }

@@ -11,7 +11,7 @@ use kernels::{Bf16, Cell, Cpu, Half, IsaName};
 use segment::artefact::Artefact;
 use segment::dataset::find_one;
 use segment::infer::Model;
-use segment::precision::Precision;
+use segment::precision::{Precision, Storage};
 use segment::prepare::{Preparing, prepare};
 use segment::study::Study;
 use unet::{Net, Products, UnetError};
@@ -41,10 +41,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             let image: Vec<f32> = bytes.as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b)).collect();
             let widest = model.calibration.as_ref().map(|of| of.in_order(&model.network)).transpose()?;
             let of = (&model, precision.products(widest.as_deref()));
-            let logits = match precision {
-                Precision::F32 => logits::<f32>(cpu, of, shape, &image)?,
-                Precision::Bf16 => logits::<Bf16>(cpu, of, shape, &image)?,
-                Precision::F16 | Precision::Int16 | Precision::Int8 => logits::<Half>(cpu, of, shape, &image)?,
+            let logits = match precision.storage(cpu) {
+                Storage::Floats => logits::<f32>(cpu, of, shape, &image)?,
+                Storage::Bfloats => logits::<Bf16>(cpu, of, shape, &image)?,
+                Storage::Halves => logits::<Half>(cpu, of, shape, &image)?,
             };
             write(out, &logits)
         }

@@ -71,7 +71,7 @@ pub struct Pass {
     pub precision: Precision,
     /// Why in these.
     pub chosen: Reason,
-    /// The instruction set that it computed with.
+    /// The instruction set that it computed with; `avx512+amx` if it multiplied tiles.
     pub isa: String,
     /// Why there were tiles where one pass was asked for.
     pub lack_of_memory: Option<LackOfMemory>,
@@ -218,7 +218,7 @@ fn affordable(
         mirror: inference.mirror.clone(),
         precision: delivery.choice.precision,
         chosen: delivery.choice.chosen.clone(),
-        isa: cpu.name().as_str().to_owned(),
+        isa: delivery.choice.precision.computed_by(cpu),
         lack_of_memory,
     };
     Ok((inference, pass))

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use unet::{Net, Products, UnetError};
 
 use crate::decode::{Scale, decision, decode_classes, decode_regions};
-use crate::precision::{Calibration, Precision};
+use crate::precision::{Calibration, Precision, Storage};
 use crate::prepare::Tensor4;
 use crate::recipe::inference::{Inference, Mode};
 use crate::recipe::training::{Network, Outputs};
@@ -57,10 +57,10 @@ pub fn infer(
 ) -> Result<Inferred, InferError> {
     let widest = model.calibration.as_ref().map(|c| c.in_order(&model.network)).transpose()?;
     let model = (model, precision.products(widest.as_deref()));
-    match precision {
-        Precision::F32 => passes::<f32>(cpu, model, how, tensor, progress),
-        Precision::Bf16 => passes::<Bf16>(cpu, model, how, tensor, progress),
-        Precision::F16 | Precision::Int16 | Precision::Int8 => passes::<Half>(cpu, model, how, tensor, progress),
+    match precision.storage(cpu) {
+        Storage::Floats => passes::<f32>(cpu, model, how, tensor, progress),
+        Storage::Bfloats => passes::<Bf16>(cpu, model, how, tensor, progress),
+        Storage::Halves => passes::<Half>(cpu, model, how, tensor, progress),
     }
 }
 

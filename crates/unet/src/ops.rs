@@ -2,9 +2,10 @@
 
 use crate::memory::Purpose;
 use kernels::{
-    Canonical, Cell, Cpu, DirectBytes, DirectIntegers, Direction, Gather, Integers, LANES, Moments, Shape, Source,
-    UpIntegers, Winograd, Write, add_bias, blocks, convolve, convolve_scratch, convolve_up, convolve_up_scratch,
-    largest, pack_weights, packed_len, partial_len, voxels, weight_gradient, weight_gradient_scratch,
+    Canonical, Cell, Cpu, DirectBytes, DirectIntegers, DirectTiles, Direction, Gather, Integers, LANES, Moments, Shape,
+    Source, UpIntegers, Winograd, Write, add_bias, blocks, convolve, convolve_scratch, convolve_up,
+    convolve_up_scratch, largest, pack_weights, packed_len, partial_len, voxels, weight_gradient,
+    weight_gradient_scratch,
 };
 
 /// One convolution of any kind.
@@ -18,13 +19,12 @@ pub(crate) struct Conv {
     i: usize,
     o: usize,
     winograd: Plans,
-    /// The weights in integers instead of f32, if the input's widest point is known or need not be, and this machine has the
-    /// products.
-    integers: Option<InIntegers>,
+    /// The weights in fewer bits than f32, if this machine has the products, and all is known that they ask for.
+    narrow: Option<Narrow>,
     /// The widest point of the input, if it is known; only forward.
     widest: Option<f32>,
-    /// Whether the products are bytes, whatever is known of the input.
-    in_bytes: bool,
+    /// What the products are made of if they are direct, whatever the shape and whatever is known of the input.
+    direct: Option<Direct>,
     gaps: Option<Gaps>,
     up: Option<Up>,
 }
@@ -38,9 +38,18 @@ struct Up {
     in_integers: bool,
 }
 
-/// Weights as integers, for the one way or the other.
+/// See [`Conv::direct`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Direct {
+    Bytes,
+    /// Of bf16.
+    Tiles,
+}
+
+/// Weights in fewer bits than f32, for the one way or the other.
 #[derive(Debug)]
-enum InIntegers {
+enum Narrow {
+    Tiles(Box<DirectTiles>),
     Winograd(Integers),
     Direct(Box<DirectIntegers>),
     Bytes(Box<DirectBytes>),
@@ -176,9 +185,9 @@ impl Conv {
             i,
             o,
             winograd: Plans::default(),
-            integers: None,
+            narrow: None,
             widest: None,
-            in_bytes: false,
+            direct: None,
             gaps: None,
             up: None,
         }
@@ -193,8 +202,20 @@ impl Conv {
     /// Lets the products of a 3x3x3 convolution be bytes where they can. Returns the scratch that it needs, whatever the number of
     /// threads.
     pub(crate) fn quantise_to_bytes(&mut self, cpu: Cpu) -> usize {
-        self.in_bytes = cpu.has_int16() && DirectBytes::holds(self.i);
-        if self.in_bytes { DirectBytes::scratch_len(&self.forward[0], blocks(self.i)) } else { 0 }
+        let can = cpu.has_int16() && DirectBytes::holds(self.i);
+        self.direct = can.then_some(Direct::Bytes);
+        if can { DirectBytes::scratch_len(&self.forward[0], blocks(self.i)) } else { 0 }
+    }
+
+    /// Lets the products of a 3x3x3 convolution be of bf16 where they can, tile by tile. Returns the scratch that it needs with so
+    /// many threads, and the partial sums.
+    pub(crate) fn round_to_tiles(&mut self, cpu: Cpu, threads: usize) -> (usize, usize) {
+        self.direct = (cpu.has_tiles() && self.up.is_none()).then_some(Direct::Tiles);
+        if self.direct.is_none() {
+            return (0, 0);
+        }
+        let (gather, channels) = (&self.forward[0], (self.i, self.o));
+        (threads * DirectTiles::scratch_len(gather, channels), DirectTiles::sums_len(gather, channels))
     }
 
     /// Lets the products be integers where they can without knowing how wide inputs are: those of a transposed convolution.
@@ -221,7 +242,8 @@ impl Conv {
     /// What [`Conv::forward`] does, and in which numbers it multiplies.
     pub(crate) fn algorithm(&self) -> &'static str {
         match (&self.winograd.forward, self.widest) {
-            _ if self.in_bytes => "direct, int8",
+            _ if self.direct == Some(Direct::Tiles) => "direct, bf16 tiles",
+            _ if self.direct == Some(Direct::Bytes) => "direct, int8",
             (_, Some(_)) if self.is_direct() => "direct, int16",
             (Some(winograd), Some(_)) if winograd.integer_tile() == Some([4; 3]) => "Winograd 4 x 4 x 4, int16",
             (Some(_), Some(_)) => "Winograd 2 x 4 x 4, int16",
@@ -234,7 +256,8 @@ impl Conv {
     /// Whether [`Conv::forward`] measures its output when it is asked to.
     pub(crate) fn measures(&self) -> bool {
         match self.widest {
-            _ if self.in_bytes => false,
+            _ if self.direct == Some(Direct::Tiles) => true,
+            _ if self.direct == Some(Direct::Bytes) => false,
             Some(_) => !self.is_direct(),
             None => self.winograd.forward.as_ref().is_some_and(Winograd::measures),
         }
@@ -301,16 +324,19 @@ impl Conv {
 
     fn pack_spread(&mut self, cpu: Cpu, weights: &[f32], packed: &mut Packed) {
         let (i, o) = (self.i, self.o);
-        if self.in_bytes {
+        if self.direct == Some(Direct::Tiles) {
+            let tiles = DirectTiles::new(&self.forward[0], (i, o), weights);
+            self.narrow = Some(Narrow::Tiles(Box::new(tiles)));
+        } else if self.direct == Some(Direct::Bytes) {
             let bytes = DirectBytes::new(self.forward[0].clone(), (i, o), weights);
-            self.integers = Some(InIntegers::Bytes(Box::new(bytes)));
+            self.narrow = Some(Narrow::Bytes(Box::new(bytes)));
         } else if let (Some(widest), true) = (self.widest, self.is_direct()) {
             let integers = DirectIntegers::new(self.forward[0].clone(), (i, o), weights, widest);
-            self.integers = Some(InIntegers::Direct(Box::new(integers)));
+            self.narrow = Some(Narrow::Direct(Box::new(integers)));
         } else if let Some(Up { in_integers: true, .. }) = self.up {
-            self.integers = Some(InIntegers::Up(Box::new(UpIntegers::new((i, o), weights))));
+            self.narrow = Some(Narrow::Up(Box::new(UpIntegers::new((i, o), weights))));
         } else if let (Some(winograd), Some(widest)) = (&self.winograd.forward, self.widest) {
-            self.integers = Some(InIntegers::Winograd(winograd.integers(cpu, (o, i), weights, widest)));
+            self.narrow = Some(Narrow::Winograd(winograd.integers(cpu, (o, i), weights, widest)));
         } else if let Some(winograd) = &self.winograd.forward {
             let packed = packed.room(winograd.weights_len());
             winograd.transform_weights(cpu, Direction::Forward, (o, i), weights, packed);
@@ -345,10 +371,14 @@ impl Conv {
         if let (Some(up), [source]) = (self.up, sources) {
             return self.forward_up(cpu, (up.shape, source), (packed, bias), dst, scratch);
         }
-        let lost = match (&self.integers, &self.winograd.forward, moments) {
-            (Some(InIntegers::Direct(integers)), ..) => integers.convolve(cpu, sources, dst, scratch),
-            (Some(InIntegers::Bytes(bytes)), ..) => bytes.convolve(cpu, sources, dst, scratch),
-            (Some(InIntegers::Winograd(integers)), Some(winograd), moments) => {
+        let lost = match (&self.narrow, &self.winograd.forward, moments) {
+            (Some(Narrow::Tiles(tiles)), _, moments) => {
+                tiles.convolve(cpu, sources, (dst, moments), scratch);
+                0
+            }
+            (Some(Narrow::Direct(integers)), ..) => integers.convolve(cpu, sources, dst, scratch),
+            (Some(Narrow::Bytes(bytes)), ..) => bytes.convolve(cpu, sources, dst, scratch),
+            (Some(Narrow::Winograd(integers)), Some(winograd), moments) => {
                 winograd.convolve_integers(cpu, sources, integers, (dst, moments), scratch)
             }
             (_, Some(winograd), Some(moments)) => {
@@ -381,7 +411,7 @@ impl Conv {
         dst: &mut [T],
         scratch: &mut [f32],
     ) -> u64 {
-        if let Some(InIntegers::Up(integers)) = &self.integers {
+        if let Some(Narrow::Up(integers)) = &self.narrow {
             return integers.convolve(cpu, shape, (source, bias), dst, scratch);
         }
         convolve_up(cpu, shape, (source, self.i), (packed, bias), dst, scratch);

@@ -14,6 +14,9 @@ pub enum Products<'a> {
     Integers(&'a [f32]),
     /// The same, but bytes in the 3x3x3 convolutions of the two lowest levels.
     Bytes(&'a [f32]),
+    /// bf16 in the 3x3x3 convolutions, tile by tile, and 16-bit integers in transposed ones, where the machine multiplies tiles; f32
+    /// elsewhere.
+    Tiles,
 }
 
 /// Levels whose products may be bytes. Their rounding costs the more the higher a level lies (docs/performance.md).
@@ -25,7 +28,14 @@ impl<T: Cell> Net<T> {
     /// # Errors
     /// If the widths are those of another network.
     pub(crate) fn multiply_in(&mut self, products: Products<'_>) -> Result<(), UnetError> {
-        let (Products::Integers(widest) | Products::Bytes(widest)) = products else { return Ok(()) };
+        let widest = match products {
+            Products::Floats => return Ok(()),
+            Products::Tiles => {
+                self.multiply_in_tiles();
+                return Ok(());
+            }
+            Products::Integers(widest) | Products::Bytes(widest) => widest,
+        };
         let (cpu, tensors) = (self.cpu, &self.program.tensors);
         let n_levels = 1 + tensors.iter().map(|tensor| tensor.level).max().unwrap_or(0);
         let convs =
@@ -52,5 +62,20 @@ impl<T: Cell> Net<T> {
             }
         }
         Ok(())
+    }
+
+    fn multiply_in_tiles(&mut self) {
+        let (cpu, threads) = (self.cpu, rayon::current_num_threads());
+        if !cpu.has_tiles() {
+            return;
+        }
+        for state in &mut self.states {
+            if let State::Conv { conv, .. } = state {
+                let (scratch, sums) = conv.round_to_tiles(cpu, threads);
+                self.scratch.resize(self.scratch.len().max(scratch), 0.0);
+                self.exact_sums.resize(self.exact_sums.len().max(sums), 0.0);
+                conv.quantise_up(cpu);
+            }
+        }
     }
 }

@@ -104,8 +104,12 @@ fn inferred<T: Cell>(net: (&NetSpec, Shape), cpu: Cpu, products: Products<'_>) -
 /// Of every instruction set that can, with 1, 2 and 3 threads: the same.
 fn one_answer<T: Cell>(name: &str, net: (&NetSpec, Shape), products: Products<'_>) -> u64 {
     let mut first: Option<(Vec<u32>, u64)> = None;
-    let is_integer = !matches!(products, Products::Floats);
-    for cpu in Cpu::all().into_iter().filter(|cpu| !is_integer || cpu.has_int16()) {
+    let can = |cpu: &Cpu| match products {
+        Products::Floats => true,
+        Products::Integers(_) | Products::Bytes(_) => cpu.has_int16(),
+        Products::Tiles => cpu.has_tiles(),
+    };
+    for cpu in Cpu::all().into_iter().filter(can) {
         for threads in [1, 2, 3] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let got = pool.install(|| inferred::<T>(net, cpu, products));
@@ -134,6 +138,18 @@ fn forward_passes_in_other_numbers_have_one_answer() {
         let quiet: Vec<f32> = widest.iter().map(|w| w / 4.0).collect();
         assert!(one_answer::<Half>(name, net, Products::Integers(&quiet)) > 0, "{name}: too loud, and not said");
         assert!(one_answer::<Half>(name, net, Products::Bytes(&quiet)) > 0, "{name}: too loud, and not said");
+    }
+}
+
+/// In tiles of bf16 too, strips and runs of planes among them; the scalar ones are slow.
+#[test]
+fn forward_passes_in_tiles_have_one_answer() {
+    if Cpu::all().into_iter().filter(|cpu| cpu.has_tiles()).count() == 1 {
+        eprintln!("SKIPPED: no AMX here, so tiles are run in plain Rust only");
+    }
+    for (name, spec, _) in nets() {
+        let net = (&spec, [16, 24, 8]);
+        assert_eq!(one_answer::<Half>(name, net, Products::Tiles), 0, "{name}: nothing to cut");
     }
 }
 

@@ -55,6 +55,12 @@ fn every_precision_is_near_f32() {
             near.check::<Bf16>(Products::Floats, 2e-2);
             // The two lowest of three levels are most of this network.
             near.check::<Half>(Products::Bytes(&widest), 6e-2);
+            if cpu.has_tiles() {
+                near.check::<Half>(Products::Tiles, 2e-2);
+                near.check::<Bf16>(Products::Tiles, 2.5e-2);
+            } else {
+                eprintln!("SKIPPED: no products of tiles on {:?}", cpu.name());
+            }
         }
     }
 }
@@ -80,6 +86,7 @@ impl Near<'_> {
             Products::Floats => "floats",
             Products::Integers(_) => "integers",
             Products::Bytes(_) => "bytes",
+            Products::Tiles => "tiles",
         };
         let name = format!("{:?}, {:?}, {}, {numbers}", self.spec.down, cpu.name(), std::any::type_name::<T>());
         eprintln!("{name}: {error:.1e}");
@@ -149,6 +156,11 @@ fn rounding_of_a_whole_untrained_network_is_within_its_limit() {
     } else {
         eprintln!("SKIPPED: no products of integers on {:?}", cpu.name());
     }
+    if cpu.has_tiles() {
+        near.check::<Half>(Products::Tiles, 1.5e-2);
+    } else {
+        eprintln!("SKIPPED: no products of tiles on {:?}", cpu.name());
+    }
 }
 
 #[test]
@@ -170,6 +182,13 @@ fn layers_say_what_computes_them() {
     let in_bytes = ways(scalar, Products::Bytes(&widest));
     assert_eq!(by(&in_bytes, "encoder.3.1"), "direct, int8", "{in_bytes:?}");
     assert_eq!(by(&in_bytes, "encoder.0.1"), by(&in_int16, "encoder.0.1"), "only the two lowest levels");
+    let in_tiles = ways(scalar, Products::Tiles);
+    let convolutions = || in_tiles.iter().filter(|(name, _)| name.starts_with("encoder"));
+    assert!(convolutions().all(|(_, by)| *by == "direct, bf16 tiles"), "{in_tiles:?}");
+    for lacking in Cpu::all().into_iter().filter(|cpu| !cpu.has_tiles() && !cpu.has_int16()) {
+        let without = ways(lacking, Products::Tiles);
+        assert!(without.iter().all(|(_, by)| by.ends_with("f32")), "{:?}: {without:?}", lacking.name());
+    }
 }
 
 #[test]

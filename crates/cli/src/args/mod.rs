@@ -74,7 +74,7 @@ pub(crate) enum PrecisionName {
     F32,
     /// Stored in half precision, computed in f32
     F16,
-    /// Stored in bfloat16, computed in f32
+    /// With AMX products in bfloat16, stored in half precision; elsewhere stored in bfloat16, computed in f32
     Bf16,
     /// As f16, most products in 16-bit integers: needs AVX-512 VNNI and a calibrated model
     Int16,

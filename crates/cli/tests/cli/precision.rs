@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use kernels::{Cpu, IsaName};
+use segment::artefact::Artefact;
 use segment::choice::Reason;
 use segment::deliver::Delivered;
 use segment::precision::Precision;
@@ -64,11 +65,11 @@ fn a_model_is_calibrated_and_then_computes_in_integers() {
     let fastest = match &delivered.inference.chosen {
         Reason::PlainRust => Precision::F32,
         Reason::Machine => Precision::F16,
-        Reason::Probe(probed) => probed.probe.fastest(),
+        Reason::Probe(probed) => probed.probe.fastest(Ok(())),
         chosen @ (Reason::Name | Reason::Model) => panic!("{chosen}"),
     };
     assert_eq!(delivered.inference.precision, fastest);
-    assert_eq!(delivered.inference.isa, Cpu::detect().name().as_str());
+    assert_eq!(delivered.inference.isa, fastest.computed_by(Cpu::detect()));
     let labels = |out: &Path| fs::read(out.join("labels.nii.gz")).unwrap();
     let auto = labels(&out);
     assert_eq!(segment(&case, &calibrated, &out, fastest.as_str()).inference.precision, fastest);
@@ -78,6 +79,8 @@ fn a_model_is_calibrated_and_then_computes_in_integers() {
     for precision in others {
         let pass = segment(&case, &calibrated, &out, precision.as_str()).inference;
         assert_eq!((pass.precision, pass.chosen), (precision, Reason::Name));
+        let has_tiles = precision == Precision::Bf16 && Cpu::detect().has_tiles();
+        assert_eq!(pass.isa.ends_with("+amx"), has_tiles, "{precision}: {}", pass.isa);
     }
 }
 
@@ -86,6 +89,41 @@ fn calibrated(root: &Path) -> PathBuf {
     let (model, calibrated) = (write_model(root, Finds::Something), root.join("calibrated.safetensors"));
     succeed(glioscope(["model", "calibrate", text(&model), "--data", text(root), "--out", text(&calibrated)]));
     calibrated
+}
+
+/// A model that was calibrated on a case much quieter than any: what integers cannot hold is cut, counted, and said.
+#[test]
+fn a_case_outside_the_calibration_is_said_in_its_report() {
+    if !Cpu::detect().has_int16() {
+        eprintln!("SKIPPED: this machine has no products of integers");
+        return;
+    }
+    let root = folder();
+    let case = write_case(root.path(), "BraTS2021_00001", 1);
+    let (calibrated, out) = (calibrated(root.path()), root.path().join("out"));
+    let warnings = |model: &Path, precision: &str| {
+        segment(&case, model, &out, precision);
+        let report: Value = serde_json::from_slice(&fs::read(out.join("report.json")).unwrap()).unwrap();
+        report["warnings"].as_array().unwrap().iter().filter(|said| said["kind"] == "out_of_range").cloned().collect()
+    };
+    let said: Vec<Value> = warnings(&calibrated, "int16");
+    assert!(said.is_empty(), "the case that it was calibrated on: {said:?}");
+
+    let model = Artefact::open(&calibrated).unwrap();
+    let mut card = model.card.clone();
+    for widest in card.calibration.as_mut().unwrap().widest.values_mut() {
+        *widest *= 0.01;
+    }
+    let quiet = root.path().join("quiet.safetensors");
+    Artefact::write(&quiet, &card, &model.model.weights).unwrap();
+    for integers in ["int16", "int8"] {
+        let said: Vec<Value> = warnings(&quiet, integers);
+        let [said] = said.as_slice() else { panic!("{integers}: {said:?}") };
+        assert!(said["numbers"].as_u64().unwrap() > 0, "{said}");
+        assert!(said["sentence"].as_str().unwrap().contains("calibrated on"), "{said}");
+    }
+    let said: Vec<Value> = warnings(&quiet, "f32");
+    assert!(said.is_empty(), "f32 holds all: {said:?}");
 }
 
 #[test]
@@ -116,13 +154,16 @@ fn the_first_start_probes_the_machine_and_the_second_does_not() {
         eprintln!("SKIPPED: this machine has nothing to choose from, or its processor has no name");
         return;
     }
-    assert_eq!(pass(isa, &root.path().join("model.safetensors"), "auto"), (Precision::F16, Reason::Model));
+    if !cpu.has_tiles() {
+        assert_eq!(pass(isa, &root.path().join("model.safetensors"), "auto"), (Precision::F16, Reason::Model));
+    }
     assert!(!cache.exists(), "until now nothing was probed");
 
     let probed = || {
         let (precision, chosen) = pass(isa, &model, "auto");
         let Reason::Probe(probed) = chosen else { panic!("{chosen}") };
-        assert_eq!(precision, probed.probe.fastest(), "{probed:?}");
+        assert_eq!(precision, probed.probe.fastest(Ok(())), "{probed:?}");
+        assert_eq!(probed.probe.bf16_seconds.is_some(), cpu.has_tiles(), "{probed:?}");
         assert!(probed.probe.f16_seconds > 0.0 && probed.probe.int16_seconds > 0.0, "{probed:?}");
         assert_eq!((probed.probe.machine.isa.as_str(), probed.probe.machine.threads), (isa, 1));
         probed
@@ -140,7 +181,7 @@ fn the_first_start_probes_the_machine_and_the_second_does_not() {
     let mut net = glioscope(["bench", "net", "--name", "default", "--patch", "16", "--runs", "1", "--json"]);
     net.env("XDG_CACHE_HOME", &cache);
     let net: Value = serde_json::from_str(&succeed(net)).unwrap();
-    assert_eq!(net["precision"], first.probe.fastest().as_str(), "the same choice");
+    assert_eq!(net["precision"], first.probe.fastest(Ok(())).as_str(), "the same choice");
     assert_eq!(net["chosen"], serde_json::to_value(Reason::Probe(second)).unwrap());
 
     fs::write(&file, "{\"machine\": ").unwrap();

@@ -262,7 +262,16 @@ fn bench_gives_one_object() {
     assert_eq!(said["arithmetic"][0]["precision"], "f32");
     assert!(said["arithmetic"][0]["giga_per_second"]["median"].as_f64().unwrap() > 0.1);
     assert!(said["memory"].as_array().unwrap().iter().all(|of| of["gb_per_second"]["min"].as_f64().unwrap() > 0.01));
-    assert!(said["left_out"].as_array().unwrap().iter().any(|of| of["what"] == "AMX"), "what has no loop is named");
+    let names = |list: &str, key: &str| -> Vec<String> {
+        said[list].as_array().unwrap().iter().map(|of| of[key].as_str().unwrap().to_owned()).collect()
+    };
+    let (timed, left_out) = (names("arithmetic", "precision"), names("left_out", "what"));
+    for of in kernels::Arithmetic::ALL {
+        let is_here = kernels::Peak::of(kernels::Cpu::detect(), of).is_some();
+        let is_in = |list: &[String]| list.iter().any(|name| name == of.as_str());
+        assert_eq!((is_in(&timed), is_in(&left_out)), (is_here, !is_here), "timed or named, {}: {said}", of.as_str());
+    }
+    assert!(left_out.contains(&"AVX-VNNI".to_owned()), "what has no loop is named: {said}");
     assert!(said["auto"]["precision"].is_string() && said["auto"]["chosen"]["by"].is_string(), "{}", said["auto"]);
     let (code, _, err) = run(glioscope(["bench", "net", "--name", "n32", "--patch", "20"]));
     assert_eq!(code, 2, "not a multiple of 16: {err}");

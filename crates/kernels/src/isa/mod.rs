@@ -4,7 +4,10 @@ use crate::bf16::Bf16;
 use crate::half::Half;
 
 pub(crate) mod scalar;
+pub(crate) mod tiles;
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod amx;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]

@@ -2,7 +2,7 @@
 
 use super::Winograd;
 use super::input::{Input, Planes, along_x_of};
-use super::output::{Halfway, Halves, Output, Sums, TILE_LINES, along_zx};
+use super::output::{Halfway, Halves, Output, TILE_LINES, along_zx};
 use super::product::multiply;
 use super::repeats::{BATCH, Batch, Known};
 use super::tiles::{Cut, KINDS, Lanes, Patch, Points, Tiling, aligned};
@@ -12,6 +12,7 @@ use crate::gather::Write;
 use crate::half::Cell;
 use crate::isa::{Isa, Kernel};
 use crate::layout::{LANES, Source};
+use crate::moments::{Moments, Sums, join};
 use crate::team::{Shared, run_tasks};
 
 /// Tiles of a map that is small: its weights are more than its values.
@@ -36,18 +37,6 @@ impl Piece {
     pub(super) fn len(&self) -> usize {
         self.planes + self.v + self.m + self.halves + self.kept
     }
-}
-
-/// Where a convolution leaves what an instance norm asks for: mean and variance (of the population) of each channel of its
-/// output, `[out_blocks * 16]`.
-#[derive(Debug)]
-pub struct Moments<'a> {
-    /// [`Winograd::sums_len`], with whatever in it.
-    pub sums: &'a mut [f64],
-    /// Means.
-    pub mean: &'a mut [f32],
-    /// Variances.
-    pub variance: &'a mut [f32],
 }
 
 impl Winograd {
@@ -174,24 +163,16 @@ impl Winograd {
         moments.sums[..n].as_chunks_mut::<LANES>().0.as_chunks_mut::<3>().0
     }
 
-    /// Joins the sums of all units, in order: the pairwise formula of Chan et al. (1983).
+    /// Joins the sums of all units, in order.
     pub(super) fn finish(&self, (tiling, cut): (&Tiling, &Cut), moments: &mut Moments<'_>) {
-        let n_units = cut.units(tiling.tiles);
-        let voxels = tiling.voxels() as f64;
-        let n = |unit: usize| tiling.outputs(&cut.unit(tiling.tiles, unit)) as f64;
         for c in 0..self.out_blocks * LANES {
             let (block, lane) = (c / LANES, c % LANES);
             let sums = &*self.sums(moments);
-            let of = |unit: usize| sums[unit * self.out_blocks + block].map(|sum| sum[lane]);
-            let mean_of = |unit: usize| of(unit)[0] + of(unit)[1] / n(unit);
-            let mean = (0..n_units).map(|unit| n(unit) * mean_of(unit)).sum::<f64>() / voxels;
-            let squares = |unit: usize| {
-                let [_, sum, squares] = of(unit);
-                squares - sum * sum / n(unit) + n(unit) * (mean_of(unit) - mean).powi(2)
-            };
-            let variance = (0..n_units).map(squares).sum::<f64>() / voxels;
-            moments.mean[c] = mean as f32;
-            moments.variance[c] = variance.max(0.0) as f32;
+            let of_units = (0..cut.units(tiling.tiles)).map(|unit| {
+                let n = tiling.outputs(&cut.unit(tiling.tiles, unit)) as f64;
+                (n, sums[unit * self.out_blocks + block].map(|sum| sum[lane]))
+            });
+            (moments.mean[c], moments.variance[c]) = join(of_units);
         }
     }
 }

@@ -5,20 +5,21 @@
 //! registers, so the way back from points is that of f32. Li et al. (2021) publish the idea for 8 bits, whose rounding
 //! F(4, 3) makes too large; with 16 bits there are levels to spare.
 
+use super::Winograd;
 use super::forward::{self, March, Piece, Products, SMALL};
 use super::input::{Input, Planes, along_x};
-use super::output::{Halfway, Output, Sums, TILE_LINES, back_along_x};
+use super::output::{Halfway, Output, TILE_LINES, back_along_x};
 use super::repeats::Batch;
 use super::rounded::{PairsLayout, RoundedPlanes, within};
 use super::tiles::{Cut, KINDS, Lanes, Patch, Points, PointsMut, STEPS, THICK, Tiling, aligned};
 use super::transforms::output_along_z;
 use super::weights::{Canonical, Direction, TAPS, Taps, Weights, transform_block};
-use super::{Moments, Winograd};
 use crate::cpu::Cpu;
 use crate::gather::Write;
 use crate::half::Cell;
 use crate::isa::{DotKernel, Dots, Isa, Kernel};
 use crate::layout::{LANES, Source, blocks};
+use crate::moments::{Moments, Sums};
 use crate::pairs::{HEADROOM, LONE, LONE_SECOND, Pairs, Tail, Words, cut, exceeds, limit, n_pairs, order, steps, word};
 use crate::team::{Shared, run_tasks};
 use rayon::prelude::*;

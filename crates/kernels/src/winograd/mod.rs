@@ -24,7 +24,6 @@ mod tiles;
 mod transforms;
 mod weights;
 
-pub use forward::Moments;
 pub use integers::Integers;
 pub use weights::Direction;
 

@@ -7,6 +7,7 @@ use crate::gather::Write;
 use crate::half::Cell;
 use crate::isa::Isa;
 use crate::layout::LANES;
+use crate::moments::{Running, Sums};
 use crate::team::Shared;
 
 /// Lanes of two planes of a tile whose products are transformed back along z and x: `[6 along y][2][4][16]`, and a line of
@@ -241,40 +242,6 @@ impl<T: Cell> Output<'_, T> {
                 };
                 T::store(isa, v, &mut to[x]);
             }
-        }
-    }
-}
-
-/// Of one block of channels in one unit: a shift, the sum of what its outputs exceed it by, and that of the squares.
-pub(super) type Sums = [[f64; LANES]; 3];
-
-/// The sums of a batch on their way, four of each so that additions need not wait for each other.
-struct Running<I: Isa> {
-    shift: I::V,
-    sum: [I::V; 4],
-    squares: [I::V; 4],
-}
-
-impl<I: Isa> Running<I> {
-    #[inline(always)]
-    fn new(isa: I, sums: &Sums) -> Self {
-        let zero = isa.splat(0.0);
-        Self { shift: isa.load(&sums[0].map(|x| x as f32)), sum: [zero; 4], squares: [zero; 4] }
-    }
-
-    #[inline(always)]
-    fn add(&mut self, isa: I, i: usize, v: I::V) {
-        let t = isa.sub(v, self.shift);
-        self.sum[i] = isa.add(self.sum[i], t);
-        self.squares[i] = isa.fma(t, t, self.squares[i]);
-    }
-
-    #[inline(always)]
-    fn add_to(&self, isa: I, sums: &mut Sums) {
-        for (sums, [a, b, c, d]) in sums[1..].iter_mut().zip([self.sum, self.squares]) {
-            let mut lanes = [0.0; LANES];
-            isa.store(isa.add(isa.add(a, b), isa.add(c, d)), &mut lanes);
-            sums.iter_mut().zip(lanes).for_each(|(sum, x)| *sum += f64::from(x));
         }
     }
 }

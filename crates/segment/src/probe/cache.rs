@@ -77,7 +77,8 @@ fn keep(probe: &Probe, folder: &Path) -> io::Result<()> {
 
 /// The file of a machine: machines that share a home have one each, versions of the program on one machine do not.
 fn file(machine: &Machine, folder: &Path) -> Option<PathBuf> {
-    let key = format!("{}\n{}\n{}", machine.processor.as_ref()?, machine.isa, machine.threads);
+    let tiles = if machine.tiles { "tiles" } else { "no tiles" };
+    let key = format!("{}\n{}\n{tiles}\n{}", machine.processor.as_ref()?, machine.isa, machine.threads);
     Some(folder.join(format!("probe-{:.16}.json", Digest::of(key.as_bytes()).to_string())))
 }
 
@@ -89,11 +90,16 @@ mod tests {
 
     fn machine() -> Machine {
         let processor = Some("AuthenticAMD family 25 model 17 stepping 1, AMD EPYC".to_owned());
-        Machine { processor, isa: "avx512".to_owned(), threads: 2, program: "1.2.3".to_owned() }
+        Machine { processor, isa: "avx512".to_owned(), tiles: true, threads: 2, program: "1.2.3".to_owned() }
     }
 
     fn probe() -> Probe {
-        Probe { machine: machine(), f16_seconds: 0.012_345_678_9, int16_seconds: 1.0 / 3.0 }
+        Probe {
+            machine: machine(),
+            f16_seconds: 0.012_345_678_9,
+            int16_seconds: 1.0 / 3.0,
+            bf16_seconds: Some(1.0 / 7.0),
+        }
     }
 
     fn names(folder: &Path) -> Vec<String> {
@@ -124,6 +130,7 @@ mod tests {
         let others = [
             Machine { processor: Some("AuthenticAMD family 26 model 17 stepping 1, AMD EPYC".to_owned()), ..machine() },
             Machine { isa: "avx2".to_owned(), ..machine() },
+            Machine { tiles: false, ..machine() },
             Machine { threads: 1, ..machine() },
         ];
         for (at, other) in others.iter().enumerate() {
@@ -135,7 +142,7 @@ mod tests {
         let upgraded = Machine { program: "1.2.4".to_owned(), ..machine() };
         assert_eq!(recall(&upgraded, folder.path()), None, "kernels may have changed");
         keep(&Probe { machine: upgraded, ..probe() }, folder.path()).unwrap();
-        assert_eq!(names(folder.path()).len(), 4, "an old version leaves nothing");
+        assert_eq!(names(folder.path()).len(), 5, "an old version leaves nothing");
     }
 
     #[test]

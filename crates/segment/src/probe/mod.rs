@@ -1,4 +1,4 @@
-//! Which products are fast on this machine: a feature bit says what can run, so a small network is timed in both kinds.
+//! Which products are fast on this machine: a feature bit says what can run, so a small network is timed in all kinds.
 
 pub mod cache;
 
@@ -9,7 +9,7 @@ use kernels::{Cpu, Half, voxels};
 use serde::{Deserialize, Serialize};
 use unet::{Net, NetSpec, Products, UnetError, weights};
 
-use crate::precision::Precision;
+use crate::precision::{Precision, Unable};
 use crate::random::Rng;
 
 /// `[D, H, W]` of what the network sees: with two levels of 32 and 64 channels every kind of layer that has integers is
@@ -31,6 +31,8 @@ pub struct Machine {
     pub processor: Option<String>,
     /// The instruction set.
     pub isa: String,
+    /// Whether it multiplies tiles beside it.
+    pub tiles: bool,
     /// Threads that compute.
     pub threads: usize,
     /// The version of the program: another may have other kernels.
@@ -43,6 +45,7 @@ impl Machine {
         Self {
             processor: fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| cpu_name(&text)),
             isa: cpu.name().as_str().to_owned(),
+            tiles: cpu.has_tiles(),
             threads: rayon::current_num_threads(),
             program: env!("CARGO_PKG_VERSION").to_owned(),
         }
@@ -59,6 +62,8 @@ pub struct Probe {
     pub f16_seconds: f64,
     /// Seconds of the same pass with products in 16-bit integers, stored alike.
     pub int16_seconds: f64,
+    /// The same with products of tiles of bf16, where the machine multiplies them.
+    pub bf16_seconds: Option<f64>,
 }
 
 impl Probe {
@@ -69,23 +74,31 @@ impl Probe {
         reason = "the network is a constant, which a test lays out"
     )]
     pub fn take(cpu: Cpu) -> Self {
-        let [f16_seconds, int16_seconds] = least_seconds(cpu).expect("the network of the probe can be laid out");
-        Self { machine: Machine::here(cpu), f16_seconds, int16_seconds }
+        let [f16_seconds, int16_seconds, bf16] = least_seconds(cpu).expect("the network of the probe can be laid out");
+        Self { machine: Machine::here(cpu), f16_seconds, int16_seconds, bf16_seconds: bf16.is_finite().then_some(bf16) }
     }
 
-    /// The faster one; where neither is, the one that rounds less.
-    pub fn fastest(&self) -> Precision {
-        if self.int16_seconds < self.f16_seconds { Precision::Int16 } else { Precision::F16 }
+    /// The fastest, integers only if they can be had; where none is, the one that rounds least.
+    pub fn fastest(&self, integers: Result<(), Unable>) -> Precision {
+        let int16 = if integers.is_ok() { self.int16_seconds } else { f64::INFINITY };
+        let bf16 = self.bf16_seconds.unwrap_or(f64::INFINITY);
+        let others = [(int16, Precision::Int16), (bf16, Precision::Bf16)];
+        let least = others
+            .into_iter()
+            .fold((self.f16_seconds, Precision::F16), |least, other| if other.0 < least.0 { other } else { least });
+        least.1
     }
 
     /// Whether the times can be times.
     fn is_sound(&self) -> bool {
-        [self.f16_seconds, self.int16_seconds].iter().all(|seconds| seconds.is_finite() && *seconds > 0.0)
+        let times = [Some(self.f16_seconds), Some(self.int16_seconds), self.bf16_seconds];
+        let are_times = times.into_iter().flatten().all(|seconds| seconds.is_finite() && seconds > 0.0);
+        are_times && self.bf16_seconds.is_some() == self.machine.tiles
     }
 }
 
-/// The least seconds of a pass with products in floats, and in integers.
-fn least_seconds(cpu: Cpu) -> Result<[f64; 2], UnetError> {
+/// The least seconds of a pass with products in floats, in integers, and in tiles; infinite where the machine has none.
+fn least_seconds(cpu: Cpu) -> Result<[f64; 3], UnetError> {
     let spec = NetSpec { widths: vec![32, 64], ..NetSpec::n32() };
     let weights = weights::initial(&spec, 1)?;
     let params = Net::params(&spec)?;
@@ -95,12 +108,15 @@ fn least_seconds(cpu: Cpu) -> Result<[f64; 2], UnetError> {
     #[expect(clippy::cast_possible_truncation, reason = "noise")]
     let image: Vec<f32> = (0..spec.inputs * voxels(SHAPE)).map(|_| rng.between([-1.0, 1.0]) as f32).collect();
     let laid = |products| Net::<Half>::inference(&spec, SHAPE, cpu, products);
-    let mut nets = [laid(Products::Floats)?, laid(Products::Integers(&widest))?];
+    let mut nets = vec![laid(Products::Floats)?, laid(Products::Integers(&widest))?];
+    if cpu.has_tiles() {
+        nets.push(laid(Products::Tiles)?);
+    }
     for net in &mut nets {
         net.load(&weights);
         net.forward(&image, None); // does not count: memory is touched for the first time
     }
-    let mut least = [f64::INFINITY; 2];
+    let mut least = [f64::INFINITY; 3];
     for _ in 0..PASSES {
         for (net, least) in nets.iter_mut().zip(&mut least) {
             let began = Instant::now();
@@ -130,8 +146,10 @@ mod tests {
     #[test]
     fn the_faster_one_is_taken_and_f16_where_none_is() {
         let check = |f16_seconds, int16_seconds, expected, is_sound| {
-            let probe = Probe { machine: Machine::here(Cpu::detect()), f16_seconds, int16_seconds };
-            assert_eq!(probe.fastest(), expected, "{probe:?}");
+            let machine = Machine { tiles: false, ..Machine::here(Cpu::detect()) };
+            let probe = Probe { machine, f16_seconds, int16_seconds, bf16_seconds: None };
+            assert_eq!(probe.fastest(Ok(())), expected, "{probe:?}");
+            assert_eq!(probe.fastest(Err(Unable::Model { precision: "int16" })), Precision::F16, "{probe:?}");
             assert_eq!(probe.is_sound(), is_sound, "{probe:?}");
         };
         check(0.012, 0.007, Precision::Int16, true);
@@ -142,6 +160,15 @@ mod tests {
         check(f64::INFINITY, 0.007, Precision::Int16, false);
         check(0.007, 0.0, Precision::Int16, false);
         check(0.007, -1.0, Precision::Int16, false);
+        let machine = Machine { tiles: true, ..Machine::here(Cpu::detect()) };
+        let without = Probe { machine, f16_seconds: 0.012, int16_seconds: 0.007, bf16_seconds: None };
+        assert!(!without.is_sound(), "tiles were not timed");
+        for (bf16, is_sound, expected) in
+            [(0.004, true, Precision::Bf16), (0.007, true, Precision::Int16), (f64::NAN, false, Precision::Int16)]
+        {
+            let probe = Probe { bf16_seconds: Some(bf16), ..without.clone() };
+            assert_eq!((probe.is_sound(), probe.fastest(Ok(()))), (is_sound, expected), "{probe:?}");
+        }
     }
 
     #[test]
@@ -153,7 +180,8 @@ mod tests {
             println!("{}: {:.1} ms for {probe:?}", cpu.name().as_str(), 1e3 * all);
             assert!(probe.is_sound(), "{probe:?}");
             assert_eq!(probe.machine, Machine::here(cpu), "of this machine");
-            assert!(PASSES as f64 * (probe.f16_seconds + probe.int16_seconds) < all, "seconds, and the least");
+            let each = probe.f16_seconds + probe.int16_seconds + probe.bf16_seconds.unwrap_or(0.0);
+            assert!(PASSES as f64 * each < all, "seconds, and the least");
         }
     }
 

@@ -56,7 +56,7 @@ pub(super) fn lines(
 ) -> Vec<LayerTime> {
     let mut peaks: Vec<(Arithmetic, f64)> = Vec::new();
     let mut peak = |by: &str| {
-        let of = Arithmetic::ALL.into_iter().find(|of| by.ends_with(of.as_str()))?;
+        let of = arithmetic(by)?;
         if let Some((_, found)) = peaks.iter().find(|(other, _)| *other == of) {
             return Some(*found);
         }
@@ -74,6 +74,11 @@ pub(super) fn lines(
     layers.into_iter().zip(times.0).filter_map(line).collect()
 }
 
+/// In which numbers a layer multiplies: the last word of what computes it, or the last two if they are tiles.
+fn arithmetic(by: &str) -> Option<Arithmetic> {
+    Arithmetic::ALL.into_iter().find(|of| by.ends_with(of.as_str()))
+}
+
 /// As a table.
 pub(super) fn said(lines: &[LayerTime]) -> String {
     let rows = lines.iter().map(|line| {
@@ -87,4 +92,20 @@ pub(super) fn said(lines: &[LayerTime]) -> String {
         ]
     });
     table(&["layer", "by", "ms", "least", "most", "of the peak"], 2, rows.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_way_to_multiply_has_its_own_peak() {
+        assert_eq!(arithmetic("direct, bf16 tiles"), Some(Arithmetic::Bf16Tiles));
+        assert_eq!(arithmetic("direct, int8"), Some(Arithmetic::Int8));
+        assert_eq!(arithmetic("Winograd 4 x 4 x 4, int16"), Some(Arithmetic::Int16));
+        assert_eq!(arithmetic("Winograd 2 x 4 x 4, f32"), Some(Arithmetic::F32));
+        for of in Arithmetic::ALL {
+            assert_eq!(arithmetic(of.as_str()), Some(of), "no other's name ends {}", of.as_str());
+        }
+    }
 }

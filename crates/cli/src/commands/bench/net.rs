@@ -3,7 +3,7 @@
 use anyhow::Context;
 use kernels::{Bf16, Cpu, Half, voxels};
 use segment::choice::{Choice, Reason};
-use segment::precision::Precision;
+use segment::precision::{Precision, Storage};
 use segment::recipe::{DEFAULT, ORIGINAL, Recipe};
 use serde::Serialize;
 use server::config;
@@ -177,13 +177,11 @@ impl Bench {
         let is_integer = matches!(precision, Precision::Int16 | Precision::Int8);
         let widest = if is_integer { Some(widest(cpu, spec, &weights)?) } else { None };
         let products = precision.products(widest.as_deref());
-        let mut net = match (pass, precision) {
+        let mut net = match (pass, precision.storage(cpu)) {
             (PassName::Train, _) => Laid::Training(Net::new(spec, patch, Purpose::Train, cpu)?),
-            (PassName::Forward, Precision::F32) => Laid::Floats(Net::new(spec, patch, Purpose::Infer, cpu)?),
-            (PassName::Forward, Precision::Bf16) => Laid::Bfloats(Net::inference(spec, patch, cpu, products)?),
-            (PassName::Forward, Precision::F16 | Precision::Int16 | Precision::Int8) => {
-                Laid::Halves(Net::inference(spec, patch, cpu, products)?)
-            }
+            (PassName::Forward, Storage::Floats) => Laid::Floats(Net::new(spec, patch, Purpose::Infer, cpu)?),
+            (PassName::Forward, Storage::Bfloats) => Laid::Bfloats(Net::inference(spec, patch, cpu, products)?),
+            (PassName::Forward, Storage::Halves) => Laid::Halves(Net::inference(spec, patch, cpu, products)?),
         };
         match &mut net {
             Laid::Training(net) | Laid::Floats(net) => net.load(&weights),
@@ -215,7 +213,10 @@ impl Bench {
             Laid::Bfloats(net) => net.layers(),
         };
         let gflop = gflop_by_layer(spec, patch)?;
-        let of = |layer: &str| gflop.iter().find(|(name, _)| name == layer).map(|(_, gflop)| *gflop);
+        // Of the heads inference computes the finest alone.
+        let is_computed = |layer: &str| layer == "head.0" || !layer.starts_with("head.");
+        let of =
+            |layer: &str| gflop.iter().find(|(name, _)| name == layer && is_computed(name)).map(|(_, gflop)| *gflop);
         Ok(by_layer::lines(cpu, layers, self.times, of))
     }
 

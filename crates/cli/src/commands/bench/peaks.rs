@@ -22,9 +22,9 @@ const STEADY_SECONDS: f64 = 0.2;
 /// few servers.
 const STREAMED: usize = 32 << 20;
 
-/// What no machine at hand could run, and so has no loop.
-const WITHOUT_LOOP: [(&str, &str); 2] =
-    [("AMX", "tiles: no machine at hand lets a program use them"), ("AVX-VNNI", "256-bit dots: as AMX")];
+/// What has no loop, and why.
+const WITHOUT_LOOP: (&str, &str) =
+    ("AVX-VNNI", "256-bit dots: every machine at hand that has them has those of AVX-512 too");
 
 /// One thread, or all of the pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,11 +131,11 @@ pub(super) fn run(cpu: Cpu, args: &BenchPeak, show: Show, interrupt: &Interrupt)
             Some(peak) => kinds.extend(Threads::all().into_iter().map(|threads| (arithmetic, peak, threads))),
             None => left_out.push(LeftOut {
                 what: arithmetic.as_str(),
-                why: format!("{}: this machine lacks it, or --isa left it out", arithmetic.instruction()),
+                why: format!("{}: {}", arithmetic.instruction(), why_missing(arithmetic)),
             }),
         }
     }
-    left_out.extend(WITHOUT_LOOP.map(|(what, why)| LeftOut { what, why: why.to_owned() }));
+    left_out.push(LeftOut { what: WITHOUT_LOOP.0, why: WITHOUT_LOOP.1.to_owned() });
     let probes: Vec<Probe> = kinds.iter().map(|&(_, peak, threads)| Probe::calibrated(peak, threads)).collect();
     let mut streams = Streams::new(cpu);
     let traffics: Vec<(Traffic, Threads)> =
@@ -180,7 +180,15 @@ pub(super) fn run(cpu: Cpu, args: &BenchPeak, show: Show, interrupt: &Interrupt)
     Ok(stopped)
 }
 
-/// What the loop is made of: the f32 one follows the instruction set, the others need AVX-512.
+fn why_missing(arithmetic: Arithmetic) -> &'static str {
+    if arithmetic.is_of_tiles() {
+        "AMX, which this machine lacks or its system does not allow, or --isa left it out"
+    } else {
+        "this machine lacks it, or --isa left it out"
+    }
+}
+
+/// What the loop is made of: the f32 one follows the instruction set, the others need AVX-512, or AMX beside it.
 fn instruction(cpu: Cpu, arithmetic: Arithmetic) -> &'static str {
     if arithmetic == Arithmetic::F32 { cpu.name().as_str() } else { arithmetic.instruction() }
 }

@@ -1,0 +1,361 @@
+//! How a convolution in tiles is worked through: by its shape alone, so that sums have one order whatever the threads.
+
+use crate::gather::{Gather, Shape};
+use crate::isa::tiles::{Offsets, PAIR};
+use crate::layout::{LANES, blocks};
+use crate::moments::{Moments, join};
+
+/// Bytes of a laid strip: it stays in the second-level cache beside the weights of two blocks of outputs.
+const CACHE: usize = 1 << 20;
+/// Rows of outputs in a strip, at most.
+const ROWS: usize = 16;
+/// Planes of outputs that are computed together, at most: as many times fewer are weights brought in.
+const PLANES: usize = 8;
+/// Tasks, at least, if there is enough to do: threads end together.
+const TASKS: usize = 16;
+/// Planes of outputs of a task, at least: each lays two planes of its neighbours too.
+const LEAST: usize = 8;
+/// Places past the end of a laid block that tiles read and nobody asks for.
+const SLACK: usize = 80;
+
+/// Spots that are worked through together: the weights of a pair of blocks and a plane of taps, 18 KiB, are used as often
+/// while they are in the first-level cache. Without that they come from the second again and again, and where another
+/// program shares it a third of the speed is left.
+pub(super) const SPOTS: usize = 4;
+/// Sums of two tiles of places and two blocks of outputs.
+pub(super) const SUMS: usize = 4 * LANES * LANES;
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) src: Shape,
+    pub(super) out: Shape,
+    pub(super) inputs: usize,
+    pub(super) out_blocks: usize,
+    /// From one output to the next, in inputs.
+    pub(super) stride: usize,
+    /// Values that a place holds: 32, or 16 or 4 where there are fewer channels.
+    pub(super) place: usize,
+    /// Pairs of blocks of input channels.
+    pub(super) groups: usize,
+    /// Rows of outputs in a strip.
+    pub(super) rows: usize,
+    /// Planes of outputs that are computed together.
+    pub(super) planes: usize,
+    /// Planes of outputs in a task; a multiple of the above, but for the last.
+    depth: usize,
+    /// Pairs of blocks of outputs in a task.
+    pairs: usize,
+    /// Of one plane of taps and one pair of blocks.
+    pub(super) offsets: Offsets,
+}
+
+/// What a task computes: `from..to` in planes and blocks of outputs, and rows from `row` on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Work {
+    pub(super) task: usize,
+    pub(super) z: (usize, usize),
+    pub(super) row: usize,
+    pub(super) n_rows: usize,
+    pub(super) blocks: (usize, usize),
+}
+
+impl Plan {
+    pub(super) fn new(gather: &Gather, (inputs, outputs): (usize, usize)) -> Self {
+        let first = gather.taps.first().map(|tap| tap.at);
+        let is_conv3 = gather.taps.len() == 27 && gather.place == 1 && first == Some([-1; 3]);
+        assert!(is_conv3, "tiles: not a 3x3x3 convolution");
+        let place = if inputs <= 4 { 4 } else { inputs.clamp(1, PAIR).next_multiple_of(LANES) };
+        let mut plan = Self {
+            src: gather.src,
+            out: gather.dst,
+            inputs,
+            out_blocks: blocks(outputs),
+            stride: gather.step,
+            place,
+            groups: blocks(inputs).div_ceil(2),
+            rows: 1,
+            planes: 1,
+            depth: 1,
+            pairs: blocks(outputs).div_ceil(2),
+            offsets: Offsets::new(Vec::new()),
+        };
+        let [depth, height, _] = plan.out;
+        let fits = |plan: &Self| 2 * plan.laid_len() <= CACHE;
+        let with_rows = |rows| Self { rows, ..plan.clone() };
+        let rows = (1..=height.min(ROWS)).rev().find(|rows| fits(&with_rows(*rows))).unwrap_or(1);
+        // Strips about equal.
+        plan.rows = height.div_ceil(height.div_ceil(rows));
+        let with_planes = |planes| Self { planes, ..plan.clone() };
+        plan.planes = (1..=depth.min(PLANES)).rev().find(|planes| fits(&with_planes(*planes))).unwrap_or(1);
+        let chunks = TASKS.div_ceil(plan.strips()).min(depth.div_ceil(LEAST)).max(1);
+        plan.depth = depth.div_ceil(chunks).next_multiple_of(plan.planes);
+        let spatial = plan.strips() * plan.chunks();
+        plan.pairs = plan.pairs.div_ceil(TASKS.div_ceil(spatial).min(plan.pairs.div_ceil(2)).max(1));
+        plan.offsets = plan.offsets_of_plane();
+        plan
+    }
+
+    /// Places of a laid row.
+    pub(super) fn width(&self) -> usize {
+        self.src[2] + 2
+    }
+
+    /// Laid rows of a strip.
+    pub(super) fn laid_rows(&self) -> usize {
+        self.stride * (self.rows - 1) + 3
+    }
+
+    /// Values of a laid pair of blocks of a plane.
+    pub(super) fn group_len(&self) -> usize {
+        (self.laid_rows() * self.width() + SLACK) * self.place
+    }
+
+    /// Values of a laid plane.
+    pub(super) fn plane_len(&self) -> usize {
+        self.groups * self.group_len()
+    }
+
+    /// Planes that are laid at a time.
+    pub(super) fn slots(&self) -> usize {
+        self.stride * (self.planes - 1) + 3
+    }
+
+    /// Values that are laid at a time.
+    pub(super) fn laid_len(&self) -> usize {
+        self.slots() * self.plane_len()
+    }
+
+    /// Scratch of one thread, in f32: what is laid, sums, the runs of air, and room to begin on a line of the cache.
+    pub(super) fn scratch_len(&self) -> usize {
+        self.laid_floats() + SPOTS * SUMS + self.runs_len().div_ceil(4) + LANES
+    }
+
+    /// Places that are laid at a time, of all pairs of blocks together.
+    pub(super) fn runs_len(&self) -> usize {
+        self.slots() * self.laid_rows() * self.width()
+    }
+
+    /// Places along a laid row that so many tiles of outputs see.
+    pub(super) fn seen_by(&self, tiles: usize) -> u8 {
+        (self.stride * (LANES * tiles - 1) + 3) as u8
+    }
+
+    /// The part of the scratch that is laid.
+    pub(super) fn laid_floats(&self) -> usize {
+        (self.laid_len() / 2).next_multiple_of(LANES)
+    }
+
+    fn strips(&self) -> usize {
+        self.out[1].div_ceil(self.rows)
+    }
+
+    fn chunks(&self) -> usize {
+        self.out[0].div_ceil(self.depth)
+    }
+
+    fn spread(&self) -> usize {
+        self.out_blocks.div_ceil(2).div_ceil(self.pairs)
+    }
+
+    pub(super) fn tasks(&self) -> usize {
+        self.strips() * self.chunks() * self.spread()
+    }
+
+    /// Tasks of one place have numbers one after another: what they read is in a cache that they share.
+    pub(super) fn work(&self, task: usize) -> Work {
+        let (at, part) = (task / self.spread(), task % self.spread());
+        let (chunk, row) = (at / self.strips(), at % self.strips() * self.rows);
+        let (z, block) = (chunk * self.depth, 2 * part * self.pairs);
+        Work {
+            task,
+            z: (z, (z + self.depth).min(self.out[0])),
+            row,
+            n_rows: self.rows.min(self.out[1] - row),
+            blocks: (block, (block + 2 * self.pairs).min(self.out_blocks)),
+        }
+    }
+
+    /// Taps along x that a row of a tile holds.
+    fn across(&self) -> usize {
+        (PAIR / self.place).min(3)
+    }
+
+    /// Rows of a tile that a line of three taps takes.
+    fn along_x(&self) -> usize {
+        3_usize.div_ceil(self.across())
+    }
+
+    /// Tiles of weights of one block of outputs.
+    pub(super) fn steps(&self) -> usize {
+        27 / 3 * self.groups * self.along_x()
+    }
+
+    fn offsets_of_plane(&self) -> Offsets {
+        let of_row = |y: usize| (0..self.along_x()).map(move |k| (y * self.width() + k * self.across()) * self.place);
+        Offsets::new((0..3).flat_map(of_row).collect())
+    }
+
+    /// The channel and the tap of a value of a row in a step, if it is one that counts.
+    pub(super) fn meets(&self, step: usize, value: usize) -> Option<(usize, usize)> {
+        let (line, k) = (step / self.along_x(), step % self.along_x());
+        let (z, group, y) = (line / 3 / self.groups, line / 3 % self.groups, line % 3);
+        let within = value / self.place;
+        let (x, channel) = (k * self.across() + within, group * PAIR + value % self.place);
+        (within < self.across() && x < 3 && channel < self.inputs).then_some((channel, (z * 3 + y) * 3 + x))
+    }
+
+    /// Room for blocks of outputs in the sums of a task.
+    pub(super) fn blocks_of_task(&self) -> usize {
+        2 * self.pairs
+    }
+
+    /// Sums of all tasks, `[task][block of outputs of a task]`, three of sixteen lanes each.
+    pub(super) fn sums_len(&self) -> usize {
+        self.tasks() * self.blocks_of_task() * 3 * LANES
+    }
+
+    /// Joins the sums of all tasks, in order.
+    pub(super) fn finish(&self, moments: &mut Moments<'_>) {
+        let sums = moments.sums[..self.sums_len()].as_chunks::<LANES>().0.as_chunks::<3>().0;
+        let outputs = |work: &Work| (work.z.1 - work.z.0) * work.n_rows * self.out[2];
+        for part in 0..self.spread() {
+            let tasks = || (0..self.strips() * self.chunks()).map(|at| self.work(at * self.spread() + part));
+            let (from, to) = self.work(part).blocks;
+            for channel in from * LANES..to * LANES {
+                let (block, lane) = (channel / LANES - from, channel % LANES);
+                let of = tasks().map(|work| {
+                    let sums = &sums[work.task * self.blocks_of_task() + block];
+                    (outputs(&work) as f64, sums.map(|sum| sum[lane]))
+                });
+                (moments.mean[channel], moments.variance[channel]) = join(of);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gather::voxels;
+
+    /// Small maps of all kinds, large ones, and as many channels as networks have.
+    fn plans() -> Vec<(String, Plan)> {
+        let shapes = [
+            [1, 1, 1],
+            [2, 3, 33],
+            [1, 5, 16],
+            [5, 4, 2],
+            [3, 35, 6],
+            [17, 20, 3],
+            [40, 3, 3],
+            [7, 1, 200],
+            [9, 300, 5],
+            [4, 4, 4],
+            [1, 1, 3000],
+            [128, 128, 128],
+            [155, 240, 240],
+        ];
+        let channels = [(1, 1), (3, 17), (4, 16), (5, 33), (16, 48), (17, 1), (70, 130), (130, 16), (640, 320)];
+        let mut plans = Vec::new();
+        for shape in shapes {
+            for channels in channels {
+                for stride in [1, 2] {
+                    let name = format!("{shape:?}, stride {stride}, {channels:?}");
+                    plans.push((name, Plan::new(&Gather::conv3(shape, stride), channels)));
+                }
+            }
+        }
+        plans
+    }
+
+    fn works(plan: &Plan) -> impl Iterator<Item = Work> {
+        (0..plan.tasks()).map(|task| plan.work(task))
+    }
+
+    #[test]
+    fn every_output_is_of_one_task() {
+        for (name, plan) in plans() {
+            let [depth, height, _] = plan.out;
+            let mut times = vec![0_u8; plan.out_blocks * depth * height];
+            for work in works(&plan) {
+                assert!(work.blocks.1 - work.blocks.0 <= plan.blocks_of_task(), "{name}: {work:?}");
+                for block in work.blocks.0..work.blocks.1 {
+                    for z in work.z.0..work.z.1 {
+                        let row = (block * depth + z) * height + work.row;
+                        times[row..row + work.n_rows].iter_mut().for_each(|n| *n += 1);
+                    }
+                }
+            }
+            assert!(times.iter().all(|&n| n == 1), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_weight_is_met_once() {
+        for (name, plan) in plans().into_iter().filter(|(_, plan)| voxels(plan.src) == 1) {
+            let mut times = vec![0_u8; plan.inputs * 27];
+            for step in 0..plan.steps() {
+                for (channel, tap) in (0..PAIR).filter_map(|value| plan.meets(step, value)) {
+                    times[channel * 27 + tap] += 1;
+                }
+            }
+            assert!(times.iter().all(|&n| n == 1), "{name}");
+            assert_eq!(plan.steps(), 3 * plan.groups * plan.offsets.len(), "{name}");
+        }
+    }
+
+    /// What tiles read past the places that are asked for lies in the same laid block, whose end is 0: nothing is read that was
+    /// never written.
+    #[test]
+    fn tiles_read_within_their_block() {
+        for (name, plan) in plans() {
+            let whole = |n: usize| n.next_multiple_of(LANES) - 1;
+            let last = if plan.stride == 1 {
+                whole(plan.rows * plan.width() - 2)
+            } else {
+                plan.stride * ((plan.rows - 1) * plan.width() + whole(plan.out[2]))
+            };
+            let offset = 2 * plan.width() + (plan.along_x() - 1) * plan.across();
+            let end = (last + offset) * plan.place + PAIR;
+            assert!(end <= plan.group_len(), "{name}: {end} of {}", plan.group_len());
+        }
+    }
+
+    #[test]
+    fn what_is_laid_fits_the_cache_if_a_row_does() {
+        for (name, plan) in plans() {
+            let least = plan.rows == 1 && plan.planes == 1;
+            assert!(least || 2 * plan.laid_len() <= CACHE, "{name}: {} rows, {} planes", plan.rows, plan.planes);
+            assert!(plan.laid_floats() * 2 >= plan.laid_len(), "{name}");
+        }
+    }
+
+    #[test]
+    fn large_maps_have_tasks_for_many_threads() {
+        for channels in [(1, 1), (32, 32), (640, 320)] {
+            for stride in [1, 2] {
+                let plan = Plan::new(&Gather::conv3([128; 3], stride), channels);
+                assert!(plan.tasks() >= TASKS, "stride {stride}, {channels:?}: {}", plan.tasks());
+            }
+        }
+        let low = Plan::new(&Gather::conv3([8; 3], 1), (640, 320));
+        assert!(low.tasks() > 1, "a low level is shared by its outputs");
+    }
+
+    /// The maps that tests/tiles.rs compares with their definition are of all these kinds.
+    #[test]
+    fn tested_maps_are_cut_in_every_way() {
+        let of = |shape, channels, stride| Plan::new(&Gather::conv3(shape, stride), channels);
+        for stride in [1, 2] {
+            assert!(of([3, 35, 6], (17, 1), stride).strips() > 1, "strips");
+            assert!(of([17, 20, 3], (4, 2), stride).chunks() > 1, "runs of planes");
+            assert!(of([40, 3, 3], (3, 3), stride).chunks() > 1, "runs of planes");
+            let plan = of([7, 1, 200], (70, 1), stride);
+            assert!(works(&plan).any(|work| work.z.1 - work.z.0 > plan.planes), "planes in several steps");
+            let plan = of([2, 3, 4], (16, 130), stride);
+            assert!(plan.spread() > 1, "blocks of outputs in several tasks");
+            assert!(works(&plan).any(|work| (work.blocks.1 - work.blocks.0) % 2 == 1), "a lone block");
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! A strip of rows, plane after plane: laid out in bf16, multiplied, and written.
+
+#![expect(clippy::needless_range_loop, reason = "iterators in the innermost loops are left as calls: half the speed")]
+
+use super::plan::{Plan, SPOTS, SUMS, Work};
+use crate::bf16::Bf16;
+use crate::gather::{Seen, Write, find_block, voxels};
+use crate::half::Cell;
+use crate::isa::Isa;
+use crate::isa::tiles::{LaidRows, PAIR, Tile, TileKernel, Tiles, WeightTile};
+use crate::layout::{LANES, Source};
+use crate::moments::{Running, Sums};
+use crate::team::Shared;
+
+/// See the module.
+pub(crate) struct Strip<'a, T> {
+    pub(super) plan: &'a Plan,
+    pub(super) weights: &'a [WeightTile],
+    pub(super) sources: &'a [Source<'a, T>],
+    pub(super) in_blocks: usize,
+    pub(super) work: Work,
+    pub(super) dst: Shared<'a, T>,
+    pub(super) sums: Option<Shared<'a, Sums>>,
+    pub(super) laid: &'a mut [Bf16],
+    /// Room for the sums of [`SPOTS`].
+    pub(super) spots: &'a mut [f32],
+    /// Of each laid place, `[slot][row][x]`: how many from it on, in its row, hold what the volume's first voxel holds.
+    pub(super) runs: &'a mut [u8],
+}
+
+/// One tile of places, or two.
+#[derive(Clone, Copy, Default)]
+struct Spot {
+    z: usize,
+    row: usize,
+    x: usize,
+    /// Places from a row to the next, those between two rows included.
+    per_row: usize,
+    /// One or two.
+    tiles: usize,
+    /// Whether all that it sees is the vector of the volume's first voxel.
+    is_air: bool,
+}
+
+/// What a block of outputs is where all is air, once one such place was computed.
+type Air = Option<[f32; LANES]>;
+
+impl<T: Cell> TileKernel for Strip<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<I: Isa, M: Tiles<I>>(mut self, isa: I, tiles: M) {
+        let plan = self.plan;
+        self.clear_slack();
+        let (begin, end) = self.work.z;
+        // The first plane, from that before the volume on, that is not laid yet.
+        let mut next = 0;
+        for z in (begin..end).step_by(plan.planes) {
+            let to = end.min(z + plan.planes);
+            next = next.max(plan.stride * z);
+            while next < plan.stride * (to - 1) + 3 {
+                self.lay_plane(isa, tiles, next);
+                next += 1;
+            }
+            let (first, last) = self.work.blocks;
+            for block in (first..last).step_by(2) {
+                if block + 1 < last {
+                    self.blocks::<I, M, 2>((isa, tiles), block, (z, to));
+                } else {
+                    self.blocks::<I, M, 1>((isa, tiles), block, (z, to));
+                }
+            }
+        }
+    }
+}
+
+impl<T: Cell> Strip<'_, T> {
+    /// What lies behind the rows of a block is read and not asked for, but must be a number.
+    #[inline(always)]
+    fn clear_slack(&mut self) {
+        let used = self.plan.laid_rows() * self.plan.width() * self.plan.place;
+        for group in self.laid.chunks_exact_mut(self.plan.group_len()) {
+            group[used..].fill(Bf16::default());
+        }
+    }
+
+    /// Lays plane `padded - 1` of the input.
+    #[inline(always)]
+    fn lay_plane<I: Isa, M: Tiles<I>>(&mut self, isa: I, tiles: M, padded: usize) {
+        let plan = self.plan;
+        let [depth, height, width] = plan.src;
+        let n = voxels(plan.src);
+        let slot = padded % plan.slots();
+        let plane = &mut self.laid[slot * plan.plane_len()..][..plan.plane_len()];
+        let per_slot = plan.laid_rows() * plan.width();
+        let runs = &mut self.runs[slot * per_slot..][..per_slot];
+        runs.fill(u8::MAX);
+        for (group, to) in plane.chunks_exact_mut(plan.group_len()).enumerate() {
+            let seen = |b| Seen::new(isa, find_block(self.sources, n, b), n, 1.0);
+            let a = seen(2 * group);
+            let b = (2 * group + 1 < self.in_blocks).then(|| seen(2 * group + 1));
+            let rows = to.chunks_exact_mut(plan.width() * plan.place).take(plan.laid_rows());
+            for (r, row) in rows.enumerate() {
+                let y = plan.stride * self.work.row + r;
+                if padded == 0 || padded > depth || y == 0 || y > height {
+                    row.fill(Bf16::default());
+                    continue;
+                }
+                let from = ((padded - 1) * height + y - 1) * width;
+                row[..plan.place].fill(Bf16::default());
+                row[(width + 1) * plan.place..].fill(Bf16::default());
+                let row = &mut row[plan.place..][..width * plan.place];
+                match plan.place {
+                    PAIR => lay_pairs((isa, tiles), (&a, b.as_ref()), from, row.as_chunks_mut().0),
+                    LANES => lay_blocks((isa, tiles), &a, from, row.as_chunks_mut().0),
+                    _ => lay_few((isa, tiles), &a, from, row.as_chunks_mut().0),
+                }
+            }
+            // The first voxel as this plane's are laid.
+            let mut first = [[Bf16::default(); PAIR]];
+            lay_pairs((isa, tiles), (&a, b.as_ref()), 0, &mut first);
+            count_runs(to, &first[0][..plan.place], (plan.width(), runs));
+        }
+    }
+
+    /// The planes `z` of `O` blocks of outputs from `block` on.
+    #[inline(always)]
+    fn blocks<I: Isa, M: Tiles<I>, const O: usize>(&mut self, isa: (I, M), block: usize, (z, to): (usize, usize)) {
+        let (plan, work) = (self.plan, self.work);
+        let steps = plan.steps();
+        let mut weights = [self.weights; O];
+        for o in 0..O {
+            weights[o] = &self.weights[(block + o) * steps..][..steps];
+        }
+        let (is_first, all_sums) = (z == work.z.0, self.sums);
+        // SAFETY: the sums of these blocks belong to this task alone.
+        let own = all_sums
+            .as_ref()
+            .map(|all| unsafe { all.slice(work.task * plan.blocks_of_task() + block - work.blocks.0, O) });
+        let mut running = [Running::new(isa.0, &Sums::default()); O];
+        if let Some(own) = own.as_deref().filter(|_| !is_first) {
+            for o in 0..O {
+                running[o] = Running::new(isa.0, &own[o]);
+            }
+        }
+        let (mut spots, mut n, mut air) = ([Spot::default(); SPOTS], 0, [Air::None; O]);
+        for z in z..to {
+            let lines = if plan.stride == 1 { 1 } else { work.n_rows };
+            let (per_row, places) = if plan.stride == 1 {
+                (plan.width(), work.n_rows * plan.width() - 2)
+            } else {
+                (usize::MAX, plan.out[2])
+            };
+            for line in 0..lines {
+                let mut first = 0;
+                while first < places {
+                    let tiles = if first + LANES < places { 2 } else { 1 };
+                    let (row, x) = (line + first / per_row, first % per_row);
+                    spots[n] = Spot { z, row, x, per_row, tiles, is_air: self.is_air(z, (row, x), tiles) };
+                    first += tiles * LANES;
+                    n += 1;
+                    if n == SPOTS {
+                        multiply(isa.1, (plan, self.laid), weights, (&spots, self.spots), &mut air);
+                        self.put_all(isa.0, block, &spots, &mut running);
+                        n = 0;
+                    }
+                }
+            }
+        }
+        multiply(isa.1, (plan, self.laid), weights, (&spots[..n], self.spots), &mut air);
+        self.put_all(isa.0, block, &spots[..n], &mut running);
+        if let Some(own) = own {
+            for o in 0..O {
+                if is_first {
+                    own[o] = running[o].begun(isa.0);
+                }
+                running[o].add_to(isa.0, &mut own[o]);
+            }
+        }
+    }
+
+    /// Whether so many tiles of places from `(row, x)` on, in plane `z`, see nothing but air.
+    #[inline(always)]
+    fn is_air(&self, z: usize, (row, x): (usize, usize), tiles: usize) -> bool {
+        let (plan, seen) = (self.plan, self.plan.seen_by(tiles));
+        for plane in 0..3 {
+            let slot = (plan.stride * z + plane) % plan.slots();
+            for y in 0..3 {
+                let laid_row = slot * plan.laid_rows() + plan.stride * row + y;
+                // Those of the last rows may see what is behind them, and are left out.
+                let run = self.runs.get(laid_row * plan.width() + plan.stride * x);
+                if run.is_none_or(|run| *run < seen) {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// Writes the outputs of all spots, and adds them to the sums.
+    #[inline(always)]
+    fn put_all<I: Isa, const O: usize>(&mut self, isa: I, block: usize, spots: &[Spot], running: &mut [Running<I>; O]) {
+        let (plan, work) = (self.plan, self.work);
+        let [depth, height, width] = plan.out;
+        for (spot, sums) in spots.iter().zip(self.spots.chunks_exact(SUMS)) {
+            let sums: &[[Tile; O]] = sums.as_chunks().0.as_chunks().0.as_chunks().0;
+            for o in 0..O {
+                if (spot.z, spot.row, spot.x) == (work.z.0, 0, 0) {
+                    running[o].shift = isa.load(&sums[0][o][0]);
+                }
+                let start = (((block + o) * depth + spot.z) * height + work.row) * width * LANES;
+                // SAFETY: these rows of this block belong to this task alone.
+                let rows = unsafe { self.dst.slice(start, work.n_rows * width * LANES) }.as_chunks_mut::<LANES>().0;
+                for p in 0..spot.tiles {
+                    let (x, n) = (spot.x + p * LANES, work.n_rows);
+                    let (row, x) = (spot.row + x / spot.per_row, x % spot.per_row);
+                    let places = Places { row, x, per_row: spot.per_row, of: (n, width) };
+                    places.put(isa, &sums[p][o], rows, &mut running[o]);
+                }
+            }
+        }
+    }
+}
+
+/// Sums of all spots, one pair of blocks of one plane of taps after another; those of air only until they are known. Compiled
+/// once for all kinds of storage: it knows none, and what multiplies tiles needs no other instruction set.
+fn multiply<I: Isa, M: Tiles<I>, const O: usize>(
+    tiles: M,
+    (plan, laid): (&Plan, &[Bf16]),
+    weights: [&[WeightTile]; O],
+    (spots, all_sums): (&[Spot], &mut [f32]),
+    air: &mut [Air; O],
+) {
+    let (steps, known) = (plan.offsets.len(), air[0].is_some());
+    for n in 0..3 * plan.groups {
+        let (z, group) = (n / plan.groups, n % plan.groups);
+        let write = if n == 0 { Write::Overwrite } else { Write::Add };
+        let weights = weights.map(|w| &w[n * steps..][..steps]);
+        for (spot, sums) in spots.iter().zip(all_sums.chunks_exact_mut(SUMS)) {
+            if known && spot.is_air {
+                continue;
+            }
+            let slot = (plan.stride * spot.z + z) % plan.slots();
+            let place = plan.stride * (spot.row * plan.width() + spot.x);
+            let start = slot * plan.plane_len() + group * plan.group_len() + place * plan.place;
+            let rows = LaidRows { laid, start, pitch: plan.stride * plan.place };
+            let sums = tiles_of::<O>(sums);
+            if spot.tiles == 2 {
+                let Some(sums) = sums.first_chunk_mut() else { unreachable!("sums of two tiles") };
+                tiles.multiply::<2, O>(rows, &plan.offsets, weights, (sums, write));
+            } else {
+                let Some(sums) = sums.first_chunk_mut() else { unreachable!("sums of two tiles") };
+                tiles.multiply::<1, O>(rows, &plan.offsets, weights, (sums, write));
+            }
+        }
+    }
+    for (_, sums) in spots.iter().zip(all_sums.chunks_exact_mut(SUMS)).filter(|(spot, _)| spot.is_air) {
+        let sums = tiles_of::<O>(sums);
+        for o in 0..O {
+            let place = *air[o].get_or_insert(sums[0][o][0]);
+            if known {
+                sums[0][o] = [place; LANES];
+                sums[1][o] = [place; LANES];
+            }
+        }
+    }
+}
+
+/// The sums of a spot, `[tile of places][block of outputs]`.
+fn tiles_of<const O: usize>(sums: &mut [f32]) -> &mut [[Tile; O]] {
+    sums.as_chunks_mut().0.as_chunks_mut().0.as_chunks_mut().0
+}
+
+/// Where sixteen places lie in `of`, rows and their width.
+struct Places {
+    row: usize,
+    x: usize,
+    per_row: usize,
+    of: (usize, usize),
+}
+
+impl Places {
+    /// Two at a time where they are neighbours in the volume: what is written past the caches is written in lines.
+    #[inline(always)]
+    fn put<I: Isa, T: Cell>(self, isa: I, tile: &Tile, rows: &mut [[T; LANES]], running: &mut Running<I>) {
+        let (mut row, mut x, (n_rows, width)) = (self.row, self.x, self.of);
+        let mut i = 0;
+        while i < LANES && row < n_rows {
+            if x + 1 < width && i + 1 < LANES {
+                let (first, second) = (isa.load(&tile[i]), isa.load(&tile[i + 1]));
+                running.add(isa, i % 4, first);
+                running.add(isa, (i + 1) % 4, second);
+                let Some(two) = rows[row * width + x..].first_chunk_mut() else { unreachable!("within a row") };
+                T::store_two(isa, first, second, two);
+                (i, x) = (i + 2, x + 2);
+            } else {
+                if x < width {
+                    let v = isa.load(&tile[i]);
+                    running.add(isa, i % 4, v);
+                    T::store(isa, v, &mut rows[row * width + x]);
+                }
+                (i, x) = (i + 1, x + 1);
+            }
+            if x == self.per_row {
+                (row, x) = (row + 1, 0);
+            }
+        }
+    }
+}
+
+/// Shortens the runs of rows `[row][width]` to the places in which a laid pair of blocks holds `air`.
+#[inline(always)]
+fn count_runs(laid: &[Bf16], air: &[Bf16], (width, runs): (usize, &mut [u8])) {
+    let rows = laid.chunks_exact(width * air.len());
+    for (row, runs) in rows.zip(runs.chunks_exact_mut(width)) {
+        let mut n: u8 = 0;
+        for (place, run) in row.chunks_exact(air.len()).zip(runs).rev() {
+            // Two values first: in a head they nearly always say it all.
+            n = if place[..2] == air[..2] && place == air { n.saturating_add(1) } else { 0 };
+            *run = n.min(*run);
+        }
+    }
+}
+
+#[inline(always)]
+fn lay_pairs<I: Isa, M: Tiles<I>, T: Cell>(
+    (isa, tiles): (I, M),
+    (a, b): (&Seen<'_, I, T>, Option<&Seen<'_, I, T>>),
+    from: usize,
+    row: &mut [[Bf16; PAIR]],
+) {
+    match b {
+        Some(b) => {
+            for x in 0..row.len() {
+                tiles.lay_pair(a.at(isa, from + x), b.at(isa, from + x), &mut row[x]);
+            }
+        }
+        None => {
+            for x in 0..row.len() {
+                tiles.lay_pair(a.at(isa, from + x), isa.splat(0.0), &mut row[x]);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn lay_blocks<I: Isa, M: Tiles<I>, T: Cell>(
+    (isa, tiles): (I, M),
+    a: &Seen<'_, I, T>,
+    from: usize,
+    row: &mut [[Bf16; LANES]],
+) {
+    for x in 0..row.len() {
+        tiles.lay(a.at(isa, from + x), &mut row[x]);
+    }
+}
+
+#[inline(always)]
+fn lay_few<I: Isa, M: Tiles<I>, T: Cell>((isa, tiles): (I, M), a: &Seen<'_, I, T>, from: usize, row: &mut [[Bf16; 4]]) {
+    for x in 0..row.len() {
+        let mut lanes = [Bf16::default(); LANES];
+        tiles.lay(a.at(isa, from + x), &mut lanes);
+        let Some(few) = lanes.first_chunk() else { unreachable!("sixteen lanes hold four") };
+        row[x] = *few;
+    }
+}
