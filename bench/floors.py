@@ -3,7 +3,7 @@
 
     python3 bench/floors.py                           (without times)
     python3 bench/floors.py BENCH.jsonl               (peaks from the lines of `make bench`)
-    python3 bench/floors.py f32=344 int16=722 copy=26 (peaks by hand: milliards of operations, GB/s)
+    python3 bench/floors.py f32=344 int16=722 copy=26 (peaks by hand: milliards of operations, GB/s; "bf16 tiles=4200" too)
 
 Arithmetic by definition is 2 a product, all taps. Winograd's filtering F(m, 3) along an axis takes (m + 2) products for m
 outputs instead of 3 m: 144 / 864 with F(4) F(4) F(2), 216 / 1728 with F(4) F(4) F(4). It serves convolutions of stride 1.
@@ -54,6 +54,7 @@ def main():
     rate, memory = peaks(pathlib.Path(words[0])) if words and "=" not in words[0] else told(words)
     head = ["work", "GFLOP by definition", *(f"after {way}" for way in list(WAYS)[1:]), "GB moved, f32", "GB moved, 16 bit"]
     times = [(way, precision) for way in list(WAYS)[1:] for precision in ("f32", "int16") if precision in rate]
+    times += [("direct", "bf16 tiles")] if "bf16 tiles" in rate else []
     head += [f"least s, {way}, {precision}" for way, precision in times] + (["least s, memory, f32"] if memory else [])
     print("| " + " | ".join(head) + " |\n|" + "---|" * len(head))
     for name, patch, passed in WORK:

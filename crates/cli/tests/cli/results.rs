@@ -113,7 +113,8 @@ fn the_instruction_sets_find_nearly_the_same() {
     let mut found = Vec::new();
     for isa in kernels::Cpu::all().into_iter().map(|cpu| cpu.name().as_str()) {
         let out = root.path().join(isa);
-        let args = ["segment", text(&case), "--out", text(&out), "--model", text(&model), "--isa", isa];
+        let model = text(&model);
+        let args = ["segment", text(&case), "--out", text(&out), "--model", model, "--isa", isa, "--precision", "f32"];
         succeed(glioscope(args));
         let labels = read_labels(&out.join("labels.nii.gz"), LabelScheme::Brats2023, &Limits::default()).unwrap().0;
         found.push(labels.into_parts().1);
