@@ -18,11 +18,11 @@ pub fn add_bias<T: Cell>(cpu: Cpu, bias: &[f32], dst: &mut [T]) {
     let voxels = dst.len() / (bias.len() * LANES);
     assert_eq!(dst.len(), bias.len() * voxels * LANES, "add_bias: lengths");
     dst.par_chunks_mut(voxels * LANES).zip(bias).for_each(|(block, bias)| {
-        block.as_chunks_mut().0.par_chunks_mut(CHUNK).for_each(|values| cpu.run(Add { bias, values }));
+        block.as_chunks_mut().0.par_chunks_mut(CHUNK).for_each(|values| T::add_bias(cpu, Add { bias, values }));
     });
 }
 
-struct Add<'a, T> {
+pub(crate) struct Add<'a, T> {
     bias: &'a [f32; LANES],
     values: &'a mut [[T; LANES]],
 }

@@ -97,25 +97,28 @@ pub fn convolve<T: Cell>(
     }
     run_tasks(gather.count[0] * strips, scratch, piece, |task, staged| {
         let (z, y) = (task / strips, task % strips * rows);
-        cpu.run(Strip {
-            gather,
-            taps,
-            staging,
-            sources,
-            lanes_in_last: i - (in_blocks - 1) * LANES,
-            in_blocks,
-            weights,
-            bias,
-            out_blocks,
-            at: (z, y, rows.min(gather.count[1] - y)),
-            dst,
-            write,
-            staged,
-        });
+        T::strip(
+            cpu,
+            Strip {
+                gather,
+                taps,
+                staging,
+                sources,
+                lanes_in_last: i - (in_blocks - 1) * LANES,
+                in_blocks,
+                weights,
+                bias,
+                out_blocks,
+                at: (z, y, rows.min(gather.count[1] - y)),
+                dst,
+                write,
+                staged,
+            },
+        );
     });
 }
 
-struct Strip<'a, T> {
+pub(crate) struct Strip<'a, T> {
     gather: &'a Gather,
     /// Of each tap: its place in a staged block, and its weight.
     taps: [(usize, usize); 27],

@@ -2,6 +2,7 @@
 
 use crate::isa::Isa;
 use crate::layout::LANES;
+use crate::once::Once;
 use bytemuck::Zeroable;
 use std::fmt::Debug;
 
@@ -49,7 +50,7 @@ impl Half {
 }
 
 /// How one value of an activation is stored: [`f32`], [`Half`] or [`Bf16`](crate::Bf16).
-pub trait Cell: Copy + Zeroable + Debug + Default + PartialEq + Send + Sync + 'static + sealed::Sealed {
+pub trait Cell: Copy + Zeroable + Debug + Default + PartialEq + Send + Sync + 'static + Once {
     /// Sixteen of them, as f32.
     fn load<I: Isa>(isa: I, from: &[Self; LANES]) -> I::V;
     /// Sixteen of them, from f32.
@@ -159,38 +160,6 @@ impl Cell for Half {
             }
         }
         any != 0
-    }
-}
-
-#[expect(private_interfaces, reason = "nobody outside can name this trait")]
-pub(crate) mod sealed {
-    use crate::bf16::Bf16;
-    use crate::cpu::Cpu;
-    use crate::half::Half;
-    use crate::tiles::Strip;
-
-    pub trait Sealed: Sized {
-        /// Runs a strip of a convolution in tiles. Not generic, so that it is compiled once, and not again in every crate that lays
-        /// out a network.
-        fn run_strip(cpu: Cpu, strip: Strip<'_, Self>);
-    }
-
-    impl Sealed for f32 {
-        fn run_strip(cpu: Cpu, strip: Strip<'_, Self>) {
-            cpu.run_tiles(strip);
-        }
-    }
-
-    impl Sealed for Half {
-        fn run_strip(cpu: Cpu, strip: Strip<'_, Self>) {
-            cpu.run_tiles(strip);
-        }
-    }
-
-    impl Sealed for Bf16 {
-        fn run_strip(cpu: Cpu, strip: Strip<'_, Self>) {
-            cpu.run_tiles(strip);
-        }
     }
 }
 

@@ -64,7 +64,7 @@ fn run<T: Cell>(cpu: Cpu, source: &Source<'_, T>, voxels: usize, (w, bias): (&[f
         let end = voxels.min((task + 1) * CHUNK);
         for from in (task * CHUNK..end).step_by(FEW) {
             let n = FEW.min(end - from);
-            cpu.run(Few { source, voxels, from, n, w, bias, dst });
+            T::head(cpu, Few { source, voxels, from, n, w, bias, dst });
         }
     });
 }
@@ -78,7 +78,7 @@ enum Dst<'a> {
 }
 
 /// All outputs of `n` voxels from `from`.
-struct Few<'a, T> {
+pub(crate) struct Few<'a, T> {
     source: &'a Source<'a, T>,
     voxels: usize,
     from: usize,

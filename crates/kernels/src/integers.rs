@@ -94,13 +94,14 @@ impl DirectIntegers {
             let at = (z, y, rows.min(self.gather.count[1] - y));
             let staged: &mut [Pairs] = bytemuck::cast_slice_mut::<f32, i32>(staged).as_chunks_mut().0;
             let strip = Strip { layer: self, taps, staging, sources, tail, at, dst, staged };
-            lost.fetch_add(cpu.run_dots(strip), Ordering::Relaxed);
+            lost.fetch_add(T::strip_in_integers(cpu, strip), Ordering::Relaxed);
         });
         lost.into_inner()
     }
 }
 
-struct Strip<'a, T> {
+/// Some rows of a plane of outputs.
+pub(crate) struct Strip<'a, T> {
     layer: &'a DirectIntegers,
     /// Where each tap lies in a staged pair of blocks.
     taps: [usize; 27],
@@ -205,7 +206,7 @@ impl<T: Cell> Strip<'_, T> {
 pub fn largest<T: Cell>(cpu: Cpu, sources: &[Source<'_, T>], voxels: usize) -> f32 {
     let of_block = |(source, b): (&Source<'_, T>, usize)| {
         let x = source.values[b * voxels * LANES..][..voxels * LANES].as_chunks::<LANES>().0;
-        let of_part = |x: &[[T; LANES]]| cpu.run(Largest { x, affine: source.affine(b), slope: source.slope });
+        let of_part = |x: &[[T; LANES]]| T::largest(cpu, Largest { x, affine: source.affine(b), slope: source.slope });
         x.par_chunks(4096).map(of_part).reduce(|| 0.0, f32::max)
     };
     let all = sources.iter().flat_map(|source| (0..source.blocks(voxels)).map(move |b| (source, b)));

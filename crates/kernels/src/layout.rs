@@ -71,13 +71,13 @@ pub fn pack_channels<T: Cell>(cpu: Cpu, planar: &[f32], channels: usize, voxels:
     let planes_of = planar.chunks(LANES * voxels);
     for (block, planes) in blocked.chunks_exact_mut(voxels * LANES).zip(planes_of) {
         block.as_chunks_mut::<LANES>().0.par_chunks_mut(CHUNK).enumerate().for_each(|(n, to)| {
-            cpu.run(Interleave { planes, voxels, from: n * CHUNK, to });
+            T::interleave(cpu, Interleave { planes, voxels, from: n * CHUNK, to });
         });
     }
 }
 
 /// Some voxels of one block, from `from` on.
-struct Interleave<'a, T> {
+pub(crate) struct Interleave<'a, T> {
     /// Of the block's channels, one after another.
     planes: &'a [f32],
     voxels: usize,

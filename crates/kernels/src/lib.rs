@@ -18,6 +18,7 @@ mod isa;
 mod layout;
 mod moments;
 mod norm;
+mod once;
 mod pages;
 mod pairs;
 mod peak;

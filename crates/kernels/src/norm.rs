@@ -28,7 +28,7 @@ pub fn moments<T: Cell>(cpu: Cpu, x: &[T], voxels: usize, scratch: &mut [f32], m
     // Shifted by the first voxel, so that a large mean does not eat the variance.
     let sums = |cpu: Cpu, b: usize, range: std::ops::Range<usize>, out: &mut [f32]| {
         let block = &x[b * voxels * LANES..][..voxels * LANES].as_chunks::<LANES>().0;
-        cpu.run(Moments { x: &block[range], shift: &block[0], out });
+        T::moments(cpu, Moments { x: &block[range], shift: &block[0], out });
     };
     two_sums(cpu, (x.len(), voxels), scratch, sums, |c, first, second| {
         let shift = f64::from(x[c / LANES * voxels * LANES + c % LANES].wide());
@@ -132,7 +132,7 @@ fn two_sums(
     }
 }
 
-struct Moments<'a, T> {
+pub(crate) struct Moments<'a, T> {
     x: &'a [[T; LANES]],
     shift: &'a [T; LANES],
     out: &'a mut [f32],
@@ -228,11 +228,11 @@ pub fn apply<T: Cell>(cpu: Cpu, source: &Source<'_, T>, voxels: usize, dst: &mut
         // SAFETY: chunk `task` belongs to this task alone.
         let to = unsafe { dst.slice(start, len) };
         let x = source.values[start..start + len].as_chunks::<LANES>().0;
-        cpu.run(Apply { x, affine: source.affine(b), slope: source.slope, to: to.as_chunks_mut::<LANES>().0 });
+        T::apply(cpu, Apply { x, affine: source.affine(b), slope: source.slope, to: to.as_chunks_mut::<LANES>().0 });
     });
 }
 
-struct Apply<'a, T> {
+pub(crate) struct Apply<'a, T> {
     x: &'a [[T; LANES]],
     affine: ([f32; LANES], [f32; LANES]),
     slope: f32,

@@ -99,12 +99,12 @@ pub fn max_pool<T: Cell>(cpu: Cpu, source: &Source<'_, T>, shape: Shape, dst: &m
         let (b, z) = (i / small[0], i % small[0]);
         let x = source.values[b * v * LANES..][..v * LANES].as_chunks::<LANES>().0;
         let small = dst.as_chunks_mut::<LANES>().0;
-        cpu.run(Pool { shape, z, x, affine: source.affine(b), slope: source.slope, small });
+        T::pool(cpu, Pool { shape, z, x, affine: source.affine(b), slope: source.slope, small });
     });
 }
 
 /// One plane `z` of a block of the small grid.
-struct Pool<'a, T> {
+pub(crate) struct Pool<'a, T> {
     shape: Shape,
     z: usize,
     x: &'a [[T; LANES]],
@@ -179,11 +179,11 @@ pub fn up_nearest<T: Cell>(cpu: Cpu, source: &Source<'_, T>, shape: Shape, dst: 
         let from = (b * v + z * shape[1] * shape[2]) * LANES;
         let x = source.values[from..from + shape[1] * shape[2] * LANES].as_chunks::<LANES>().0;
         let to = plane.as_chunks_mut::<LANES>().0;
-        cpu.run(Copies { x, affine: source.affine(b), slope: source.slope, shape: [big[1], big[2]], to });
+        T::copies(cpu, Copies { x, affine: source.affine(b), slope: source.slope, shape: [big[1], big[2]], to });
     });
 }
 
-struct Copies<'a, T> {
+pub(crate) struct Copies<'a, T> {
     x: &'a [[T; LANES]],
     affine: ([f32; LANES], [f32; LANES]),
     slope: f32,

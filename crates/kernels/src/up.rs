@@ -49,7 +49,7 @@ pub fn convolve_up<T: Cell>(
     let weights = packed.as_chunks::<LANES>().0.as_chunks::<LANES>().0;
     let layer = Layer { source, in_blocks, lanes_in_last: i - (in_blocks - 1) * LANES, weights, bias };
     each_strip(shape, dst, (scratch, convolve_up_scratch(shape, in_blocks)), |strip, staged| {
-        cpu.run(InFloats { layer, strip, staged: staged.as_chunks_mut().0 });
+        T::up(cpu, InFloats { layer, strip, staged: staged.as_chunks_mut().0 });
     });
 }
 
@@ -164,7 +164,7 @@ struct Layer<'a, T> {
     bias: &'a [f32],
 }
 
-struct InFloats<'a, T> {
+pub(crate) struct InFloats<'a, T> {
     layer: Layer<'a, T>,
     strip: Strip<'a, T>,
     /// `[block][row][x][16]`.

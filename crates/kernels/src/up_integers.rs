@@ -80,14 +80,14 @@ impl UpIntegers {
         let (layer, bias) = (self, bias.as_chunks().0);
         each_strip(shape, dst, (scratch, convolve_up_scratch(shape, in_blocks.div_ceil(2))), |strip, staged| {
             let staged: &mut [Pairs] = bytemuck::cast_slice_mut::<f32, i32>(staged).as_chunks_mut().0;
-            let lost_here = cpu.run_dots(InIntegers { layer, source, bias, tail, strip, staged });
+            let lost_here = T::up_in_integers(cpu, InIntegers { layer, source, bias, tail, strip, staged });
             lost.fetch_add(lost_here, Ordering::Relaxed);
         });
         lost.into_inner()
     }
 }
 
-struct InIntegers<'a, T> {
+pub(crate) struct InIntegers<'a, T> {
     layer: &'a UpIntegers,
     source: &'a Source<'a, T>,
     bias: &'a [[f32; LANES]],

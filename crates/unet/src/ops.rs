@@ -247,6 +247,7 @@ impl Conv {
             (_, Some(_)) if self.is_direct() => "direct, int16",
             (Some(winograd), Some(_)) if winograd.integer_tile() == Some([4; 3]) => "Winograd 4 x 4 x 4, int16",
             (Some(_), Some(_)) => "Winograd 2 x 4 x 4, int16",
+            (Some(winograd), None) if winograd.tile() == [4; 3] => "Winograd 4 x 4 x 4, f32",
             (Some(_), None) => "Winograd 2 x 4 x 4, f32",
             (None, _) if self.up.is_some_and(|up| up.in_integers) => "direct, int16",
             (None, _) => "direct, f32",

@@ -16,6 +16,7 @@ use crate::isa::{DotKernel, Dots, Isa, byte_place};
 use crate::layout::{LANES, Source, blocks};
 use crate::pairs::Words;
 use range::{Block, Scale, range};
+pub(crate) use range::{Range, Reach};
 use rayon::prelude::*;
 
 /// Input channels, at most.
@@ -118,7 +119,7 @@ impl DirectBytes {
         let [depth, height, width] = padded(src);
         staged.par_chunks_exact_mut(height * width).enumerate().for_each(|(at, to)| {
             let (group, z) = (at / depth, at % depth);
-            cpu.run_dots(Lay { src, sources, in_blocks, group, z, scale, to });
+            T::lay_bytes(cpu, Lay { src, sources, in_blocks, group, z, scale, to });
         });
         let (layer, staged, plane, volume) = (self, &*staged, out[1] * out[2] * LANES, voxels(out) * LANES);
         // Two blocks of outputs at a time, and the last alone if their number is odd.
@@ -128,12 +129,12 @@ impl DirectBytes {
             if second.is_empty() {
                 planes.enumerate().for_each(|(z, dst)| {
                     let dst = [dst.as_chunks_mut().0];
-                    cpu.run_dots(Plane { layer, staged, scale, out, at: (2 * pair, z), dst });
+                    T::plane_in_bytes(cpu, Plane { layer, staged, scale, out, at: (2 * pair, z), dst });
                 });
             } else {
                 planes.zip(second.par_chunks_exact_mut(plane)).enumerate().for_each(|(z, (first, second))| {
                     let dst = [first.as_chunks_mut().0, second.as_chunks_mut().0];
-                    cpu.run_dots(Plane { layer, staged, scale, out, at: (2 * pair, z), dst });
+                    T::two_planes_in_bytes(cpu, Plane { layer, staged, scale, out, at: (2 * pair, z), dst });
                 });
             }
         });
@@ -158,7 +159,7 @@ fn quad(channel: usize) -> (usize, usize) {
 }
 
 /// Lays plane `z`, of the padded input, of a group of blocks.
-struct Lay<'a, T> {
+pub(crate) struct Lay<'a, T> {
     src: Shape,
     sources: &'a [Source<'a, T>],
     in_blocks: usize,
@@ -210,7 +211,7 @@ impl<T: Cell> DotKernel for Lay<'_, T> {
 }
 
 /// Plane `z` of the outputs of `OB` blocks.
-struct Plane<'a, T, const OB: usize> {
+pub(crate) struct Plane<'a, T, const OB: usize> {
     layer: &'a DirectBytes,
     staged: &'a [Quads],
     scale: Scale,

@@ -28,7 +28,7 @@ impl Scale {
 
 /// How far numbers reach from 0, and how many of them are not finite.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Range {
+pub(crate) struct Range {
     below: f32,
     above: f32,
     pub(super) lost: u64,
@@ -45,14 +45,14 @@ pub(super) fn range<T: Cell>(cpu: Cpu, sources: &[Source<'_, T>], voxels: usize)
     let all = sources.iter().flat_map(|source| (0..source.blocks(voxels)).map(move |b| (source, b)));
     let of_block = |(source, b): (&Source<'_, T>, usize)| {
         let x = &source.values.as_chunks::<LANES>().0[b * voxels..][..voxels];
-        let of_part = |x: &[[T; LANES]]| cpu.run(Reach { x, affine: source.affine(b), slope: source.slope });
+        let of_part = |x: &[[T; LANES]]| T::reach(cpu, Reach { x, affine: source.affine(b), slope: source.slope });
         x.par_chunks(CHUNK).map(of_part).reduce(Range::default, Range::with)
     };
     all.map(of_block).fold(Range::default(), Range::with)
 }
 
 /// [`Range`] of some voxels of a block.
-struct Reach<'a, T> {
+pub(crate) struct Reach<'a, T> {
     x: &'a [[T; LANES]],
     affine: ([f32; LANES], [f32; LANES]),
     slope: f32,

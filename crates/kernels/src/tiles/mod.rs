@@ -103,7 +103,7 @@ impl DirectTiles {
                 spots,
                 runs: &mut bytemuck::cast_slice_mut(runs)[..plan.runs_len()],
             };
-            T::run_strip(cpu, strip);
+            T::strip_in_tiles(cpu, strip);
         });
         if let Some(moments) = moments {
             plan.finish(moments);

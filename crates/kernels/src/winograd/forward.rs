@@ -1,11 +1,11 @@
 //! The convolution itself; large maps march along z, batch by batch.
 
 use super::Winograd;
-use super::input::{Input, Planes, along_x_of};
+use super::input::{Input, Planes, along_zx_of};
 use super::output::{Halfway, Halves, Output, TILE_LINES, along_zx};
 use super::product::multiply;
 use super::repeats::{BATCH, Batch, Known};
-use super::tiles::{Cut, KINDS, Lanes, Patch, Points, Tiling, aligned};
+use super::tiles::{Cut, KINDS, Lanes, Patch, Points, THICK, Tiling, aligned};
 use super::weights::weight_stride;
 use crate::cpu::Cpu;
 use crate::gather::Write;
@@ -18,9 +18,16 @@ use crate::team::{Shared, run_tasks};
 /// Tiles of a map that is small: its weights are more than its values.
 pub(super) const SMALL: usize = 128;
 
-/// How the layer is cut, or `None` if its map has not `least` tiles.
-pub(super) fn cut(tiling: &Tiling, least: usize) -> Option<Cut> {
-    (tiling.whole().len() >= least).then(|| Cut::new(tiling.tiles, BATCH, 12, 32))
+/// How a layer of these tiles is cut: thick ones into fewer at once, side by side, as was measured.
+pub(super) fn cut(tiling: &Tiling) -> Cut {
+    let (rows, widest) = if tiling.thickness == THICK { (36, 40) } else { (BATCH, 12) };
+    Cut::new(tiling.tiles, rows, widest, 32)
+}
+
+/// The tiles of a layer whose products are f32, and how it is cut, or `None` if its map is small.
+pub(super) fn cut_for_floats(tiling: &Tiling) -> Option<(Tiling, Cut)> {
+    let tiles = tiling.thickened();
+    (tiling.whole().len() > SMALL).then(|| (tiles, cut(&tiles)))
 }
 
 /// Scratch of one thread that works through a unit.
@@ -40,22 +47,23 @@ impl Piece {
 }
 
 impl Winograd {
-    fn piece(&self, cut: &Cut) -> Piece {
+    fn piece(&self, (tiling, cut): &(Tiling, Cut)) -> Piece {
         let patch = cut.largest();
         let rows = patch.rows();
+        let slabs = self.out_blocks * tiling.slabs();
         Piece {
-            planes: Planes::of_input(&patch).len(self.in_blocks),
+            planes: Planes::of_input(&patch, tiling.thickness).len(self.in_blocks),
             v: Points { blocks: self.in_blocks, rows }.len(6),
-            m: Points { blocks: self.out_blocks, rows }.len(24),
-            halves: self.out_blocks * rows * TILE_LINES * LANES,
-            kept: self.out_blocks * KINDS * TILE_LINES * LANES,
+            m: Points { blocks: self.out_blocks, rows }.len(6 * (tiling.thickness + 2)),
+            halves: slabs * rows * TILE_LINES * LANES,
+            kept: slabs * KINDS * TILE_LINES * LANES,
         }
     }
 
     /// Scratch that [`Winograd::convolve`] needs on `threads` threads.
     pub fn scratch_len(&self, threads: usize) -> usize {
         let floats =
-            self.forward.map_or_else(|| self.small_scratch_len(threads), |cut| threads * self.piece(&cut).len());
+            self.forward.map_or_else(|| self.small_scratch_len(threads), |floats| threads * self.piece(&floats).len());
         LANES + floats.max(self.integers.map_or(0, |in_integers| threads * self.integer_piece(&in_integers).len()))
     }
 
@@ -66,7 +74,7 @@ impl Winograd {
 
     /// Partial sums of [`Moments`].
     pub fn sums_len(&self) -> usize {
-        let floats = self.forward.map_or(0, |cut| cut.units(self.tiling.tiles));
+        let floats = self.forward.map_or(0, |(tiling, cut)| cut.units(tiling.tiles));
         let integers = self.integers.map_or(0, |(tiling, cut)| cut.units(tiling.tiles));
         floats.max(integers) * self.out_blocks * 3 * LANES
     }
@@ -88,12 +96,13 @@ impl Winograd {
     ) {
         self.check(sources, dst, scratch);
         assert_eq!(u.len(), self.weights_len(), "winograd: weights");
-        let input = Input { tiling: self.tiling, sources, gain: 1.0 };
-        let output = Output { tiling: self.tiling, dst: Shared::new(dst), write };
+        let tiling = self.forward.map_or(self.tiling, |(tiling, _)| tiling);
+        let input = Input { tiling, sources, gain: 1.0 };
+        let output = Output { tiling, dst: Shared::new(dst), write };
         let scratch = aligned(scratch);
         let u = u.as_chunks().0;
         match self.forward {
-            Some(cut) => self.march(cpu, cut, (input, output), u, None, scratch),
+            Some(floats) => self.march(cpu, floats, (input, output), u, None, scratch),
             None => self.convolve_small(cpu, input, output, u, scratch),
         }
     }
@@ -112,30 +121,34 @@ impl Winograd {
     ) {
         self.check(sources, dst, scratch);
         assert_eq!(u.len(), self.weights_len(), "winograd: weights");
-        let Some(cut) = self.forward else { panic!("winograd: a small map does not measure its output") };
-        let input = Input { tiling: self.tiling, sources, gain: 1.0 };
-        let output = Output { tiling: self.tiling, dst: Shared::new(dst), write: Write::Overwrite };
+        let Some((tiling, cut)) = self.forward else { panic!("winograd: a small map does not measure its output") };
+        let input = Input { tiling, sources, gain: 1.0 };
+        let output = Output { tiling, dst: Shared::new(dst), write: Write::Overwrite };
         let sums = self.sums(moments);
-        self.march(cpu, cut, (input, output), u.as_chunks().0, Some(Shared::new(sums)), aligned(scratch));
-        self.finish((&self.tiling, &cut), moments);
+        self.march(cpu, (tiling, cut), (input, output), u.as_chunks().0, Some(Shared::new(sums)), aligned(scratch));
+        self.finish((&tiling, &cut), moments);
     }
 
     fn march<T: Cell>(
         &self,
         cpu: Cpu,
-        cut: Cut,
+        (tiling, cut): (Tiling, Cut),
         (input, output): (Input<'_, T>, Output<'_, T>),
         u: &[Lanes],
         sums: Option<Shared<'_, Sums>>,
         scratch: &mut [f32],
     ) {
-        let piece = self.piece(&cut);
-        run_tasks(cut.units(self.tiling.tiles), scratch, piece.len(), |task, scratch| {
-            let unit = cut.unit(self.tiling.tiles, task);
+        let piece = self.piece(&(tiling, cut));
+        run_tasks(cut.units(tiling.tiles), scratch, piece.len(), |task, scratch| {
+            let unit = cut.unit(tiling.tiles, task);
             // SAFETY: the sums of a unit belong to its task.
             let sums = sums.as_ref().map(|sums| unsafe { sums.slice(task * self.out_blocks, self.out_blocks) });
             let mut march = March { plan: self, cut, unit, input, output, piece, sums, scratch };
-            cpu.run(InFloats { march: &mut march, u });
+            if tiling.thickness == THICK {
+                T::thick_march(cpu, InFloats { march: &mut march, u });
+            } else {
+                T::march(cpu, InFloats { march: &mut march, u });
+            }
         });
     }
 
@@ -259,29 +272,30 @@ impl<T: Cell> March<'_, T> {
     }
 }
 
-struct InFloats<'m, 'a, T> {
+/// A unit whose tiles have `Z` outputs along z.
+pub(crate) struct InFloats<'m, 'a, T, const Z: usize> {
     march: &'m mut March<'a, T>,
     u: &'a [Lanes],
 }
 
-impl<T: Cell> Kernel for InFloats<'_, '_, T> {
+impl<T: Cell, const Z: usize> Kernel for InFloats<'_, '_, T, Z> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
         let March { plan, cut, unit, .. } = *self.march;
-        let layout = Planes::of_input(&unit.layers(unit.start[0], cut.batch[0]));
-        self.march.run(isa, &mut Floats { plan, layout, u: self.u });
+        let layout = Planes::of_input(&unit.layers(unit.start[0], cut.batch[0]), Z);
+        self.march.run(isa, &mut Floats::<Z> { plan, layout, u: self.u });
     }
 }
 
-/// Products of f32.
-struct Floats<'a> {
+/// Products of f32, for `Z` outputs along z.
+struct Floats<'a, const Z: usize> {
     plan: &'a Winograd,
     layout: Planes,
     u: &'a [Lanes],
 }
 
-impl<I: Isa, T: Cell> Products<I, T> for Floats<'_> {
+impl<I: Isa, T: Cell, const Z: usize> Products<I, T> for Floats<'_, Z> {
     #[inline(always)]
     fn read(&mut self, isa: I, input: &Input<'_, T>, batch: (&Patch, usize), planes: &mut [f32]) {
         input.along_y(isa, batch, 0..self.plan.in_blocks, (self.layout, planes.as_chunks_mut().0));
@@ -300,15 +314,15 @@ impl<I: Isa, T: Cell> Products<I, T> for Floats<'_> {
         let (rows, stride) = (batch.rows(), weight_stride(in_blocks, out_blocks));
         let v = v.as_chunks_mut().0;
         let (layout, m_layout) = (Points { blocks: in_blocks, rows }, Points { blocks: out_blocks, rows });
-        for step in 4 * i..4 * i + 4 {
-            along_x_of(isa, (batch, step), (self.layout, planes.as_chunks().0), (layout, v));
+        for k in 0..Z + 2 {
+            along_zx_of::<I, Z>(isa, (batch, i, k), (self.layout, planes.as_chunks().0), (layout, v));
             for j in 0..6 {
                 let v = &v[layout.at(j, 0, 0)..][..layout.point()];
-                let u = &self.u[(6 * step + j) * stride..][..stride - 1];
-                let m = &mut m[m_layout.at(step % 4 * 6 + j, 0, 0)..][..m_layout.point()];
+                let u = &self.u[(6 * ((Z + 2) * i + k) + j) * stride..][..stride - 1];
+                let m = &mut m[m_layout.at(6 * k + j, 0, 0)..][..m_layout.point()];
                 multiply(isa, (rows, last), v, u, (m, Write::Overwrite));
             }
         }
-        along_zx(isa, i, (m_layout, m), halves);
+        along_zx::<I, Z>(isa, i, (m_layout, m), halves);
     }
 }

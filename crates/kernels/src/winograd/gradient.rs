@@ -68,7 +68,7 @@ impl Winograd {
     fn gradient_piece(&self, slabs: &Slabs) -> Piece {
         let patch = slabs.cut.largest();
         Piece {
-            in_planes: Planes::of_input(&patch).len(self.in_blocks),
+            in_planes: Planes::of_input(&patch, 2).len(self.in_blocks),
             out_planes: Planes::of_output(&patch).len(slabs.group),
             v: Points { blocks: self.in_blocks, rows: patch.rows() }.len(6),
             m: Points { blocks: slabs.group, rows: patch.rows() }.len(6),
@@ -234,7 +234,7 @@ impl Kernel for Slab<'_> {
             let unit = cut.unit(tiling.tiles, unit);
             let (begin, end) = (unit.start[0], unit.start[0] + unit.size[0]);
             let first = unit.layers(begin, cut.batch[0]);
-            let (il, ol) = (Planes::of_input(&first), Planes::of_output(&first));
+            let (il, ol) = (Planes::of_input(&first, 2), Planes::of_output(&first));
             for z in (begin..end).step_by(cut.batch[0]) {
                 let patch = unit.layers(z, cut.batch[0]);
                 let held = if z == begin { 0 } else { 2 };

@@ -5,7 +5,7 @@
 
 use super::repeats::{Batch, Run};
 use super::tiles::{Lanes, Patch, Points, PointsMut, Tiling};
-use super::transforms::{INPUT4, input6, spread6};
+use super::transforms::{INPUT4, P, P2, Q, Q2, SUM2, input6, spread6};
 use crate::gather::find_block;
 use crate::half::Cell;
 use crate::isa::Isa;
@@ -20,17 +20,20 @@ pub(super) struct Planes {
     depth: usize,
     columns: usize,
     height: usize,
+    /// Outputs of a tile along z.
+    thickness: usize,
 }
 
 impl Planes {
-    /// For the input of the tiles of `patch`: their columns and one on each side.
-    pub(super) fn of_input(patch: &Patch) -> Self {
-        Self { depth: 2 * patch.size[0] + 2, columns: 4 * patch.size[2] + 2, height: patch.size[1] }
+    /// For the input of the tiles of `patch`, which have `thickness` outputs along z: their columns and one on each side.
+    pub(super) fn of_input(patch: &Patch, thickness: usize) -> Self {
+        let [depth, height, width] = patch.size;
+        Self { depth: thickness * depth + 2, columns: 4 * width + 2, height, thickness }
     }
 
     /// For the outputs of the tiles of `patch`.
     pub(super) fn of_output(patch: &Patch) -> Self {
-        Self { depth: 2 * patch.size[0], columns: 4 * patch.size[2], height: patch.size[1] }
+        Self { depth: 2 * patch.size[0], columns: 4 * patch.size[2], height: patch.size[1], thickness: 2 }
     }
 
     /// Values for so many blocks.
@@ -49,17 +52,19 @@ impl Planes {
         &mut planes[self.at(b, y, plane)..][..6 * self.columns]
     }
 
-    /// Row `i` of the two planes that a point along z combines, where the tiles of `run` read it.
+    /// Row `i` of the planes `which` of a tile, where the tiles of `run` read it.
     #[inline(always)]
-    fn pair<'p>(
+    fn rows<'p, const N: usize>(
         &self,
         planes: &'p [Lanes],
         (b, run, i): (usize, &Run, usize),
-        (first, second): (usize, usize),
-    ) -> [&'p [Lanes]; 2] {
-        let first = self.row(planes, (b, run.y, 2 * run.z + first), i);
-        let second = self.row(planes, (b, run.y, 2 * run.z + second), i);
-        [&first[4 * run.x..], &second[4 * run.x..]]
+        which: [usize; N],
+    ) -> [&'p [Lanes]; N] {
+        let mut rows = [&planes[..0]; N];
+        for n in 0..N {
+            rows[n] = &self.row(planes, (b, run.y, self.thickness * run.z + which[n]), i)[4 * run.x..];
+        }
+        rows
     }
 
     /// Row `i` of the six.
@@ -111,7 +116,8 @@ impl<T: Cell> Input<'_, T> {
         for b in blocks.clone() {
             let channels = Channels::new(isa, self, b);
             for y in 0..work.size[1] {
-                for plane in 2 * work.start[0] + held..2 * (work.start[0] + work.size[0]) + 2 {
+                let (begin, end) = (work.start[0], work.start[0] + work.size[0]);
+                for plane in layout.thickness * begin + held..layout.thickness * end + 2 {
                     let to = layout.plane(planes, (b - blocks.start, y, plane));
                     channels.plane(isa, (plane, work.start[1] + y), work.start[2], (to, layout.columns));
                 }
@@ -168,32 +174,45 @@ pub(super) unsafe fn along_x<I: Isa>(
                 // SAFETY: the caller's promise.
                 let mut to = unsafe { to.six(b, [z, work.start[1] + y, work.start[2]], work.size[2]) };
                 if sum {
-                    input_row::<I, true>(isa, [first, second], &mut to);
+                    row_of(isa, Sum, [first, second], &mut to);
                 } else {
-                    input_row::<I, false>(isa, [first, second], &mut to);
+                    row_of(isa, Difference, [first, second], &mut to);
                 }
             }
         }
     }
 }
 
-/// [`along_x`] for what is computed of a batch, all blocks.
+/// Combines planes along z to the points `k` of `Z` outputs and transforms along x, to six points each, what is computed of a
+/// batch: all blocks, row `i` of the six along y.
 #[inline(always)]
-pub(super) fn along_x_of<I: Isa>(
+pub(super) fn along_zx_of<I: Isa, const Z: usize>(
     isa: I,
-    (batch, step): (&Batch, usize),
+    (batch, i, k): (&Batch, usize, usize),
     (planes_layout, planes): (Planes, &[Lanes]),
     (layout, v): (Points, &mut [Lanes]),
 ) {
-    let (i, (first, second, sum)) = (step / 4, INPUT4[step % 4]);
     for b in 0..layout.blocks {
         for run in batch.runs() {
-            let pair = planes_layout.pair(planes, (b, run, i), (first, second));
+            let of = (b, run, i);
             let mut to = six_points(v, layout.stride(), layout.at(0, b, run.row), run.n);
-            if sum {
-                input_row::<I, true>(isa, pair, &mut to);
-            } else {
-                input_row::<I, false>(isa, pair, &mut to);
+            if Z == 2 {
+                let (first, second, sum) = INPUT4[k];
+                let planes = planes_layout.rows(planes, of, [first, second]);
+                if sum {
+                    row_of(isa, Sum, planes, &mut to);
+                } else {
+                    row_of(isa, Difference, planes, &mut to);
+                }
+                continue;
+            }
+            match k {
+                0 => row_of(isa, Outer, planes_layout.rows(planes, of, [0, 2, 4]), &mut to),
+                1 => row_of(isa, Inner(Q2, P), planes_layout.rows(planes, of, [1, 2, 3, 4]), &mut to),
+                2 => row_of(isa, Inner(Q2, -P), planes_layout.rows(planes, of, [1, 2, 3, 4]), &mut to),
+                3 => row_of(isa, Inner(P2, Q), planes_layout.rows(planes, of, [1, 2, 3, 4]), &mut to),
+                4 => row_of(isa, Inner(P2, -Q), planes_layout.rows(planes, of, [1, 2, 3, 4]), &mut to),
+                _ => row_of(isa, Outer, planes_layout.rows(planes, of, [1, 3, 5]), &mut to),
             }
         }
     }
@@ -211,38 +230,85 @@ pub(super) fn six_points<V>(points: &mut [V], stride: usize, row: usize, n: usiz
     [&mut a[row..end], &mut b[row..end], &mut c[row..end], &mut d[row..end], &mut e[row..end], &mut f[row..end]]
 }
 
-/// Two planes of a block, to be added or subtracted and transformed along x: six inputs of a tile move on by four.
-struct Window<'a, I: Isa> {
-    first: &'a [[Lanes; 4]],
-    second: &'a [[Lanes; 4]],
-    d: [I::V; 6],
+/// A point along z from `N` planes.
+trait AlongZ<const N: usize>: Copy {
+    fn of<I: Isa>(self, isa: I, planes: [&Lanes; N]) -> I::V;
 }
 
-impl<'a, I: Isa> Window<'a, I> {
-    #[inline(always)]
-    fn new<const SUM: bool>(isa: I, [first, second]: [&'a [Lanes]; 2], n: usize) -> Self {
-        let mut d = [isa.splat(0.0); 6];
-        d[4] = either::<I, SUM>(isa, &first[0], &second[0]);
-        d[5] = either::<I, SUM>(isa, &first[1], &second[1]);
-        Self { first: &first[2..].as_chunks().0[..n], second: &second[2..].as_chunks().0[..n], d }
-    }
+#[derive(Clone, Copy)]
+struct Sum;
 
-    /// The points of tile `r`.
+#[derive(Clone, Copy)]
+struct Difference;
+
+/// The first or last of F(4, 3).
+#[derive(Clone, Copy)]
+struct Outer;
+
+/// Another of F(4, 3), by the square of the point that it is not of, and its own.
+#[derive(Clone, Copy)]
+struct Inner(f32, f32);
+
+impl AlongZ<2> for Sum {
     #[inline(always)]
-    fn points<const SUM: bool>(&mut self, isa: I, r: usize) -> [I::V; 6] {
-        self.d[0] = self.d[4];
-        self.d[1] = self.d[5];
-        for c in 0..4 {
-            self.d[c + 2] = either::<I, SUM>(isa, &self.first[r][c], &self.second[r][c]);
-        }
-        input6(isa, self.d)
+    fn of<I: Isa>(self, isa: I, [a, b]: [&Lanes; 2]) -> I::V {
+        isa.add(isa.load(a), isa.load(b))
     }
 }
 
+impl AlongZ<2> for Difference {
+    #[inline(always)]
+    fn of<I: Isa>(self, isa: I, [a, b]: [&Lanes; 2]) -> I::V {
+        isa.sub(isa.load(a), isa.load(b))
+    }
+}
+
+impl AlongZ<3> for Outer {
+    #[inline(always)]
+    fn of<I: Isa>(self, isa: I, [a, b, c]: [&Lanes; 3]) -> I::V {
+        isa.fma(isa.splat(-SUM2), isa.load(b), isa.add(isa.load(a), isa.load(c)))
+    }
+}
+
+impl AlongZ<4> for Inner {
+    #[inline(always)]
+    fn of<I: Isa>(self, isa: I, [a, b, c, d]: [&Lanes; 4]) -> I::V {
+        let other = isa.splat(-self.0);
+        let (even, odd) = (isa.fma(other, isa.load(b), isa.load(d)), isa.fma(other, isa.load(a), isa.load(c)));
+        isa.fma(isa.splat(self.1), odd, even)
+    }
+}
+
+/// One row of tiles at a point along z, transformed along x: six inputs of a tile move on by four.
 #[inline(always)]
-fn either<I: Isa, const SUM: bool>(isa: I, a: &Lanes, b: &Lanes) -> I::V {
-    let (a, b) = (isa.load(a), isa.load(b));
-    if SUM { isa.add(a, b) } else { isa.sub(a, b) }
+fn row_of<I: Isa, Z: AlongZ<N>, const N: usize>(isa: I, z: Z, planes: [&[Lanes]; N], to: &mut [&mut [Lanes]; 6]) {
+    let n = to[0].len();
+    let mut d = [isa.splat(0.0); 6];
+    let mut of = [&planes[0][0]; N];
+    for c in 0..2 {
+        for p in 0..N {
+            of[p] = &planes[p][c];
+        }
+        d[4 + c] = z.of(isa, of);
+    }
+    let mut rest = [&[] as &[[Lanes; 4]]; N];
+    for p in 0..N {
+        rest[p] = &planes[p][2..].as_chunks().0[..n];
+    }
+    for r in 0..n {
+        d[0] = d[4];
+        d[1] = d[5];
+        for c in 0..4 {
+            for p in 0..N {
+                of[p] = &rest[p][r][c];
+            }
+            d[c + 2] = z.of(isa, of);
+        }
+        let v = input6(isa, d);
+        for j in 0..6 {
+            isa.store(v[j], &mut to[j][r]);
+        }
+    }
 }
 
 /// One block of channels, and what they owe to the layer before.
@@ -357,19 +423,6 @@ impl<'a, I: Isa, T: Cell> Channels<'a, I, T> {
             for i in 0..6 {
                 isa.store(d[i], &mut to[i][x]);
             }
-        }
-    }
-}
-
-/// One row of tiles: the sum (or difference) of two planes, along x.
-#[inline(always)]
-fn input_row<I: Isa, const SUM: bool>(isa: I, planes: [&[Lanes]; 2], to: &mut [&mut [Lanes]; 6]) {
-    let n = to[0].len();
-    let mut window = Window::new::<SUM>(isa, planes, n);
-    for r in 0..n {
-        let v = window.points::<SUM>(isa, r);
-        for j in 0..6 {
-            isa.store(v[j], &mut to[j][r]);
         }
     }
 }

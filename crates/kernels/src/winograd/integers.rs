@@ -12,7 +12,7 @@ use super::output::{Halfway, Output, TILE_LINES, back_along_x};
 use super::repeats::Batch;
 use super::rounded::{PairsLayout, RoundedPlanes, within};
 use super::tiles::{Cut, KINDS, Lanes, Patch, Points, PointsMut, STEPS, THICK, Tiling, aligned};
-use super::transforms::output_along_z;
+use super::transforms::{ONES, SCALES, output_along_z};
 use super::weights::{Canonical, Direction, TAPS, Taps, Weights, transform_block};
 use crate::cpu::Cpu;
 use crate::gather::Write;
@@ -38,18 +38,13 @@ pub struct Integers {
     limit: i16,
 }
 
-/// How a layer whose products are integers is cut, or `None` if its map is small. Into thick tiles where it was measured that
-/// these pay (Zen 4): they save a quarter of the products, but the points along z take longer, which one block of channels
-/// does not outweigh, and half as many tiles share half as many weights again.
+/// The tiles of a layer whose products are integers, and how it is cut, or `None` if its map is small. Thick ones where it was
+/// measured that these pay (Zen 4): they save a quarter of the products, but the points along z take longer, which one block of
+/// channels does not outweigh, and half as many tiles share half as many weights again.
 pub(super) fn cut_for_integers(tiling: &Tiling, in_blocks: usize, out_blocks: usize) -> Option<(Tiling, Cut)> {
-    let cut = forward::cut(tiling, SMALL)?;
-    let thick = Tiling::thick(tiling.shape);
-    let products = |tiling: &Tiling| tiling.points() * tiling.whole().len();
-    let saves = products(&thick) * 5 < products(tiling) * 4;
-    if saves && in_blocks > 1 && in_blocks * out_blocks <= 64 {
-        return forward::cut(&thick, 1).map(|cut| (thick, cut));
-    }
-    Some((*tiling, cut))
+    let pays = in_blocks > 1 && in_blocks * out_blocks <= 64;
+    let tiles = if pays { tiling.thickened() } else { *tiling };
+    (tiling.whole().len() >= SMALL).then(|| (tiles, forward::cut(&tiles)))
 }
 
 impl Winograd {
@@ -159,9 +154,9 @@ impl Winograd {
                 sums.as_ref().map(|sums| unsafe { sums.slice(task * self.out_blocks, self.out_blocks) });
             let march = March { plan: self, cut, unit, input, output, piece, sums, scratch };
             let of_unit = if tiling.thickness == THICK {
-                cpu.run_dots(InIntegers::<T, THICK> { march, integers })
+                T::thick_march_in_integers(cpu, InIntegers { march, integers })
             } else {
-                cpu.run_dots(InIntegers::<T, 2> { march, integers })
+                T::march_in_integers(cpu, InIntegers { march, integers })
             };
             lost.fetch_add(of_unit, Ordering::Relaxed);
         });
@@ -179,7 +174,7 @@ impl Winograd {
         self.check_sources(sources);
         let input = Input { tiling: self.tiling, sources, gain: 1.0 };
         let cut = Cut::new(self.tiling.tiles, 36, 12, 32);
-        let of_unit = |task| cpu.run(Widest { plan: self, cut, unit: cut.unit(self.tiling.tiles, task), input });
+        let of_unit = |task| T::widest(cpu, Widest { plan: self, cut, unit: cut.unit(self.tiling.tiles, task), input });
         (0..cut.units(self.tiling.tiles)).into_par_iter().map(of_unit).reduce(|| 0.0, f32::max)
     }
 }
@@ -201,7 +196,7 @@ impl<const Z: usize> Kernel for Transform<'_, Z> {
         for (k, taps) in taps.iter_mut().enumerate() {
             self.weights.taps(k, self.block * LANES, taps);
         }
-        transform_block::<I, Z>(isa, &taps, self.u);
+        transform_block::<I, Z>(isa, &taps, if Z == THICK { &SCALES } else { &ONES }, self.u);
     }
 }
 
@@ -234,7 +229,7 @@ impl Kernel for Quantise<'_> {
 }
 
 /// A unit whose tiles have `Z` outputs along z.
-struct InIntegers<'a, T, const Z: usize> {
+pub(crate) struct InIntegers<'a, T, const Z: usize> {
     march: March<'a, T>,
     integers: &'a Integers,
 }
@@ -552,7 +547,7 @@ fn ranks<I: Isa, D: Dots<I>, const Z: usize, const XT: usize, const OB: usize, c
 }
 
 /// The widest point of a unit's input.
-struct Widest<'a, T> {
+pub(crate) struct Widest<'a, T> {
     plan: &'a Winograd,
     cut: Cut,
     unit: Patch,
@@ -565,7 +560,7 @@ impl<T: Cell> Kernel for Widest<'_, T> {
     fn run<I: Isa>(self, isa: I) -> f32 {
         let Self { plan, cut, unit, input } = self;
         let mut widest = [0.0; LANES];
-        let layout = Planes::of_input(&unit.layers(unit.start[0], cut.batch[0]));
+        let layout = Planes::of_input(&unit.layers(unit.start[0], cut.batch[0]), 2);
         let points = Points { blocks: 1, rows: cut.largest().rows() };
         let (mut planes, mut v) = (vec![[0.0; LANES]; layout.len(1) / LANES], vec![0.0; points.len(6)]);
         for b in 0..plan.in_blocks {

@@ -1,9 +1,8 @@
-//! Winograd convolutions 3x3x3, stride 1, zero padding 1, in f32: F(4, 3) along y and x, F(2, 3) along z. In integers, where
-//! it pays, F(4, 3) along z too.
+//! Winograd convolutions 3x3x3, stride 1, zero padding 1: F(4, 3) along y and x, and along z F(4, 3) in thick tiles or F(2, 3).
 //!
-//! A tile of 2 x 4 x 4 outputs costs 144 products a pair of channels instead of 864. Tiles of the input become points, a
-//! matrix product over the channels joins them with the transformed weights at each of the 144 points, and the result is
-//! transformed back. Large maps are worked through in batches that stay in the second-level cache; small maps, whose
+//! A tile of 2 x 4 x 4 outputs costs 144 products a pair of channels instead of 864, a thick one of 4 x 4 x 4 costs 216 instead
+//! of 1,728. Tiles of the input become points, a matrix product over the channels joins them with the transformed weights at
+//! each of the points, and the result is transformed back. Large maps are worked through in batches that stay in the second-level cache; small maps, whose
 //! weights are the larger part, in three phases over all tiles. The weight gradient takes the same points of the input,
 //! spreads the output's gradient to points, and sums their outer products.
 //!
@@ -24,7 +23,11 @@ mod tiles;
 mod transforms;
 mod weights;
 
+pub(crate) use forward::InFloats;
 pub use integers::Integers;
+pub(crate) use integers::{InIntegers, Widest};
+pub(crate) use small::{InputPoints, Small};
+pub(crate) use tiles::THICK;
 pub use weights::Direction;
 
 use crate::cpu::Cpu;
@@ -32,7 +35,7 @@ use crate::gather::Shape;
 use crate::layout::{LANES, blocks};
 use crate::team::Shared;
 use rayon::prelude::*;
-use tiles::{Cut, POINTS, Tiling};
+use tiles::{Cut, Tiling};
 use weights::{Canonical, TransformWeights, Weights, weight_stride};
 
 /// How one layer's convolution is worked through: sizes of its buffers, and the cut into tasks, by shape alone.
@@ -43,7 +46,8 @@ pub struct Winograd {
     out_blocks: usize,
     /// Lanes of the last input block that are channels.
     last: usize,
-    forward: Option<Cut>,
+    /// How products of f32 are made, `None` on a small map: tiles may be thick.
+    forward: Option<(Tiling, Cut)>,
     /// The same with products of integers, whose weights take half the room, and whose tiles may be thick.
     integers: Option<(Tiling, Cut)>,
     gradient: Option<Cut>,
@@ -59,7 +63,7 @@ impl Winograd {
     pub fn new(shape: Shape, in_blocks: usize, out_blocks: usize) -> Self {
         assert!(shape.iter().all(|&n| n > 0) && in_blocks > 0 && out_blocks > 0, "winograd: an empty shape");
         let tiling = Tiling::new(shape);
-        let forward = forward::cut(&tiling, forward::SMALL + 1);
+        let forward = forward::cut_for_floats(&tiling);
         let integers = integers::cut_for_integers(&tiling, in_blocks, out_blocks);
         let gradient = gradient::cut(&tiling, in_blocks, out_blocks);
         Self { tiling, in_blocks, out_blocks, last: LANES, forward, integers, gradient }
@@ -73,8 +77,12 @@ impl Winograd {
         inputs >= 4 && shape.iter().product::<usize>() * 10 >= rows * 32 * 3
     }
 
-    /// Outputs of a tile of [`Winograd::convolve_integers`], `[z, y, x]`; `None` where the map is too small for it. Those of
-    /// [`Winograd::convolve`] have `[2, 4, 4]`.
+    /// Outputs of a tile of [`Winograd::convolve`], `[z, y, x]`.
+    pub fn tile(&self) -> Shape {
+        [self.forward.map_or(self.tiling, |(tiling, _)| tiling).thickness, 4, 4]
+    }
+
+    /// The same of [`Winograd::convolve_integers`]; `None` where the map is too small for it.
     pub fn integer_tile(&self) -> Option<Shape> {
         self.integers.map(|(tiling, _)| [tiling.thickness, 4, 4])
     }
@@ -92,7 +100,7 @@ impl Winograd {
     /// Values of the prepared weights.
     pub fn weights_len(&self) -> usize {
         match self.forward {
-            Some(_) => POINTS * weight_stride(self.in_blocks, self.out_blocks) * LANES,
+            Some((tiling, _)) => tiling.points() * weight_stride(self.in_blocks, self.out_blocks) * LANES,
             None => self.small_weights_len(),
         }
     }
@@ -121,14 +129,15 @@ impl Winograd {
         assert_eq!(weights.len(), o * i * weights::TAPS, "transform_weights: weights");
         assert_eq!(u.len(), self.weights_len(), "transform_weights: u");
         let weights = Weights { canonical: Canonical { o, i }, direction, values: weights };
-        if self.forward.is_none() {
-            self.pack_small(cpu, weights, u);
-            return;
-        }
+        let Some((tiling, _)) = self.forward else { return self.pack_small(cpu, weights, u) };
         let u = Shared::new(u);
         (0..in_blocks * out_blocks).into_par_iter().with_max_len(1).for_each(|task| {
             let block = (task % in_blocks, task / in_blocks);
-            cpu.run(TransformWeights { weights, block, in_blocks, out_blocks, u });
+            if tiling.thickness == THICK {
+                cpu.run(TransformWeights::<THICK> { weights, block, in_blocks, out_blocks, u });
+            } else {
+                cpu.run(TransformWeights::<2> { weights, block, in_blocks, out_blocks, u });
+            }
         });
     }
 }

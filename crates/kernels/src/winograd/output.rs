@@ -2,7 +2,7 @@
 
 use super::repeats::Place;
 use super::tiles::{Lanes, Patch, Points, Tiling};
-use super::transforms::{output4, output6};
+use super::transforms::{output_along_z, output6};
 use crate::gather::Write;
 use crate::half::Cell;
 use crate::isa::Isa;
@@ -46,27 +46,39 @@ impl<'a> Halves<'a> {
     }
 }
 
-/// Transforms the 24 points of row `i` along y back along z and x: from `[point][block][row]` to `[block][row]`.
+/// Transforms the points of row `i` along y back along z, to `Z` outputs, and x: from `[point][block][row]` to
+/// `[block][slab][row]`.
 #[inline(always)]
-pub(super) fn along_zx<I: Isa>(isa: I, i: usize, (layout, points): (Points, &[Lanes]), to: &mut [Halfway]) {
-    let (n, stride) = (layout.point(), layout.stride());
-    let points = &points[..24 * stride];
-    for r in 0..n {
-        let Some(to) = to[r][8 * i..].first_chunk_mut::<8>() else { unreachable!("eight lines a row") };
-        let mut rows = [[isa.splat(0.0); 6]; 2];
-        for j in 0..6 {
-            let mut m = [isa.splat(0.0); 4];
-            for k in 0..4 {
-                m[k] = isa.load(&points[(6 * k + j) * stride + r]);
+pub(super) fn along_zx<I: Isa, const Z: usize>(
+    isa: I,
+    i: usize,
+    (layout, points): (Points, &[Lanes]),
+    to: &mut [Halfway],
+) {
+    let (rows, stride) = (layout.rows, layout.stride());
+    let points = &points[..6 * (Z + 2) * stride];
+    for b in 0..layout.blocks {
+        for r in 0..rows {
+            let mut planes = [[isa.splat(0.0); 6]; 4];
+            for j in 0..6 {
+                let mut m = [isa.splat(0.0); 6];
+                for k in 0..Z + 2 {
+                    m[k] = isa.load(&points[(6 * k + j) * stride + b * rows + r]);
+                }
+                let m = output_along_z::<I, Z>(isa, m);
+                for k in 0..Z {
+                    planes[k][j] = m[k];
+                }
             }
-            let m = output4(isa, m);
-            rows[0][j] = m[0];
-            rows[1][j] = m[1];
-        }
-        for k in 0..2 {
-            let row = output6(isa, rows[k]);
-            for x in 0..4 {
-                isa.store(row[x], &mut to[4 * k + x]);
+            for slab in 0..Z / 2 {
+                let to = &mut to[(b * (Z / 2) + slab) * rows + r];
+                let Some(to) = to[8 * i..].first_chunk_mut::<8>() else { unreachable!("eight lines a row") };
+                for k in 0..2 {
+                    let row = output6(isa, planes[2 * slab + k]);
+                    for x in 0..4 {
+                        isa.store(row[x], &mut to[4 * k + x]);
+                    }
+                }
             }
         }
     }

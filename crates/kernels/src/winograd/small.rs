@@ -6,6 +6,7 @@ use super::input::{Input, Planes, along_x};
 use super::output::{Halfway, Halves, Output, TILE_LINES, along_zx};
 use super::product::multiply;
 use super::tiles::{Lanes, POINTS, Patch, Points, PointsMut, STEPS};
+use super::transforms::ONES;
 use super::weights::{TAPS, Taps, Weights, transform_block};
 use crate::cpu::Cpu;
 use crate::gather::Write;
@@ -99,14 +100,14 @@ impl Winograd {
             let per_block = self.in_blocks * LANES;
             let taps = &packed[block * per_block..][..per_block];
             let v = v[n * len..][..len].as_chunks().0;
-            cpu.run(Small { plan: self, patch: self.small_patch(n), block, v, taps, output, scratch });
+            T::small(cpu, Small { plan: self, patch: self.small_patch(n), block, v, taps, output, scratch });
         });
     }
 
     /// Scratch of one thread for [`Winograd::input_points`].
     pub(super) fn points_piece(&self) -> usize {
         let [_, _, x] = self.tiling.tiles;
-        Planes::of_input(&Patch { start: [0; 3], size: [1, 1, x] }).len(1)
+        Planes::of_input(&Patch { start: [0; 3], size: [1, 1, x] }, 2).len(1)
     }
 
     /// Points of all tiles of `patch`, of all input blocks.
@@ -121,7 +122,7 @@ impl Winograd {
         let to = PointsMut { values: Shared::new(v), layout, patch, first: 0 };
         run_tasks(self.in_blocks * patch.size[1], pieces, piece, |task, planes| {
             let (block, y) = (task / patch.size[1], task % patch.size[1]);
-            cpu.run(InputPoints { input, work: patch.tile_row(y), block, planes, to });
+            T::input_points(cpu, InputPoints { input, work: patch.tile_row(y), block, planes, to });
         });
     }
 }
@@ -144,7 +145,7 @@ impl Kernel for Pack<'_> {
 }
 
 /// The points of a row of tiles of one block.
-struct InputPoints<'a, T> {
+pub(crate) struct InputPoints<'a, T> {
     input: Input<'a, T>,
     work: Patch,
     block: usize,
@@ -158,7 +159,7 @@ impl<T: Cell> Kernel for InputPoints<'_, T> {
     fn run<I: Isa>(self, isa: I) {
         let planes = self.planes.as_chunks_mut().0;
         let first = self.work.start[0];
-        let layout = Planes::of_input(&self.work.layers(first, 1));
+        let layout = Planes::of_input(&self.work.layers(first, 1), 2);
         let blocks = self.block..self.block + 1;
         for z in first..first + self.work.size[0] {
             let work = self.work.layers(z, 1);
@@ -180,7 +181,7 @@ struct SmallPiece {
 }
 
 /// One block of results of all tiles of a patch.
-struct Small<'a, T> {
+pub(crate) struct Small<'a, T> {
     plan: &'a Winograd,
     patch: Patch,
     block: usize,
@@ -205,7 +206,7 @@ impl<T: Cell> Kernel for Small<'_, T> {
         let chunk = self.plan.small_chunk();
         for first in (0..self.plan.in_blocks).step_by(chunk) {
             let n = chunk.min(self.plan.in_blocks - first);
-            transform_block::<I, 2>(isa, &self.taps[first * LANES..][..n * LANES], u);
+            transform_block::<I, 2>(isa, &self.taps[first * LANES..][..n * LANES], &ONES, u);
             let last = if first + n == self.plan.in_blocks { self.plan.last } else { LANES };
             let write = if first == 0 { Write::Overwrite } else { Write::Add };
             for t in 0..POINTS {
@@ -215,7 +216,7 @@ impl<T: Cell> Kernel for Small<'_, T> {
             }
         }
         for i in 0..6 {
-            along_zx(isa, i, (m_layout, &m[m_layout.at(24 * i, 0, 0)..]), halves);
+            along_zx::<I, 2>(isa, i, (m_layout, &m[m_layout.at(24 * i, 0, 0)..]), halves);
         }
         // SAFETY: this block of these tiles belongs to this task alone.
         unsafe { self.output.put(isa, &self.patch, self.block, Halves::in_turn(halves)) };

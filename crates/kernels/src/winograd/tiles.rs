@@ -6,7 +6,7 @@ use crate::team::Shared;
 use std::ops::Range;
 
 /// Outputs of a thick tile along z.
-pub(super) const THICK: usize = 4;
+pub(crate) const THICK: usize = 4;
 /// Interpolation points of a tile along y and z, that along z fastest.
 pub(super) const STEPS: usize = 24;
 /// Interpolation points of a tile: at each step six along x.
@@ -36,6 +36,12 @@ impl Tiling {
     /// Tiles of F(4) along z.
     pub(super) fn thick(shape: Shape) -> Self {
         Self::of_thickness(shape, THICK)
+    }
+
+    /// Thick tiles of the same volume if they save a fifth of the products, as they do unless few planes fill the last of them.
+    pub(super) fn thickened(&self) -> Self {
+        let (thick, products) = (Self::thick(self.shape), |tiling: &Self| tiling.points() * tiling.whole().len());
+        if products(&thick) * 5 < products(self) * 4 { thick } else { *self }
     }
 
     fn of_thickness(shape: Shape, thickness: usize) -> Self {

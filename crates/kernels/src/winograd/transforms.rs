@@ -6,15 +6,15 @@
 use crate::isa::Isa;
 
 /// The inner point.
-const P: f32 = 2.0 / 3.0;
+pub(super) const P: f32 = 2.0 / 3.0;
 /// The outer point.
-const Q: f32 = 1.5;
-const P2: f32 = 4.0 / 9.0;
-const Q2: f32 = 2.25;
+pub(super) const Q: f32 = 1.5;
+pub(super) const P2: f32 = 4.0 / 9.0;
+pub(super) const Q2: f32 = 2.25;
 const P3: f32 = 8.0 / 27.0;
 const Q3: f32 = 3.375;
 /// `P^2 + Q^2`.
-const SUM2: f32 = 97.0 / 36.0;
+pub(super) const SUM2: f32 = 97.0 / 36.0;
 /// One over the product of the distances from `P` to the other finite points: `2 P^2 (P^2 - Q^2)`.
 const NP: f32 = -81.0 / 130.0;
 /// The same for `Q`: `2 Q^2 (Q^2 - P^2)`.
@@ -45,28 +45,26 @@ pub(super) const INPUT4: [(usize, usize, bool); 4] = [(0, 2, false), (1, 2, true
 /// `(1 + P2) * (1 + P)` and a little.
 pub(super) const REACH: f32 = 2.41;
 
+/// No scales.
+pub(super) const ONES: [f32; 6] = [1.0; 6];
+
 /// What the points along z of F(4, 3) are divided by where integers are combined: so no coefficient is larger than one, and
 /// all points are about as wide. The weights are multiplied by it.
-const SCALES: [f32; 6] = [SUM2, Q2, Q2, Q, Q, SUM2];
+pub(super) const SCALES: [f32; 6] = [SUM2, Q2, Q2, Q, Q, SUM2];
 
 /// Coefficients of integers, in steps of 2^-15: `P`, `P2` and `1 / SUM2`.
 pub(super) const HALF_P: i16 = 21845;
 pub(super) const HALF_P2: i16 = 14564;
 pub(super) const HALF_INVERSE: i16 = 12161;
 
-/// `G g` along z for `Z` outputs: F(2, 3), or F(4, 3) with its points multiplied by [`SCALES`]. Points that F(2, 3) has not
-/// are zero.
+/// `G g` along z for `Z` outputs: F(2, 3) or F(4, 3). Points that F(2, 3) has not are zero.
 #[inline(always)]
 pub(super) fn weight_along_z<I: Isa, const Z: usize>(isa: I, g: [I::V; 3]) -> [I::V; 6] {
     if Z == 2 {
         let ([a, b, c, d], zero) = (weight4(isa, g), isa.splat(0.0));
         return [a, b, c, d, zero, zero];
     }
-    let mut u = weight6(isa, g);
-    for z in 0..6 {
-        u[z] = isa.mul(u[z], isa.splat(SCALES[z]));
-    }
-    u
+    weight6(isa, g)
 }
 
 /// `A^T m` along z for `Z` outputs; those that F(2, 3) has not are zero.

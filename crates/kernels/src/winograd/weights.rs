@@ -1,7 +1,7 @@
 //! Weights to points, `U = G g G^T`, and the gradient of points back to weights.
 
 use super::tiles::Lanes;
-use super::transforms::{fold4, fold6, weight_along_z, weight6};
+use super::transforms::{ONES, fold4, fold6, weight_along_z, weight6};
 use crate::gather::Write;
 use crate::isa::{Isa, Kernel};
 use crate::layout::LANES;
@@ -80,8 +80,8 @@ impl Weights<'_> {
     }
 }
 
-/// Transforms one block of 16 x 16 channels into its place among all.
-pub(super) struct TransformWeights<'a> {
+/// Transforms one block of 16 x 16 channels into its place among all, for `Z` outputs along z.
+pub(super) struct TransformWeights<'a, const Z: usize> {
     pub(super) weights: Weights<'a>,
     /// Block that the sums run over, and block of results.
     pub(super) block: (usize, usize),
@@ -90,7 +90,7 @@ pub(super) struct TransformWeights<'a> {
     pub(super) u: Shared<'a>,
 }
 
-impl Kernel for TransformWeights<'_> {
+impl<const Z: usize> Kernel for TransformWeights<'_, Z> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
@@ -100,7 +100,7 @@ impl Kernel for TransformWeights<'_> {
         for k in 0..LANES {
             self.weights.taps(ib * LANES + k, ob * LANES, &mut taps);
             let at = (ob * self.in_blocks + ib) * LANES + k;
-            transform::<I, 2>(isa, &taps, |t, v| {
+            transform::<I, Z>(isa, &taps, &ONES, |t, v| {
                 // SAFETY: block (ib, ob) of every point belongs to this task alone.
                 let to = unsafe { self.u.slice((t * stride + at) * LANES, LANES) };
                 if let Some(to) = to.first_chunk_mut() {
@@ -111,9 +111,9 @@ impl Kernel for TransformWeights<'_> {
     }
 }
 
-/// `put(t, v)` for each point `t` of the taps, transformed for `Z` outputs along z.
+/// `put(t, v)` for each point `t` of the taps, transformed for `Z` outputs along z, and those along z multiplied by `scales`.
 #[inline(always)]
-fn transform<I: Isa, const Z: usize>(isa: I, taps: &Taps, mut put: impl FnMut(usize, I::V)) {
+fn transform<I: Isa, const Z: usize>(isa: I, taps: &Taps, scales: &[f32; 6], mut put: impl FnMut(usize, I::V)) {
     let zero = isa.splat(0.0);
     let mut planes = [[zero; 9]; 6];
     for tap in 0..9 {
@@ -123,7 +123,7 @@ fn transform<I: Isa, const Z: usize>(isa: I, taps: &Taps, mut put: impl FnMut(us
         }
         let column = weight_along_z::<I, Z>(isa, column);
         for z in 0..Z + 2 {
-            planes[z][tap] = column[z];
+            planes[z][tap] = isa.mul(column[z], isa.splat(scales[z]));
         }
     }
     for z in 0..Z + 2 {
@@ -143,14 +143,14 @@ fn transform<I: Isa, const Z: usize>(isa: I, taps: &Taps, mut put: impl FnMut(us
     }
 }
 
-/// Transforms `taps`, one for each channel of some input blocks, to one block of results for `Z` outputs along z:
-/// `[point][channel][16]`, a line of padding after each point.
+/// Transforms `taps`, one for each channel of some input blocks, to one block of results for `Z` outputs along z, whose points
+/// are multiplied by `scales`: `[point][channel][16]`, a line of padding after each point.
 #[inline(always)]
-pub(super) fn transform_block<I: Isa, const Z: usize>(isa: I, taps: &[Taps], u: &mut [Lanes]) {
+pub(super) fn transform_block<I: Isa, const Z: usize>(isa: I, taps: &[Taps], scales: &[f32; 6], u: &mut [Lanes]) {
     let stride = taps.len() + 1;
     let u = &mut u[..36 * (Z + 2) * stride];
     for (k, taps) in taps.iter().enumerate() {
-        transform::<I, Z>(isa, taps, |t, v| isa.store(v, &mut u[t * stride + k]));
+        transform::<I, Z>(isa, taps, scales, |t, v| isa.store(v, &mut u[t * stride + k]));
     }
 }
 
