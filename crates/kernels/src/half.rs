@@ -98,6 +98,10 @@ impl Cell for f32 {
     fn store<I: Isa>(isa: I, v: I::V, to: &mut [Self; LANES]) {
         isa.store(v, to);
     }
+    #[inline(always)]
+    fn store_two<I: Isa>(isa: I, first: I::V, second: I::V, to: &mut [[Self; LANES]; 2]) {
+        isa.store_lines(first, second, to);
+    }
     fn of(x: f32) -> Self {
         x
     }

@@ -49,8 +49,10 @@ once! {
     lay_bytes: run_dots(Lay<'_, Self>) -> ();
     plane_in_bytes: run_dots(Plane<'_, Self, 1>) -> ();
     two_planes_in_bytes: run_dots(Plane<'_, Self, 2>) -> ();
-    input_points: run(winograd::InputPoints<'_, Self>) -> ();
-    small: run(winograd::Small<'_, Self>) -> ();
+    input_points: run(winograd::InputPoints<'_, Self, 2>) -> ();
+    thick_input_points: run(winograd::InputPoints<'_, Self, { winograd::THICK }>) -> ();
+    small: run(winograd::Small<'_, Self, 2>) -> ();
+    thick_small: run(winograd::Small<'_, Self, { winograd::THICK }>) -> ();
     march: run(winograd::InFloats<'_, '_, Self, 2>) -> ();
     thick_march: run(winograd::InFloats<'_, '_, Self, { winograd::THICK }>) -> ();
     march_in_integers: run_dots(winograd::InIntegers<'_, Self, 2>) -> u64;

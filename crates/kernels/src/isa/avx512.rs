@@ -11,7 +11,8 @@ use std::arch::x86_64::{
     _mm512_fmadd_ps, _mm512_inserti64x4, _mm512_loadu_ps, _mm512_mask_blend_epi32, _mm512_mask_blend_ps, _mm512_max_ps,
     _mm512_min_ps, _mm512_mul_ps, _mm512_or_si512, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps,
     _mm512_shuffle_f32x4, _mm512_slli_epi32, _mm512_srli_epi32, _mm512_storeu_ps, _mm512_storeu_si512,
-    _mm512_stream_si512, _mm512_sub_ps, _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
+    _mm512_stream_ps, _mm512_stream_si512, _mm512_sub_ps, _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd,
+    _mm512_unpacklo_ps,
 };
 
 /// Proof of AVX-512F (and of the AVX2, FMA and F16C below it); only [`Avx512::detect`] makes one.
@@ -55,6 +56,20 @@ impl Isa for Avx512 {
     fn store(self, v: __m512, to: &mut [f32; 16]) {
         // SAFETY: `self` proves AVX-512F; `to` is sixteen writable f32.
         unsafe { _mm512_storeu_ps(to.as_mut_ptr(), v) }
+    }
+    #[inline(always)]
+    fn store_lines(self, first: __m512, second: __m512, to: &mut [[f32; 16]; 2]) {
+        if to.as_ptr().addr().is_multiple_of(64) {
+            // SAFETY: `self` proves AVX-512F; `to` is two aligned lines. A store past the caches asks for a fence before another thread may
+            // look: `run` has one at its end.
+            unsafe {
+                _mm512_stream_ps(to[0].as_mut_ptr(), first);
+                _mm512_stream_ps(to[1].as_mut_ptr(), second);
+            }
+        } else {
+            self.store(first, &mut to[0]);
+            self.store(second, &mut to[1]);
+        }
     }
     #[inline(always)]
     fn load_half(self, from: &[Half; 16]) -> __m512 {

@@ -30,6 +30,12 @@ pub trait Isa: Copy + Send + Sync {
     fn load(self, from: &[f32; 16]) -> Self::V;
     /// Lanes to memory.
     fn store(self, v: Self::V, to: &mut [f32; 16]);
+    /// Two neighbours to memory: two lines of the cache, where lines are that long.
+    #[inline(always)]
+    fn store_lines(self, first: Self::V, second: Self::V, to: &mut [[f32; 16]; 2]) {
+        self.store(first, &mut to[0]);
+        self.store(second, &mut to[1]);
+    }
     /// Lanes from half precision, exactly.
     fn load_half(self, from: &[Half; 16]) -> Self::V;
     /// Lanes to half precision, as [`Half::of`].

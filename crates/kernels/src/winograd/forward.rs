@@ -1,7 +1,7 @@
 //! The convolution itself; large maps march along z, batch by batch.
 
 use super::Winograd;
-use super::input::{Input, Planes, along_zx_of};
+use super::input::{Input, Planes, along_x_of};
 use super::output::{Halfway, Halves, Output, TILE_LINES, along_zx};
 use super::product::multiply;
 use super::repeats::{BATCH, Batch, Known};
@@ -96,7 +96,7 @@ impl Winograd {
     ) {
         self.check(sources, dst, scratch);
         assert_eq!(u.len(), self.weights_len(), "winograd: weights");
-        let tiling = self.forward.map_or(self.tiling, |(tiling, _)| tiling);
+        let tiling = self.forward.map_or(self.small, |(tiling, _)| tiling);
         let input = Input { tiling, sources, gain: 1.0 };
         let output = Output { tiling, dst: Shared::new(dst), write };
         let scratch = aligned(scratch);
@@ -315,7 +315,7 @@ impl<I: Isa, T: Cell, const Z: usize> Products<I, T> for Floats<'_, Z> {
         let v = v.as_chunks_mut().0;
         let (layout, m_layout) = (Points { blocks: in_blocks, rows }, Points { blocks: out_blocks, rows });
         for k in 0..Z + 2 {
-            along_zx_of::<I, Z>(isa, (batch, i, k), (self.layout, planes.as_chunks().0), (layout, v));
+            along_x_of::<I, Z>(isa, (batch, i, k), (self.layout, planes.as_chunks().0), (layout, v));
             for j in 0..6 {
                 let v = &v[layout.at(j, 0, 0)..][..layout.point()];
                 let u = &self.u[(6 * ((Z + 2) * i + k) + j) * stride..][..stride - 1];

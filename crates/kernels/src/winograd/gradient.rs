@@ -77,7 +77,7 @@ impl Winograd {
 
     /// Scratch of one thread in the phases: planes of one layer, or the sums of some blocks.
     fn gradient_phase_piece(&self) -> usize {
-        self.points_piece().max(POINTS * weight_stride(1, PAIR.min(self.out_blocks)) * LANES)
+        self.points_piece(2).max(POINTS * weight_stride(1, PAIR.min(self.out_blocks)) * LANES)
     }
 
     /// Points of all tiles, of so many blocks.
@@ -174,7 +174,7 @@ impl Winograd {
         let (m, pieces) = rest.split_at_mut(m_layout.len(POINTS));
         let piece = self.gradient_phase_piece();
         let patch = self.tiling.whole();
-        self.input_points(cpu, (input, patch), v, (pieces, piece));
+        self.input_points::<f32>(cpu, (input, patch), v, (pieces, piece));
         let points = PointsMut { values: Shared::new(m), layout: m_layout, patch, first: 0 };
         let rows = self.tiling.tiles[1];
         run_tasks(self.out_blocks * rows, pieces, piece, |task, planes| {
@@ -247,7 +247,7 @@ impl Kernel for Slab<'_> {
                     let to_m = PointsMut { values: Shared::new(m), layout: ml, patch, first: 0 };
                     // SAFETY: the scratch is this task's alone.
                     unsafe {
-                        along_x(isa, (&patch, step), 0..in_blocks, (il, in_planes), to_v);
+                        along_x::<I, 2>(isa, (&patch, step), 0..in_blocks, (il, in_planes), to_v);
                         OutputGradient::along_x(isa, (&patch, step), 0..out_blocks, (ol, out_planes), to_m);
                     }
                     let (v, m): (&[Lanes], &[Lanes]) = (v.as_chunks().0, m.as_chunks().0);

@@ -153,68 +153,73 @@ impl<T: Cell> Input<'_, T> {
     }
 }
 
-/// Combines planes along z and transforms along x, to the six points of `step`.
+/// Combines planes along z and transforms along x, to the six points of `step` of tiles of `Z` outputs along z.
 ///
 /// # Safety
 /// No other task touches these tiles of these blocks in `to`.
 #[inline(always)]
-pub(super) unsafe fn along_x<I: Isa>(
+pub(super) unsafe fn along_x<I: Isa, const Z: usize>(
     isa: I,
     (work, step): (&Patch, usize),
     blocks: ops::Range<usize>,
     (layout, planes): (Planes, &[Lanes]),
     to: PointsMut<'_>,
 ) {
-    let (i, (first, second, sum)) = (step / 4, INPUT4[step % 4]);
+    let (i, k) = (step / (Z + 2), step % (Z + 2));
     for b in blocks.clone() {
         for z in work.start[0]..work.start[0] + work.size[0] {
             for y in 0..work.size[1] {
-                let first = layout.row(planes, (b - blocks.start, y, 2 * z + first), i);
-                let second = layout.row(planes, (b - blocks.start, y, 2 * z + second), i);
+                let run = Run { z, y, x: 0, n: work.size[2], row: 0 };
                 // SAFETY: the caller's promise.
                 let mut to = unsafe { to.six(b, [z, work.start[1] + y, work.start[2]], work.size[2]) };
-                if sum {
-                    row_of(isa, Sum, [first, second], &mut to);
-                } else {
-                    row_of(isa, Difference, [first, second], &mut to);
-                }
+                row_of_points::<I, Z>(isa, (layout, planes), (b - blocks.start, &run, i), k, &mut to);
             }
         }
     }
 }
 
-/// Combines planes along z to the points `k` of `Z` outputs and transforms along x, to six points each, what is computed of a
-/// batch: all blocks, row `i` of the six along y.
+/// [`along_x`] for what is computed of a batch, all blocks: point `k` along z of row `i` of the six along y.
 #[inline(always)]
-pub(super) fn along_zx_of<I: Isa, const Z: usize>(
+pub(super) fn along_x_of<I: Isa, const Z: usize>(
     isa: I,
     (batch, i, k): (&Batch, usize, usize),
-    (planes_layout, planes): (Planes, &[Lanes]),
+    planes: (Planes, &[Lanes]),
     (layout, v): (Points, &mut [Lanes]),
 ) {
     for b in 0..layout.blocks {
         for run in batch.runs() {
-            let of = (b, run, i);
             let mut to = six_points(v, layout.stride(), layout.at(0, b, run.row), run.n);
-            if Z == 2 {
-                let (first, second, sum) = INPUT4[k];
-                let planes = planes_layout.rows(planes, of, [first, second]);
-                if sum {
-                    row_of(isa, Sum, planes, &mut to);
-                } else {
-                    row_of(isa, Difference, planes, &mut to);
-                }
-                continue;
-            }
-            match k {
-                0 => row_of(isa, Outer, planes_layout.rows(planes, of, [0, 2, 4]), &mut to),
-                1 => row_of(isa, Inner(Q2, P), planes_layout.rows(planes, of, [1, 2, 3, 4]), &mut to),
-                2 => row_of(isa, Inner(Q2, -P), planes_layout.rows(planes, of, [1, 2, 3, 4]), &mut to),
-                3 => row_of(isa, Inner(P2, Q), planes_layout.rows(planes, of, [1, 2, 3, 4]), &mut to),
-                4 => row_of(isa, Inner(P2, -Q), planes_layout.rows(planes, of, [1, 2, 3, 4]), &mut to),
-                _ => row_of(isa, Outer, planes_layout.rows(planes, of, [1, 3, 5]), &mut to),
-            }
+            row_of_points::<I, Z>(isa, planes, (b, run, i), k, &mut to);
         }
+    }
+}
+
+/// The tiles of a run: point `k` of `Z + 2` along z, and six along x.
+#[inline(always)]
+fn row_of_points<I: Isa, const Z: usize>(
+    isa: I,
+    (layout, planes): (Planes, &[Lanes]),
+    of: (usize, &Run, usize),
+    k: usize,
+    to: &mut [&mut [Lanes]; 6],
+) {
+    if Z == 2 {
+        let (first, second, sum) = INPUT4[k];
+        let planes = layout.rows(planes, of, [first, second]);
+        if sum {
+            row_of(isa, Sum, planes, to);
+        } else {
+            row_of(isa, Difference, planes, to);
+        }
+        return;
+    }
+    match k {
+        0 => row_of(isa, Outer, layout.rows(planes, of, [0, 2, 4]), to),
+        1 => row_of(isa, Inner(Q2, P), layout.rows(planes, of, [1, 2, 3, 4]), to),
+        2 => row_of(isa, Inner(Q2, -P), layout.rows(planes, of, [1, 2, 3, 4]), to),
+        3 => row_of(isa, Inner(P2, Q), layout.rows(planes, of, [1, 2, 3, 4]), to),
+        4 => row_of(isa, Inner(P2, -Q), layout.rows(planes, of, [1, 2, 3, 4]), to),
+        _ => row_of(isa, Outer, layout.rows(planes, of, [1, 3, 5]), to),
     }
 }
 

@@ -571,7 +571,7 @@ impl<T: Cell> Kernel for Widest<'_, T> {
                     let layout_v = Points { blocks: 1, rows: patch.rows() };
                     let to = PointsMut { values: Shared::new(&mut v), layout: layout_v, patch, first: 0 };
                     // SAFETY: the buffer is this function's alone.
-                    unsafe { along_x(isa, (&patch, step), 0..1, (layout, &planes), to) };
+                    unsafe { along_x::<I, 2>(isa, (&patch, step), 0..1, (layout, &planes), to) };
                     for j in 0..6 {
                         for lanes in &v.as_chunks::<LANES>().0[layout_v.at(j, 0, 0)..][..patch.len()] {
                             let v = isa.load(lanes);

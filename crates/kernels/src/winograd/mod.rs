@@ -42,6 +42,8 @@ use weights::{Canonical, TransformWeights, Weights, weight_stride};
 #[derive(Clone, Debug)]
 pub struct Winograd {
     tiling: Tiling,
+    /// The tiles of a small map: its products are f32, whatever the others are.
+    small: Tiling,
     in_blocks: usize,
     out_blocks: usize,
     /// Lanes of the last input block that are channels.
@@ -66,7 +68,7 @@ impl Winograd {
         let forward = forward::cut_for_floats(&tiling);
         let integers = integers::cut_for_integers(&tiling, in_blocks, out_blocks);
         let gradient = gradient::cut(&tiling, in_blocks, out_blocks);
-        Self { tiling, in_blocks, out_blocks, last: LANES, forward, integers, gradient }
+        Self { tiling, small: small::tiling(&tiling), in_blocks, out_blocks, last: LANES, forward, integers, gradient }
     }
 
     /// Whether [`Winograd::convolve`] from `inputs` channels is faster than a direct convolution on maps of this shape, by
@@ -79,7 +81,7 @@ impl Winograd {
 
     /// Outputs of a tile of [`Winograd::convolve`], `[z, y, x]`.
     pub fn tile(&self) -> Shape {
-        [self.forward.map_or(self.tiling, |(tiling, _)| tiling).thickness, 4, 4]
+        [self.forward.map_or(self.small, |(tiling, _)| tiling).thickness, 4, 4]
     }
 
     /// The same of [`Winograd::convolve_integers`]; `None` where the map is too small for it.

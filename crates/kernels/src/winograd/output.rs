@@ -31,9 +31,9 @@ pub(super) struct Halves<'a> {
 }
 
 impl<'a> Halves<'a> {
-    /// Tile after tile.
-    pub(super) fn in_turn(computed: &'a [Halfway]) -> Self {
-        Self { computed, kept: &[], places: &[], slab: 0 }
+    /// That slab, tile after tile.
+    pub(super) fn in_turn(computed: &'a [Halfway], slab: usize) -> Self {
+        Self { computed, kept: &[], places: &[], slab }
     }
 
     #[inline(always)]

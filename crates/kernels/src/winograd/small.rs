@@ -5,7 +5,7 @@ use super::Winograd;
 use super::input::{Input, Planes, along_x};
 use super::output::{Halfway, Halves, Output, TILE_LINES, along_zx};
 use super::product::multiply;
-use super::tiles::{Lanes, POINTS, Patch, Points, PointsMut, STEPS};
+use super::tiles::{Lanes, Patch, Points, PointsMut, THICK, Tiling};
 use super::transforms::ONES;
 use super::weights::{TAPS, Taps, Weights, transform_block};
 use crate::cpu::Cpu;
@@ -18,6 +18,14 @@ use rayon::prelude::*;
 
 /// Most tiles whose products a thread keeps.
 const ROWS: usize = 64;
+/// Thick tiles that are worth the transform of their weights, which has half as many points again.
+const LEAST: usize = 32;
+
+/// The tiles of a small map.
+pub(super) fn tiling(tiling: &Tiling) -> Tiling {
+    let thickened = tiling.thickened();
+    if thickened.whole().len() >= LEAST { thickened } else { *tiling }
+}
 
 impl Winograd {
     /// Values of the weights, packed `[out_blocks][in_blocks * 16][27][16]`.
@@ -35,18 +43,18 @@ impl Winograd {
 
     /// Layers of tiles that are worked through at once.
     fn small_layers(&self) -> usize {
-        let [z, y, x] = self.tiling.tiles;
-        let parts = self.tiling.whole().len().div_ceil(ROWS).min(z);
+        let [z, y, x] = self.small.tiles;
+        let parts = self.small.whole().len().div_ceil(ROWS).min(z);
         z.div_ceil(parts).min((ROWS / (y * x)).max(1))
     }
 
     fn small_patch(&self, n: usize) -> Patch {
         let layers = self.small_layers();
-        self.tiling.whole().layers(n * layers, layers)
+        self.small.whole().layers(n * layers, layers)
     }
 
     fn small_patches(&self) -> usize {
-        self.tiling.tiles[0].div_ceil(self.small_layers())
+        self.small.tiles[0].div_ceil(self.small_layers())
     }
 
     /// Points of a patch, of so many blocks.
@@ -62,20 +70,21 @@ impl Winograd {
     fn small_piece(&self) -> SmallPiece {
         let rows = self.small_patch(0).rows();
         SmallPiece {
-            u: POINTS * (self.small_chunk() * LANES + 1) * LANES,
-            m: self.small_points(1).len(POINTS),
-            halves: rows * TILE_LINES * LANES,
+            u: self.small.points() * (self.small_chunk() * LANES + 1) * LANES,
+            m: self.small_points(1).len(self.small.points()),
+            halves: self.small.slabs() * rows * TILE_LINES * LANES,
         }
     }
 
     /// Scratch of one thread: for the products, or for the planes of a row of tiles.
     fn small_piece_len(&self) -> usize {
         let SmallPiece { u, m, halves } = self.small_piece();
-        (u + m + halves).max(self.points_piece())
+        (u + m + halves).max(self.points_piece(self.small.thickness))
     }
 
     pub(super) fn small_scratch_len(&self, threads: usize) -> usize {
-        self.small_patches() * self.small_points(self.in_blocks).len(POINTS) + threads * self.small_piece_len()
+        self.small_patches() * self.small_points(self.in_blocks).len(self.small.points())
+            + threads * self.small_piece_len()
     }
 
     pub(super) fn convolve_small<T: Cell>(
@@ -87,7 +96,7 @@ impl Winograd {
         scratch: &mut [f32],
     ) {
         let patches = self.small_patches();
-        let len = self.small_points(self.in_blocks).len(POINTS);
+        let len = self.small_points(self.in_blocks).len(self.small.points());
         let (v, pieces) = scratch.split_at_mut(patches * len);
         let piece = self.small_piece_len();
         for (n, v) in v.chunks_exact_mut(len).enumerate() {
@@ -100,14 +109,19 @@ impl Winograd {
             let per_block = self.in_blocks * LANES;
             let taps = &packed[block * per_block..][..per_block];
             let v = v[n * len..][..len].as_chunks().0;
-            T::small(cpu, Small { plan: self, patch: self.small_patch(n), block, v, taps, output, scratch });
+            let patch = self.small_patch(n);
+            if self.small.thickness == THICK {
+                T::thick_small(cpu, Small { plan: self, patch, block, v, taps, output, scratch });
+            } else {
+                T::small(cpu, Small { plan: self, patch, block, v, taps, output, scratch });
+            }
         });
     }
 
-    /// Scratch of one thread for [`Winograd::input_points`].
-    pub(super) fn points_piece(&self) -> usize {
+    /// Scratch of one thread for [`Winograd::input_points`] of tiles so thick.
+    pub(super) fn points_piece(&self, thickness: usize) -> usize {
         let [_, _, x] = self.tiling.tiles;
-        Planes::of_input(&Patch { start: [0; 3], size: [1, 1, x] }, 2).len(1)
+        Planes::of_input(&Patch { start: [0; 3], size: [1, 1, x] }, thickness).len(1)
     }
 
     /// Points of all tiles of `patch`, of all input blocks.
@@ -122,7 +136,12 @@ impl Winograd {
         let to = PointsMut { values: Shared::new(v), layout, patch, first: 0 };
         run_tasks(self.in_blocks * patch.size[1], pieces, piece, |task, planes| {
             let (block, y) = (task / patch.size[1], task % patch.size[1]);
-            T::input_points(cpu, InputPoints { input, work: patch.tile_row(y), block, planes, to });
+            let work = patch.tile_row(y);
+            if input.tiling.thickness == THICK {
+                T::thick_input_points(cpu, InputPoints { input, work, block, planes, to });
+            } else {
+                T::input_points(cpu, InputPoints { input, work, block, planes, to });
+            }
         });
     }
 }
@@ -144,8 +163,8 @@ impl Kernel for Pack<'_> {
     }
 }
 
-/// The points of a row of tiles of one block.
-pub(crate) struct InputPoints<'a, T> {
+/// The points of a row of tiles of one block, which have `Z` outputs along z.
+pub(crate) struct InputPoints<'a, T, const Z: usize> {
     input: Input<'a, T>,
     work: Patch,
     block: usize,
@@ -153,21 +172,21 @@ pub(crate) struct InputPoints<'a, T> {
     to: PointsMut<'a>,
 }
 
-impl<T: Cell> Kernel for InputPoints<'_, T> {
+impl<T: Cell, const Z: usize> Kernel for InputPoints<'_, T, Z> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
         let planes = self.planes.as_chunks_mut().0;
         let first = self.work.start[0];
-        let layout = Planes::of_input(&self.work.layers(first, 1), 2);
+        let layout = Planes::of_input(&self.work.layers(first, 1), Z);
         let blocks = self.block..self.block + 1;
         for z in first..first + self.work.size[0] {
             let work = self.work.layers(z, 1);
             let held = if z == first { 0 } else { 2 };
             self.input.along_y(isa, (&work, held), blocks.clone(), (layout, planes));
-            for step in 0..STEPS {
+            for step in 0..6 * (Z + 2) {
                 // SAFETY: a task of this phase has a block and a row of tiles of its own.
-                unsafe { along_x(isa, (&work, step), blocks.clone(), (layout, planes), self.to.step(step)) };
+                unsafe { along_x::<I, Z>(isa, (&work, step), blocks.clone(), (layout, planes), self.to.step(step)) };
             }
         }
     }
@@ -180,8 +199,8 @@ struct SmallPiece {
     halves: usize,
 }
 
-/// One block of results of all tiles of a patch.
-pub(crate) struct Small<'a, T> {
+/// One block of results of all tiles of a patch, which have `Z` outputs along z.
+pub(crate) struct Small<'a, T, const Z: usize> {
     plan: &'a Winograd,
     patch: Patch,
     block: usize,
@@ -191,7 +210,7 @@ pub(crate) struct Small<'a, T> {
     scratch: &'a mut [f32],
 }
 
-impl<T: Cell> Kernel for Small<'_, T> {
+impl<T: Cell, const Z: usize> Kernel for Small<'_, T, Z> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
@@ -206,19 +225,22 @@ impl<T: Cell> Kernel for Small<'_, T> {
         let chunk = self.plan.small_chunk();
         for first in (0..self.plan.in_blocks).step_by(chunk) {
             let n = chunk.min(self.plan.in_blocks - first);
-            transform_block::<I, 2>(isa, &self.taps[first * LANES..][..n * LANES], &ONES, u);
+            transform_block::<I, Z>(isa, &self.taps[first * LANES..][..n * LANES], &ONES, u);
             let last = if first + n == self.plan.in_blocks { self.plan.last } else { LANES };
             let write = if first == 0 { Write::Overwrite } else { Write::Add };
-            for t in 0..POINTS {
+            for t in 0..6 * 6 * (Z + 2) {
                 let v = &self.v[v_layout.at(t, first, 0)..][..n * rows];
                 let u = &u[t * (n * LANES + 1)..][..n * LANES];
                 multiply(isa, (rows, last), v, u, (&mut m[m_layout.at(t, 0, 0)..][..rows], write));
             }
         }
         for i in 0..6 {
-            along_zx::<I, 2>(isa, i, (m_layout, &m[m_layout.at(24 * i, 0, 0)..]), halves);
+            along_zx::<I, Z>(isa, i, (m_layout, &m[m_layout.at(6 * (Z + 2) * i, 0, 0)..]), halves);
         }
-        // SAFETY: this block of these tiles belongs to this task alone.
-        unsafe { self.output.put(isa, &self.patch, self.block, Halves::in_turn(halves)) };
+        for slab in 0..Z / 2 {
+            let computed = &halves[slab * rows..][..rows];
+            // SAFETY: this block of these tiles belongs to this task alone.
+            unsafe { self.output.put(isa, &self.patch, self.block, Halves::in_turn(computed, slab)) };
+        }
     }
 }
