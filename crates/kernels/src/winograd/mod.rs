@@ -2,9 +2,9 @@
 //!
 //! A tile of 2 x 4 x 4 outputs costs 144 products a pair of channels instead of 864, a thick one of 4 x 4 x 4 costs 216 instead
 //! of 1,728. Tiles of the input become points, a matrix product over the channels joins them with the transformed weights at
-//! each of the points, and the result is transformed back. Large maps are worked through in batches that stay in the second-level cache; small maps, whose
-//! weights are the larger part, in three phases over all tiles. The weight gradient takes the same points of the input,
-//! spreads the output's gradient to points, and sums their outer products.
+//! each of the points, and the result is transformed back. Large maps are worked through in batches that stay in the
+//! second-level cache; small maps, whose weights are the larger part, in three phases over all tiles. The weight gradient, in
+//! thin tiles always, takes the points of the input, spreads the output's gradient to points, and sums their outer products.
 //!
 //! Every sum has one order, set by the shape alone.
 
