@@ -345,6 +345,14 @@ impl<'a, I: Isa, T: Cell> Seen<'a, I, T> {
         let t = isa.fma(T::load(isa, &self.values[voxel]), self.scale, self.shift);
         isa.max(t, isa.mul(t, self.slope))
     }
+
+    /// Asks for a voxel that will be read soon, if it is there.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, isa: I, voxel: usize) {
+        if let Some(there) = self.values.get(voxel) {
+            isa.prefetch_near(there);
+        }
+    }
 }
 
 /// The block of the concatenated `sources` with index `b`: which source, and which block of it.

@@ -12,11 +12,12 @@ mod guarded;
 mod numbers;
 
 use kernels::{
-    Back, Bf16, Canonical, Cell, Cpu, Decision, DirectBytes, DirectIntegers, DirectTiles, Direction, Gather, Half,
-    IsaName, LANES, Moments, Shape, Source, UpIntegers, Winograd, Write, activation_back, activation_sums, add_bias,
-    apply, blocks, convolve, convolve_scratch, convolve_up, convolve_up_scratch, head, head_back, head_back_scratch,
-    head_decided, largest, max_pool, max_pool_back, moments, pack_channels, pack_weights, packed_len, partial_len,
-    sums_scratch, unpack_channels, up_nearest, up_nearest_back, voxels, weight_gradient, weight_gradient_scratch,
+    Back, Bf16, Canonical, Cell, Cpu, Decision, DirectBytes, DirectIntegers, DirectTiles, Direction, Gather,
+    GradientTiles, Half, IsaName, LANES, Moments, Shape, Source, UpIntegers, Winograd, Write, activation_back,
+    activation_sums, add_bias, apply, blocks, convolve, convolve_scratch, convolve_up, convolve_up_scratch, head,
+    head_back, head_back_scratch, head_decided, largest, max_pool, max_pool_back, moments, pack_channels, pack_weights,
+    packed_len, partial_len, sums_scratch, unpack_channels, up_nearest, up_nearest_back, voxels, weight_gradient,
+    weight_gradient_scratch,
 };
 use numbers::noise;
 use rayon::current_num_threads;
@@ -290,19 +291,19 @@ impl Layer {
         let sources: Box<[_]> = parts.iter().map(Stored::source).collect();
         let weights = noise(o * i * 27, 4);
         for gather in [Gather::conv3(shape, 1), Gather::conv3(shape, 2)] {
-            let layer = DirectTiles::new(&gather, (i, o), &weights);
+            let layer = DirectTiles::new(&gather, (i, o));
+            let mut packed = unwritten(layer.weights_len());
+            layer.pack(cpu, Direction::Forward, &weights, &mut packed);
             let mut dst = unwritten::<T>(blocks(o) * voxels(gather.dst_shape()) * LANES);
-            let mut scratch = unwritten(DirectTiles::scratch_len(&gather, (i, o)) * current_num_threads());
-            let (mut sums, [mut mean, mut variance]) = (
-                filled(f64::NAN, DirectTiles::sums_len(&gather, (i, o))),
-                [(); 2].map(|()| unwritten(blocks(o) * LANES)),
-            );
+            let mut scratch = unwritten(layer.scratch_len() * current_num_threads());
+            let (mut sums, [mut mean, mut variance]) =
+                (filled(f64::NAN, layer.sums_len()), [(); 2].map(|()| unwritten(blocks(o) * LANES)));
             let mut measured = Moments { sums: &mut sums, mean: &mut mean, variance: &mut variance };
-            layer.convolve(cpu, &sources, (&mut dst, Some(&mut measured)), &mut scratch);
+            layer.convolve(cpu, (&sources, &packed), (&mut dst, Write::Overwrite), Some(&mut measured), &mut scratch);
             there("tiles, measured", &dst);
             there("moments of tiles", &variance);
             let mut dst = unwritten::<T>(dst.len());
-            layer.convolve(cpu, &sources, (&mut dst, None), &mut scratch);
+            layer.convolve(cpu, (&sources, &packed), (&mut dst, Write::Overwrite), None, &mut scratch);
             there("tiles", &dst);
         }
     }
@@ -344,6 +345,27 @@ impl Layer {
             plan.weight_gradient(cpu, (&sources, &d_dst), (o, i), (&mut d_weights, write), &mut scratch);
         }
         there("winograd, weights", &d_weights);
+        if cpu.has_tiles() {
+            self.tiles_back(cpu, (&sources, &d_dst), &weights);
+        }
+    }
+
+    fn tiles_back(self, cpu: Cpu, (sources, d_dst): (&[Source<'_>], &[f32]), weights: &[f32]) {
+        let Self { shape, i, o } = self;
+        let layer = DirectTiles::new(&Gather::conv3(shape, 1), (o, i));
+        let mut packed = unwritten(layer.weights_len());
+        layer.pack(cpu, Direction::Backward, weights, &mut packed);
+        let mut d_src = unwritten(blocks(i) * voxels(shape) * LANES);
+        let mut scratch = unwritten(layer.scratch_len() * current_num_threads());
+        for write in [Write::Overwrite, Write::Add] {
+            layer.convolve(cpu, (&[Source::plain(d_dst)], &packed), (&mut d_src, write), None, &mut scratch);
+        }
+        there("tiles, backward", &d_src);
+        let gradient = GradientTiles::new(shape, (i, o));
+        let mut scratch = unwritten(gradient.scratch_len() * current_num_threads());
+        let (mut partial, mut d_weights) = (unwritten(gradient.partial_len()), filled(0.0, weights.len()));
+        gradient.add(cpu, (sources, d_dst), &mut d_weights, (&mut partial, &mut scratch));
+        there("tiles, weights", &d_weights);
     }
 
     fn around_back(self, cpu: Cpu) {

@@ -3,13 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a test's material fails loudly")]
 #![expect(clippy::print_stderr, reason = "a test that cannot run says so")]
 
+mod lines;
 #[expect(dead_code, reason = "few machines have tiles, so not every way is gone")]
 mod numbers;
 
 use kernels::{
-    Bf16, Cell, Cpu, DirectTiles, Gather, Half, LANES, Moments, Shape, Source, blocks, pack_channels, unpack_channels,
-    voxels,
+    Bf16, Cell, Cpu, DirectTiles, Direction, Gather, Half, LANES, Moments, Shape, Source, Write, blocks, pack_channels,
+    unpack_channels, voxels,
 };
+use lines::Lines;
 use numbers::noise;
 use proptest::prelude::*;
 use std::ops::Range;
@@ -104,18 +106,20 @@ impl Layer {
         });
         let sources: Vec<Source<'_, T>> = sources.collect();
         let (gather, channels) = (self.gather(), (self.i, self.o));
-        let layer = DirectTiles::new(&gather, channels, &self.weights);
+        let layer = DirectTiles::new(&gather, channels);
+        let mut packed = Lines::new(layer.weights_len());
+        layer.pack(cpu, Direction::Forward, &self.weights, packed.get());
         let threads = rayon::current_num_threads();
-        let mut scratch = vec![f32::NAN; DirectTiles::scratch_len(&gather, channels) * threads];
-        let mut sums = vec![f64::NAN; DirectTiles::sums_len(&gather, channels)];
+        let mut scratch = vec![f32::NAN; layer.scratch_len() * threads];
+        let mut sums = vec![f64::NAN; layer.sums_len()];
         let [mut mean, mut variance] = [(); 2].map(|()| vec![f32::NAN; blocks(self.o) * LANES]);
         let mut dst = vec![T::of(f32::NAN); blocks(self.o) * voxels(self.out()) * LANES];
         let mut moments = Moments { sums: &mut sums, mean: &mut mean, variance: &mut variance };
-        layer.convolve(cpu, &sources, (&mut dst, Some(&mut moments)), &mut scratch);
+        layer.convolve(cpu, (&sources, packed.get()), (&mut dst, Write::Overwrite), Some(&mut moments), &mut scratch);
         // Once of all the ways: plain Rust is slow.
         if threads == 3 {
             let mut unmeasured = vec![T::of(f32::NAN); dst.len()];
-            layer.convolve(cpu, &sources, (&mut unmeasured, None), &mut scratch);
+            layer.convolve(cpu, (&sources, packed.get()), (&mut unmeasured, Write::Overwrite), None, &mut scratch);
             let same = |(a, b): (&T, &T)| a.bits() == b.bits() || a.wide().is_nan() && b.wide().is_nan();
             assert!(dst.iter().zip(&unmeasured).all(same), "measured or not");
         }
@@ -342,11 +346,7 @@ fn stays_near(layer: &Layer, clean: &[f32], at: [usize; 3], none: f32) {
     layer.x[(layer.i - 1) * voxels(layer.shape) + (at[0] * height + at[1]) * width + at[2]] = none;
     let dirty = layer.planar(&one_answer::<f32>(&layer).outputs);
     // Places that a line of three taps reads.
-    let reach = match layer.i {
-        ..=4 => 8,
-        5..=16 => 4,
-        _ => 3,
-    };
+    let reach = if layer.i <= 16 { 4 } else { 3 };
     let out = layer.out();
     let line = |y: usize, x: usize| (y * (width + 2) + x) as isize;
     for (n, (clean, dirty)) in clean.iter().zip(&dirty).enumerate() {
@@ -394,17 +394,19 @@ fn scratch_for_one_thread_is_enough() {
     let layer = Layer::new([3, 35, 6], 1, (3, 1), 7);
     let channels = (layer.i, layer.o);
     let mut values = vec![f32::NAN; voxels(layer.shape) * LANES];
-    let tiles = DirectTiles::new(&layer.gather(), channels, &layer.weights);
-    let n = DirectTiles::scratch_len(&layer.gather(), channels);
+    let tiles = DirectTiles::new(&layer.gather(), channels);
+    let (n, mut packed) = (tiles.scratch_len(), Lines::new(tiles.weights_len()));
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
     let mut first: Option<Vec<f32>> = None;
     for cpu in all() {
+        tiles.pack(cpu, Direction::Forward, &layer.weights, packed.get());
         pack_channels(cpu, &layer.x, layer.i, voxels(layer.shape), &mut values);
         for from in [0, 1, 15] {
             let mut scratch = vec![f32::NAN; from + n];
             let mut dst = vec![f32::NAN; values.len()];
-            let to = (&mut *dst, None);
-            pool.install(|| tiles.convolve(cpu, &[Source::plain(&values)], to, &mut scratch[from..]));
+            let to = (&mut *dst, Write::Overwrite);
+            let from_and_by = (&[Source::plain(&*values)][..], &*packed.get());
+            pool.install(|| tiles.convolve(cpu, from_and_by, to, None, &mut scratch[from..]));
             let first = first.get_or_insert_with(|| dst.clone());
             assert!(first.iter().zip(&dst).all(|(a, b)| a.to_bits() == b.to_bits()), "{:?}, from {from}", cpu.name());
         }
@@ -414,15 +416,17 @@ fn scratch_for_one_thread_is_enough() {
 #[test]
 #[should_panic(expected = "tiles: not a 3x3x3 convolution")]
 fn other_gathers_are_refused() {
-    DirectTiles::new(&Gather::conv3_back([2, 3, 4], 1)[0], (1, 1), &[0.0; 27]);
+    DirectTiles::new(&Gather::conv3_back([2, 3, 4], 1)[0], (1, 1));
 }
 
 #[test]
 #[should_panic(expected = "tiles: blocks of the sources")]
 fn sources_of_other_channels_are_refused() {
     let gather = Gather::conv3([1, 1, 2], 1);
-    let layer = DirectTiles::new(&gather, (17, 1), &[0.0; 17 * 27]);
-    let mut scratch = vec![0.0; DirectTiles::scratch_len(&gather, (17, 1))];
+    let layer = DirectTiles::new(&gather, (17, 1));
+    let mut packed = Lines::new(layer.weights_len());
+    let mut scratch = vec![0.0; layer.scratch_len()];
     let (values, mut dst) = ([0.0; 2 * LANES], [0.0; 2 * LANES]);
-    layer.convolve(Cpu::all()[0], &[Source::plain(&values)], (&mut dst, None), &mut scratch);
+    let from_and_by = (&[Source::plain(&values[..])][..], &*packed.get());
+    layer.convolve(Cpu::all()[0], from_and_by, (&mut dst, Write::Overwrite), None, &mut scratch);
 }

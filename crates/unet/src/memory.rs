@@ -18,6 +18,9 @@ pub enum Purpose {
     Train,
     /// The same with every convolution direct: what minimal filtering is held against.
     TrainDirectly,
+    /// Forward and backward with products of bf16, tile by tile, in the 3x3x3 convolutions of stride 1; all sums and the rest in
+    /// f32. Where the machine multiplies no tiles ([`kernels::Cpu::has_tiles`]) it is as [`Purpose::Train`].
+    TrainInTiles,
 }
 
 /// Places of values and gradients by tensor, and the arena they are in.

@@ -155,7 +155,7 @@ impl<T: Cell> Net<T> {
         let passes = passes(&program, purpose);
         let memory = Memory::new(&program, &passes, len);
         let states: Vec<State> =
-            program.layers.iter().map(|l| state(&program, l, shape, spec.outputs, purpose)).collect();
+            program.layers.iter().map(|l| state(&program, l, shape, spec.outputs, (purpose, cpu))).collect();
         let (mut scratch, mut partial, mut sums, mut exact_sums, mut packed) = (256, 0, 0, 0, 0);
         for (layer, state) in program.layers.iter().zip(&states) {
             if let State::Conv { conv, .. } = state {
@@ -406,7 +406,7 @@ pub(crate) fn level_shape(shape: Shape, level: usize) -> Shape {
     shape.map(|n| n >> level)
 }
 
-fn state(program: &Program, layer: &Layer, shape: Shape, outputs: usize, purpose: Purpose) -> State {
+fn state(program: &Program, layer: &Layer, shape: Shape, outputs: usize, (purpose, cpu): (Purpose, Cpu)) -> State {
     let at = |t: usize| level_shape(shape, program.tensors[t].level);
     let channels = |t: usize| program.tensors[t].channels;
     let train = purpose != Purpose::Infer;
@@ -414,8 +414,10 @@ fn state(program: &Program, layer: &Layer, shape: Shape, outputs: usize, purpose
         Layer::Conv3 { from, to, stride, bias, .. } => {
             let inputs: Vec<usize> = from.iter().map(|&t| channels(t)).collect();
             let mut conv = Conv::conv3(at(from[0]), *stride, (&inputs, channels(*to)));
-            if purpose == Purpose::TrainDirectly {
-                conv.stay_direct();
+            match purpose {
+                Purpose::Infer | Purpose::Train => {}
+                Purpose::TrainDirectly => conv.stay_direct(),
+                Purpose::TrainInTiles => conv.train_in_tiles(cpu),
             }
             let bias = vec![0.0; if bias.is_empty() { 0 } else { conv.bias_len() }];
             State::Conv { conv: Box::new(conv), packed: Packed::default(), bias }

@@ -2,8 +2,8 @@
 
 use crate::memory::Purpose;
 use kernels::{
-    Canonical, Cell, Cpu, DirectBytes, DirectIntegers, DirectTiles, Direction, Gather, Integers, LANES, Moments, Shape,
-    Source, UpIntegers, Winograd, Write, add_bias, blocks, convolve, convolve_scratch, convolve_up,
+    Canonical, Cell, Cpu, DirectBytes, DirectIntegers, DirectTiles, Direction, Gather, GradientTiles, Integers, LANES,
+    Moments, Shape, Source, UpIntegers, Winograd, Write, add_bias, blocks, convolve, convolve_scratch, convolve_up,
     convolve_up_scratch, largest, pack_weights, packed_len, partial_len, voxels, weight_gradient,
     weight_gradient_scratch,
 };
@@ -23,10 +23,21 @@ pub(crate) struct Conv {
     narrow: Option<Narrow>,
     /// The widest point of the input, if it is known; only forward.
     widest: Option<f32>,
-    /// What the products are made of if they are direct, whatever the shape and whatever is known of the input.
-    direct: Option<Direct>,
+    /// Whether products are bytes, whatever the shape and whatever is known of the input.
+    in_bytes: bool,
+    /// Products of bf16, whatever the shape and whatever is known of the input.
+    tiles: Option<DirectTiles>,
     gaps: Option<Gaps>,
     up: Option<Up>,
+    /// The ways back in tiles, if they are taken.
+    back: Option<BackInTiles>,
+}
+
+/// The gradients of a 3x3x3 convolution of stride 1 in tiles.
+#[derive(Debug)]
+struct BackInTiles {
+    d_src: DirectTiles,
+    gradient: GradientTiles,
 }
 
 /// A transposed convolution.
@@ -38,18 +49,9 @@ struct Up {
     in_integers: bool,
 }
 
-/// See [`Conv::direct`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Direct {
-    Bytes,
-    /// Of bf16.
-    Tiles,
-}
-
 /// Weights in fewer bits than f32, for the one way or the other.
 #[derive(Debug)]
 enum Narrow {
-    Tiles(Box<DirectTiles>),
     Winograd(Integers),
     Direct(Box<DirectIntegers>),
     Bytes(Box<DirectBytes>),
@@ -187,9 +189,11 @@ impl Conv {
             winograd: Plans::default(),
             narrow: None,
             widest: None,
-            direct: None,
+            in_bytes: false,
+            tiles: None,
             gaps: None,
             up: None,
+            back: None,
         }
     }
 
@@ -203,19 +207,30 @@ impl Conv {
     /// threads.
     pub(crate) fn quantise_to_bytes(&mut self, cpu: Cpu) -> usize {
         let can = cpu.has_int16() && DirectBytes::holds(self.i);
-        self.direct = can.then_some(Direct::Bytes);
+        self.in_bytes = can;
         if can { DirectBytes::scratch_len(&self.forward[0], blocks(self.i)) } else { 0 }
     }
 
     /// Lets the products of a 3x3x3 convolution be of bf16 where they can, tile by tile. Returns the scratch that it needs with so
     /// many threads, and the partial sums.
     pub(crate) fn round_to_tiles(&mut self, cpu: Cpu, threads: usize) -> (usize, usize) {
-        self.direct = (cpu.has_tiles() && self.up.is_none()).then_some(Direct::Tiles);
-        if self.direct.is_none() {
+        if !cpu.has_tiles() || self.up.is_some() {
             return (0, 0);
         }
-        let (gather, channels) = (&self.forward[0], (self.i, self.o));
-        (threads * DirectTiles::scratch_len(gather, channels), DirectTiles::sums_len(gather, channels))
+        let tiles = self.tiles.insert(DirectTiles::new(&self.forward[0], (self.i, self.o)));
+        (threads * tiles.scratch_len(), tiles.sums_len())
+    }
+
+    /// Lets the products of a 3x3x3 convolution of stride 1 be of bf16, tile by tile, forward and back, where the machine has
+    /// them.
+    pub(crate) fn train_in_tiles(&mut self, cpu: Cpu) {
+        if self.winograd.d_weights.is_some() && cpu.has_tiles() {
+            let (gather, channels) = (&self.forward[0], (self.i, self.o));
+            self.tiles = Some(DirectTiles::new(gather, channels));
+            let d_src = DirectTiles::new(gather, (self.o, self.i));
+            self.back = Some(BackInTiles { d_src, gradient: GradientTiles::new(gather.src_shape(), channels) });
+            self.winograd = Plans::default();
+        }
     }
 
     /// Lets the products be integers where they can without knowing how wide inputs are: those of a transposed convolution.
@@ -242,8 +257,8 @@ impl Conv {
     /// What [`Conv::forward`] does, and in which numbers it multiplies.
     pub(crate) fn algorithm(&self) -> &'static str {
         match (&self.winograd.forward, self.widest) {
-            _ if self.direct == Some(Direct::Tiles) => "direct, bf16 tiles",
-            _ if self.direct == Some(Direct::Bytes) => "direct, int8",
+            _ if self.tiles.is_some() => "direct, bf16 tiles",
+            _ if self.in_bytes => "direct, int8",
             (_, Some(_)) if self.is_direct() => "direct, int16",
             (Some(winograd), Some(_)) if winograd.integer_tile() == Some([4; 3]) => "Winograd 4 x 4 x 4, int16",
             (Some(_), Some(_)) => "Winograd 2 x 4 x 4, int16",
@@ -257,8 +272,8 @@ impl Conv {
     /// Whether [`Conv::forward`] measures its output when it is asked to.
     pub(crate) fn measures(&self) -> bool {
         match self.widest {
-            _ if self.direct == Some(Direct::Tiles) => true,
-            _ if self.direct == Some(Direct::Bytes) => false,
+            _ if self.tiles.is_some() => true,
+            _ if self.in_bytes => false,
             Some(_) => !self.is_direct(),
             None => self.winograd.forward.as_ref().is_some_and(Winograd::measures),
         }
@@ -266,11 +281,18 @@ impl Conv {
 
     /// Partial sums for that.
     pub(crate) fn sums_len(&self) -> usize {
-        self.winograd.forward.as_ref().map_or(0, Winograd::sums_len)
+        match &self.tiles {
+            Some(tiles) => tiles.sums_len(),
+            None => self.winograd.forward.as_ref().map_or(0, Winograd::sums_len),
+        }
     }
 
     /// Scratch for `threads` threads, and partial sums.
     pub(crate) fn needs(&self, threads: usize, purpose: Purpose) -> (usize, usize) {
+        if let (Some(tiles), Some(back)) = (&self.tiles, &self.back) {
+            let scratch = tiles.scratch_len().max(back.d_src.scratch_len()).max(back.gradient.scratch_len());
+            return (threads * scratch, back.gradient.partial_len());
+        }
         let most =
             |gathers: &[Gather], scratch: &dyn Fn(&Gather) -> usize| gathers.iter().map(scratch).max().unwrap_or(0);
         let direct = |gathers: &[Gather], i| threads * most(gathers, &|g| convolve_scratch(g, blocks(i)));
@@ -298,6 +320,9 @@ impl Conv {
 
     /// Values of the packed weights, of the way that has more of them.
     pub(crate) fn packed_len(&self) -> usize {
+        if let (Some(tiles), Some(back)) = (&self.tiles, &self.back) {
+            return tiles.weights_len().max(back.d_src.weights_len());
+        }
         let direct = packed_len(self.n_weights, self.i, self.o);
         let len = |plan: &Option<Winograd>| plan.as_ref().map_or(direct, Winograd::weights_len);
         len(&self.winograd.forward).max(len(&self.winograd.d_src))
@@ -325,10 +350,9 @@ impl Conv {
 
     fn pack_spread(&mut self, cpu: Cpu, weights: &[f32], packed: &mut Packed) {
         let (i, o) = (self.i, self.o);
-        if self.direct == Some(Direct::Tiles) {
-            let tiles = DirectTiles::new(&self.forward[0], (i, o), weights);
-            self.narrow = Some(Narrow::Tiles(Box::new(tiles)));
-        } else if self.direct == Some(Direct::Bytes) {
+        if let Some(tiles) = &self.tiles {
+            tiles.pack(cpu, Direction::Forward, weights, packed.room(tiles.weights_len()));
+        } else if self.in_bytes {
             let bytes = DirectBytes::new(self.forward[0].clone(), (i, o), weights);
             self.narrow = Some(Narrow::Bytes(Box::new(bytes)));
         } else if let (Some(widest), true) = (self.widest, self.is_direct()) {
@@ -349,7 +373,9 @@ impl Conv {
 
     fn pack_back_spread(&self, cpu: Cpu, weights: &[f32], packed: &mut Packed) {
         let (i, o) = (self.i, self.o);
-        if let Some(winograd) = &self.winograd.d_src {
+        if let Some(BackInTiles { d_src, .. }) = &self.back {
+            d_src.pack(cpu, Direction::Backward, weights, packed.room(d_src.weights_len()));
+        } else if let Some(winograd) = &self.winograd.d_src {
             let packed = packed.room(winograd.weights_len());
             winograd.transform_weights(cpu, Direction::Backward, (o, i), weights, packed);
         } else {
@@ -372,11 +398,14 @@ impl Conv {
         if let (Some(up), [source]) = (self.up, sources) {
             return self.forward_up(cpu, (up.shape, source), (packed, bias), dst, scratch);
         }
-        let lost = match (&self.narrow, &self.winograd.forward, moments) {
-            (Some(Narrow::Tiles(tiles)), _, moments) => {
-                tiles.convolve(cpu, sources, (dst, moments), scratch);
-                0
+        if let Some(tiles) = &self.tiles {
+            tiles.convolve(cpu, (sources, packed), (&mut *dst, Write::Overwrite), moments, scratch);
+            if !bias.is_empty() {
+                add_bias(cpu, bias, dst);
             }
+            return 0;
+        }
+        let lost = match (&self.narrow, &self.winograd.forward, moments) {
             (Some(Narrow::Direct(integers)), ..) => integers.convolve(cpu, sources, dst, scratch),
             (Some(Narrow::Bytes(bytes)), ..) => bytes.convolve(cpu, sources, dst, scratch),
             (Some(Narrow::Winograd(integers)), Some(winograd), moments) => {
@@ -428,6 +457,10 @@ impl Conv {
         scratch: &mut [f32],
     ) {
         let source = [Source::plain(d_dst)];
+        if let Some(back) = &self.back {
+            back.d_src.convolve(cpu, (&source, packed), (d_src, write), None, scratch);
+            return;
+        }
         if let Some(winograd) = &self.winograd.d_src {
             winograd.convolve(cpu, &source, packed, (d_src, write), scratch);
             return;
@@ -462,6 +495,10 @@ impl Conv {
         d_weights: &mut [f32],
         buffers: &mut Buffers<'_>,
     ) {
+        if let Some(back) = &self.back {
+            back.gradient.add(cpu, (sources, d_dst), d_weights, (buffers.partial, buffers.scratch));
+            return;
+        }
         if let Some(winograd) = &self.winograd.d_weights {
             let (pair, channels) = ((sources, d_dst), (self.o, self.i));
             winograd.weight_gradient(cpu, pair, channels, (d_weights, Write::Add), buffers.scratch);

@@ -56,9 +56,9 @@ fn backward(net: &mut Net, grads: &mut [f32]) {
 }
 
 /// Logits and gradients of a new network, dropout on.
-fn step(spec: &NetSpec, shape: Shape, cpu: Cpu) -> [Vec<u32>; 2] {
+fn step(spec: &NetSpec, shape: Shape, (purpose, cpu): (Purpose, Cpu)) -> [Vec<u32>; 2] {
     let weights = weights(spec, 1);
-    let mut net = Net::new(spec, shape, Purpose::Train, cpu).unwrap();
+    let mut net = Net::new(spec, shape, purpose, cpu).unwrap();
     net.load(&weights);
     let logits = forward(&mut net, &image(spec, voxels(shape), 1), Some(5));
     let mut grads = vec![0.0; weights.len()];
@@ -70,13 +70,15 @@ fn step(spec: &NetSpec, shape: Shape, cpu: Cpu) -> [Vec<u32>; 2] {
 #[test]
 fn threads_do_not_matter() {
     for (name, spec, shape) in nets() {
-        let run = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| step(&spec, shape, Cpu::detect()))
-        };
-        let one = run(1);
-        for threads in [2, 3] {
-            assert!(run(threads) == one, "{name}: other bits with {threads} threads");
+        for purpose in [Purpose::Train, Purpose::TrainInTiles] {
+            let run = |threads| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| step(&spec, shape, (purpose, Cpu::detect())))
+            };
+            let one = run(1);
+            for threads in [2, 3] {
+                assert!(run(threads) == one, "{name}, {purpose:?}: other bits with {threads} threads");
+            }
         }
     }
 }
@@ -84,11 +86,17 @@ fn threads_do_not_matter() {
 /// No bound is needed: every sum has one order, and every instruction set rounds alike (`kernels::Isa`).
 #[test]
 fn instruction_sets_do_not_matter() {
+    let with_tiles = |cpu: &Cpu| cpu.has_tiles();
     for (name, spec, shape) in nets() {
-        let detected = step(&spec, shape, Cpu::detect());
-        for cpu in Cpu::all() {
-            assert!(step(&spec, shape, cpu) == detected, "{name}: other bits on {:?}", cpu.name());
-        }
+        let same = |purpose, cpus: &[Cpu]| {
+            let expected = step(&spec, shape, (purpose, cpus[0]));
+            for &cpu in &cpus[1..] {
+                let same = step(&spec, shape, (purpose, cpu)) == expected;
+                assert!(same, "{name}, {purpose:?}: other bits on {:?}", cpu.name());
+            }
+        };
+        same(Purpose::Train, &Cpu::all());
+        same(Purpose::TrainInTiles, &Cpu::all().into_iter().filter(with_tiles).collect::<Vec<_>>());
     }
 }
 
@@ -173,7 +181,7 @@ fn inference_sees_what_training_sees() {
 #[test]
 fn what_was_there_before_does_not_matter() {
     for (name, spec, shape) in nets() {
-        let fresh = step(&spec, shape, Cpu::detect());
+        let fresh = step(&spec, shape, (Purpose::Train, Cpu::detect()));
         let mut net = Net::new(&spec, shape, Purpose::Train, Cpu::detect()).unwrap();
         let n = weights(&spec, 1).len();
         net.load(&vec![f32::NAN; n]);
@@ -203,14 +211,17 @@ fn weights_that_were_lent_are_as_good_as_loaded() {
         let logits = forward(&mut net, &image, Some(5));
         let mut grads = vec![0.0; weights.len()];
         backward(&mut net, &mut grads);
-        assert!([logits, bits(&grads)] == step(&spec, shape, Cpu::detect()), "{name}: not the weights that were lent");
+        assert!(
+            [logits, bits(&grads)] == step(&spec, shape, (Purpose::Train, Cpu::detect())),
+            "{name}: not the weights that were lent"
+        );
     }
 }
 
 #[test]
 fn gradients_are_added_to_what_is_there() {
     for (name, spec, shape) in nets() {
-        let [_, once] = step(&spec, shape, Cpu::detect());
+        let [_, once] = step(&spec, shape, (Purpose::Train, Cpu::detect()));
         let mut net = Net::new(&spec, shape, Purpose::Train, Cpu::detect()).unwrap();
         let weights = weights(&spec, 1);
         net.load(&weights);

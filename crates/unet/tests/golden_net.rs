@@ -113,6 +113,55 @@ fn check(name: &str, text: &str, bounds: [f64; 2]) {
     }
 }
 
+/// Logits of the finest head and gradients of a pass with hashed `d_logits`.
+fn pass(golden: &Golden, (purpose, cpu): (Purpose, Cpu)) -> (Vec<f32>, Vec<f32>) {
+    let mut net = Net::new(&golden.spec, golden.shape, purpose, cpu).unwrap();
+    net.load(&weights(&golden.spec, golden.salt));
+    net.forward(&image(&golden.spec, voxels(golden.shape), golden.salt), None);
+    let mut grads = vec![0.0; net.weights_mut().len()];
+    for (level, _, d_logits) in net.heads_mut() {
+        d_logits.copy_from_slice(&unit(golden.salt, D_LOGITS + level as u32, d_logits.len()));
+    }
+    net.backward(&mut grads);
+    (net.logits(0).to_vec(), grads)
+}
+
+/// How far `a` is from `b`, beside how long `b` is.
+fn apart(a: &[f32], b: &[f32]) -> f64 {
+    let sum =
+        |of: &dyn Fn(f64, f64) -> f64| -> f64 { a.iter().zip(b).map(|(a, b)| of((*a).into(), (*b).into())).sum() };
+    (sum(&|a, b| (a - b).powi(2)) / sum(&|_, b| b * b)).sqrt()
+}
+
+/// With products of bf16 a pass is that of f32, but rounded: logits by one part in 128 a layer at most, and gradients by that and by the
+/// activations near 0 that fall on the other side, which the slope of 0.9 of `deep` makes cost little. Each bound is about twice what was
+/// measured.
+#[test]
+fn tiles_of_bf16_round_and_do_no_more() {
+    for (name, text, bounds) in [
+        ("report", include_str!("golden/net_report.json"), [1.5e-2, 0.4]),
+        ("field", include_str!("golden/net_field.json"), [4e-2, 0.9]),
+        ("pooled", include_str!("golden/net_pooled.json"), [3e-2, 0.7]),
+        ("deep", include_str!("golden/net_deep.json"), [1.5e-2, 0.15]),
+        ("flat", include_str!("golden/net_flat.json"), [1e-2, 1.5e-2]),
+    ] {
+        let golden: Golden = parse(text);
+        let exact = pass(&golden, (Purpose::Train, Cpu::detect()));
+        // The fastest alone: all have the same bits (tests/determinism.rs).
+        if let Some(cpu) = Cpu::all().into_iter().rfind(|cpu| cpu.has_tiles()) {
+            let (logits, grads) = pass(&golden, (Purpose::TrainInTiles, cpu));
+            let mut worst = [apart(&logits, &exact.0), 0.0];
+            for param in Net::params(&golden.spec).unwrap() {
+                let off = apart(&grads[param.range.clone()], &exact.1[param.range.clone()]);
+                assert!(off <= bounds[1], "{name} on {:?}: gradient of {} is {off:e} off", cpu.name(), param.name);
+                worst[1] = worst[1].max(off);
+            }
+            eprintln!("{name} on {:?}: logits {:.1e}, gradients {:.1e} off", cpu.name(), worst[0], worst[1]);
+            assert!(worst[0] > 0.0 && worst[0] <= bounds[0], "{name} on {:?}: logits", cpu.name());
+        }
+    }
+}
+
 // Why these bounds: each of some fifteen layers adds the rounding of its sums, about 1e-7 of what they hold where the
 // convolution is direct and up to 1e-5 where it is Winograd's, and the worst of hundreds of samples is four of its
 // standard deviations. Norms over few voxels divide by small deviations and enlarge what came before: the lowest level of

@@ -28,13 +28,13 @@ const LOSS: LossSpec = LossSpec {
 };
 
 /// Allocations of the fourth step, in a pool that runs it from within: handing work to a pool takes memory of its own.
-fn allocations(spec: &NetSpec, threads: usize) -> usize {
+fn allocations(spec: &NetSpec, purpose: Purpose, threads: usize) -> usize {
     let shape = [16, 8, 24];
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     pool.install(|| {
         let mut params = weights(spec, 1);
         let image = image(spec, voxels(shape), 1);
-        let mut net = Net::new(spec, shape, Purpose::Train, Cpu::detect()).unwrap();
+        let mut net = Net::new(spec, shape, purpose, Cpu::detect()).unwrap();
         let mut grads = vec![0.0; params.len()];
         let adam = OptimSpec::AdamW { lr: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.01 };
         let mut optimiser = Optimiser::new(adam, params.len(), &[]);
@@ -85,8 +85,9 @@ fn a_step_takes_no_memory() {
         ..field.clone()
     };
     for spec in [field, report] {
-        for threads in [1, 2] {
-            assert_eq!(allocations(&spec, threads), 0, "allocations of a step on {threads} threads: {spec:?}");
+        for (purpose, threads) in [(Purpose::Train, 1), (Purpose::Train, 2), (Purpose::TrainInTiles, 2)] {
+            let taken = allocations(&spec, purpose, threads);
+            assert_eq!(taken, 0, "allocations of a step, {purpose:?}, {threads} threads: {spec:?}");
         }
     }
 }

@@ -17,7 +17,8 @@ pub(crate) enum Bench {
     Case(BenchCase),
     /// The direct convolution of 32 to 32 channels at 128 x 128 x 128, beside the peak
     Conv(BenchConv),
-    /// Two trainings from the same seed, with minimal filtering and with direct convolutions: do they learn the same?
+    /// Trainings from the same seed, with minimal filtering, with direct convolutions, and in bf16 where AMX is there: do they
+    /// learn the same?
     Convergence(BenchConvergence),
     /// The machine's peaks: multiply-adds of each kind that it has, and memory read, written and copied
     Peak(BenchPeak),
@@ -35,7 +36,7 @@ pub(crate) struct BenchNet {
     /// Forward alone, or a whole training step (forward, loss, backward, Adam)
     #[arg(long, default_value = "forward")]
     pub(crate) pass: PassName,
-    /// In which numbers to compute; a training step is f32
+    /// In which numbers to compute; a training step is f32, or bf16 where asked for and AMX is there
     #[arg(long, value_name = "PRECISION", default_value = "auto")]
     pub(crate) precision: PrecisionName,
     /// How often, after one run that does not count

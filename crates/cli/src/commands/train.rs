@@ -15,7 +15,6 @@ use segment::split::Split;
 use segment::staging::{OutputError, Staging};
 use segment::train::{Event, Run, Start, TrainError, TrainingCases, train};
 use serde_json::json;
-use unet::Purpose;
 use volume::write_atomically;
 
 use crate::Outcome;
@@ -35,6 +34,8 @@ const STEPS_A_LINE: u64 = 50;
 
 pub(crate) fn run(cpu: Cpu, args: &args::Train, show: Show, interrupt: &Interrupt) -> anyhow::Result<Outcome> {
     let (recipe, start) = begin(args, show)?;
+    let purpose =
+        recipe.training.precision.purpose(cpu).map_err(|none| Usage(format!("recipe: training.precision: {none}")))?;
     let found = find(&args.data)?;
     let split = split(args, &recipe, &found, show)?;
     show.note(format_args!("reading {} cases", split.train.len() + split.validation.len()));
@@ -56,7 +57,7 @@ pub(crate) fn run(cpu: Cpu, args: &args::Train, show: Show, interrupt: &Interrup
     let mut scores = None;
     #[expect(clippy::disallowed_methods, reason = "the curves carry the time of day; nothing is computed from it")]
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    let run = Run { folder: &args.out, start, wall_time: now.as_secs_f64(), purpose: Purpose::Train };
+    let run = Run { folder: &args.out, start, wall_time: now.as_secs_f64(), purpose };
     train(cpu, &recipe, cases, run, &mut |event| {
         match event {
             Event::Step { done, loss, ref dice, left, .. } => {

@@ -205,8 +205,19 @@ fn a_calibration_on_other_cases_is_refused() {
 }
 
 #[test]
-fn a_training_step_knows_f32_alone() {
-    let step = ["bench", "net", "--name", "default", "--patch", "32", "--pass", "train", "--precision", "int16"];
-    let (code, _, err) = run(glioscope(step));
-    assert!(code == 2 && err.contains("f32"), "{code}: {err}");
+fn a_training_step_knows_f32_and_bf16() {
+    let step = |precision| {
+        let step = ["bench", "net", "--name", "default", "--patch", "32", "--pass", "train", "--runs", "1"];
+        let mut command = glioscope(step);
+        command.args(["--precision", precision]);
+        command
+    };
+    let (code, _, err) = run(step("int16"));
+    assert!(code == 2 && err.contains("f32 or bf16"), "{code}: {err}");
+    let (code, said, err) = run(step("bf16"));
+    if Cpu::detect().has_tiles() {
+        assert!(code == 0 && said.contains("train, 32 x 32 x 32, bf16"), "{code}: {said}{err}");
+    } else {
+        assert!(code == 2 && err.contains("tiles of AMX"), "{code}: {err}");
+    }
 }

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use segment::recipe::training::SplitRule;
+use kernels::{Cpu, IsaName};
+use segment::recipe::training::{Products, SplitRule};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -142,6 +143,31 @@ fn a_loss_that_is_not_finite_ends_the_run_and_says_what_led_to_it() {
     }
     assert!(!run.folder("run").join("model.safetensors").exists(), "no model of it");
     assert!(!tree(&run.folder("run")).iter().any(|file| file.contains("partial")), "nothing half-written");
+}
+
+#[test]
+fn a_run_in_bf16_is_one_of_all_machines_that_can_and_is_refused_by_others() {
+    let run_ = Run::new(4);
+    let mut recipe = segment::recipe::Recipe::read(&run_.recipe).unwrap();
+    recipe.training.precision = Products::Bf16;
+    fs::write(&run_.recipe, recipe.to_toml().unwrap()).unwrap();
+    let with = |name: &str, isa: IsaName| {
+        let mut command = run_.begin(name);
+        command.args(["--isa", isa.as_str()]);
+        command
+    };
+    succeed(with("scalar", IsaName::Scalar));
+    for cpu in Cpu::all().into_iter().filter(|cpu| cpu.name() != IsaName::Scalar) {
+        let name = cpu.name().as_str();
+        if cpu.has_tiles() {
+            succeed(with(name, cpu.name()));
+            assert_eq!(curve(&run_.folder(name)), curve(&run_.folder("scalar")), "{name}: the same losses");
+        } else {
+            let (code, _, err) = run(with(name, cpu.name()));
+            assert!(code == 2 && err.contains("training.precision") && err.contains("tiles of AMX"), "{code}: {err}");
+            assert!(!run_.folder(name).exists(), "nothing was begun");
+        }
+    }
 }
 
 #[test]

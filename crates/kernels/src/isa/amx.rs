@@ -2,14 +2,14 @@
 //! written as instructions.
 
 use super::avx512::Avx512;
-use super::tiles::{LaidRows, Offsets, PAIR, Tile, TileKernel, Tiles, WeightTile};
+use super::tiles::{LaidRows, PAIR, Step, Tile, TileKernel, Tiles, WeightRow};
 use crate::bf16::Bf16;
 use crate::gather::Write;
 use crate::layout::LANES;
 use std::arch::asm;
 use std::arch::x86_64::{
     __cpuid_count, __m512, _mm_sfence, _mm256_storeu_si256, _mm512_cvtne2ps_pbh, _mm512_cvtneps_pbh,
-    _mm512_storeu_si512,
+    _mm512_loadu_si512, _mm512_permutexvar_epi16, _mm512_storeu_si512,
 };
 use std::sync::OnceLock;
 
@@ -79,6 +79,18 @@ impl Amx {
             output
         }
     }
+}
+
+/// Where the values of two vectors go that take turns.
+static TURNS: [u16; PAIR] = turns();
+
+const fn turns() -> [u16; PAIR] {
+    let (mut turns, mut n) = ([0; PAIR], 0);
+    while n < PAIR {
+        turns[n] = (n % 2 * LANES + n / 2) as u16;
+        n += 1;
+    }
+    turns
 }
 
 /// Whether the processor has tiles, products of bf16 in them, and AVX-512 to round to bf16.
@@ -183,49 +195,72 @@ impl Tiles<Avx512> for Amx {
         }
     }
 
+    #[inline(always)]
+    fn lay_turns(self, first: __m512, second: __m512, to: &mut [Bf16; PAIR]) {
+        // SAFETY: `self` proves AVX-512 with BF16 and BW; `to` is 64 writable bytes.
+        unsafe {
+            let both = std::mem::transmute::<std::arch::x86_64::__m512bh, std::arch::x86_64::__m512i>(
+                _mm512_cvtne2ps_pbh(second, first),
+            );
+            let turns = _mm512_permutexvar_epi16(_mm512_loadu_si512(TURNS.as_ptr().cast()), both);
+            _mm512_storeu_si512(to.as_mut_ptr().cast(), turns);
+        }
+    }
+
     fn multiply<const P: usize, const O: usize>(
         self,
         rows: LaidRows<'_>,
-        offsets: &Offsets,
-        weights: [&[WeightTile]; O],
+        steps: &[Step],
+        weights: [&[WeightRow]; O],
         (sums, write): (&mut [[Tile; O]; P], Write),
     ) {
-        const { assert!(P == 1 || P == 2, "one tile of places or two") };
-        const { assert!(O == 1 || O == 2, "one block of outputs or two") };
-        rows.check(offsets, P);
-        let weights = weights.map(|w| w[..offsets.len()].as_ptr());
+        assert!(matches!(O, 1 | 2) && P > 0 && P * O <= 4, "tiles: {P} of places, {O} of outputs");
+        rows.check(steps, weights, P);
+        let weights = weights.map(<[WeightRow]>::as_ptr);
         let (stride, next) = (2 * rows.pitch, LANES * rows.pitch);
+        let sums = sums.as_flattened_mut();
         // SAFETY: `self` proves AMX, and tiles are laid out, since only `Amx::run` hands out a proof to a kernel. Rows were checked to
-        // lie in what was laid; a tile of weights is 16 rows of 64 bytes, and there are as many as offsets.
+        // lie in what was laid, and tiles of weights, 16 rows of 64 bytes, in these.
         unsafe {
-            begin::<P, O>(sums, write);
+            begin(sums, write);
             let start = rows.laid.as_ptr().add(rows.start);
-            for (step, &offset) in offsets.all().iter().enumerate() {
-                let a = start.add(offset);
+            for step in steps {
+                let a = start.add(step.values);
                 load::<4, _>(a, stride);
-                load::<6, _>(weights[0].add(step), 64);
+                load::<6, _>(weights[0].add(step.weights), 64);
                 dot::<0, 4, 6>();
                 if O > 1 {
-                    load::<7, _>(weights[O - 1].add(step), 64);
+                    load::<7, _>(weights[1].add(step.weights), 64);
                     dot::<1, 4, 7>();
+                    if P > 1 {
+                        load::<5, _>(a.add(next), stride);
+                        dot::<2, 5, 6>();
+                        dot::<3, 5, 7>();
+                    }
+                    continue;
                 }
                 if P > 1 {
                     load::<5, _>(a.add(next), stride);
-                    dot::<2, 5, 6>();
-                    if O > 1 {
-                        dot::<3, 5, 7>();
-                    }
+                    dot::<1, 5, 6>();
+                }
+                if P > 2 {
+                    load::<7, _>(a.add(2 * next), stride);
+                    dot::<2, 7, 6>();
+                }
+                if P > 3 {
+                    load::<4, _>(a.add(3 * next), stride);
+                    dot::<3, 4, 6>();
                 }
             }
-            store::<0>(&mut sums[0][0]);
-            if O > 1 {
-                store::<1>(&mut sums[0][O - 1]);
+            store::<0>(&mut sums[0]);
+            if P * O > 1 {
+                store::<1>(&mut sums[1]);
             }
-            if P > 1 {
-                store::<2>(&mut sums[P - 1][0]);
-                if O > 1 {
-                    store::<3>(&mut sums[P - 1][O - 1]);
-                }
+            if P * O > 2 {
+                store::<2>(&mut sums[2]);
+            }
+            if P * O > 3 {
+                store::<3>(&mut sums[3]);
             }
         }
     }
@@ -236,7 +271,7 @@ impl Tiles<Avx512> for Amx {
 /// # Safety
 /// As [`zero`].
 #[inline(always)]
-unsafe fn begin<const P: usize, const O: usize>(sums: &[[Tile; O]; P], write: Write) {
+unsafe fn begin(sums: &[Tile], write: Write) {
     // SAFETY: the caller's promise; a tile is 16 rows of 64 bytes.
     unsafe {
         if write == Write::Overwrite {
@@ -246,15 +281,15 @@ unsafe fn begin<const P: usize, const O: usize>(sums: &[[Tile; O]; P], write: Wr
             zero::<3>();
             return;
         }
-        load::<0, _>(&raw const sums[0][0], 64);
-        if O > 1 {
-            load::<1, _>(&raw const sums[0][O - 1], 64);
+        load::<0, _>(&raw const sums[0], 64);
+        if sums.len() > 1 {
+            load::<1, _>(&raw const sums[1], 64);
         }
-        if P > 1 {
-            load::<2, _>(&raw const sums[P - 1][0], 64);
-            if O > 1 {
-                load::<3, _>(&raw const sums[P - 1][O - 1], 64);
-            }
+        if sums.len() > 2 {
+            load::<2, _>(&raw const sums[2], 64);
+        }
+        if sums.len() > 3 {
+            load::<3, _>(&raw const sums[3], 64);
         }
     }
 }

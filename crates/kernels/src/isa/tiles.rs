@@ -5,7 +5,7 @@ use super::scalar::Scalar;
 use crate::bf16::Bf16;
 use crate::gather::Write;
 use crate::layout::LANES;
-use bytemuck::Zeroable;
+use bytemuck::{Pod, Zeroable};
 
 /// Values of a row of a tile: what two blocks of channels hold.
 pub(crate) const PAIR: usize = 2 * LANES;
@@ -13,37 +13,23 @@ pub(crate) const PAIR: usize = 2 * LANES;
 /// Sums: `[place][output]`.
 pub(crate) type Tile = [[f32; LANES]; LANES];
 
-/// Weights of 32 values of a row and 16 outputs: `[pair of values][output][2]`.
+/// Weights of two values of a row and 16 outputs: `[output][2]`. Sixteen rows are a tile: the weights of 32 values.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
-pub(crate) struct WeightTile(pub(crate) [[[Bf16; 2]; LANES]; LANES]);
+pub(crate) struct WeightRow(pub(crate) [[Bf16; 2]; LANES]);
 
 // SAFETY: numbers that are all zero bits are 0.
-unsafe impl Zeroable for WeightTile {}
+unsafe impl Zeroable for WeightRow {}
+// SAFETY: any bits are numbers of bf16, and there is no room between them.
+unsafe impl Pod for WeightRow {}
 
-/// Where the 32 values that a place is multiplied with begin, step by step: from a place's own begin on.
-#[derive(Clone, Debug)]
-pub(crate) struct Offsets {
-    of: Vec<usize>,
-    largest: usize,
-}
-
-impl Offsets {
-    pub(crate) fn new(of: Vec<usize>) -> Self {
-        let largest = of.iter().copied().max().unwrap_or(0);
-        Self { of, largest }
-    }
-}
-
-impl Offsets {
-    pub(crate) fn len(&self) -> usize {
-        self.of.len()
-    }
-
-    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "AMX alone takes them apart"))]
-    pub(crate) fn all(&self) -> &[usize] {
-        &self.of
-    }
+/// What is multiplied at once with each place.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Step {
+    /// Where its 32 values begin: from a place's own begin on.
+    pub(crate) values: usize,
+    /// Its first row of weights.
+    pub(crate) weights: usize,
 }
 
 /// Places one after another, whose rows overlap.
@@ -58,11 +44,19 @@ pub(crate) struct LaidRows<'a> {
 
 impl LaidRows<'_> {
     /// # Panics
-    /// If a row of so many tiles of places does not lie in what was laid.
+    /// If a row of so many tiles of places does not lie in what was laid, or a tile of weights not in these.
     #[inline(always)]
-    pub(crate) fn check(&self, offsets: &Offsets, tiles: usize) {
-        let last = (LANES * tiles - 1) * self.pitch + offsets.largest + PAIR;
+    pub(crate) fn check<const O: usize>(&self, steps: &[Step], weights: [&[WeightRow]; O], tiles: usize) {
+        let (mut last, mut last_tile) = (0, 0);
+        for step in steps {
+            last = last.max(step.values);
+            last_tile = last_tile.max(step.weights);
+        }
+        let last = (LANES * tiles - 1) * self.pitch + last + PAIR;
         assert!(self.start + last <= self.laid.len(), "tiles: a row out of what was laid");
+        for o in 0..O {
+            assert!(last_tile + LANES <= weights[o].len(), "tiles: a tile out of the weights");
+        }
     }
 }
 
@@ -73,15 +67,17 @@ pub(crate) trait Tiles<I: Isa>: Copy + Send + Sync {
     fn lay_pair(self, first: I::V, second: I::V, to: &mut [Bf16; PAIR]);
     /// The same of one.
     fn lay(self, v: I::V, to: &mut [Bf16; LANES]);
+    /// The same of two, taking turns: the first of each, the second of each, and so on.
+    fn lay_turns(self, first: I::V, second: I::V, to: &mut [Bf16; PAIR]);
     /// `sums[p][o] (+)=`, for sixteen places from `16 p` on, the products of a place's 32 values with the weights of block `o`, for
-    /// each offset and tile of weights in turn. In the order of AMX: of a step the even values one after another and the odd
+    /// each step in turn. In the order of AMX: of a step the even values one after another and the odd
     /// ones, each product rounded once into its sum; both sums together; and that into the whole. Numbers too small to be
     /// normal count as 0.
     fn multiply<const P: usize, const O: usize>(
         self,
         rows: LaidRows<'_>,
-        offsets: &Offsets,
-        weights: [&[WeightTile]; O],
+        steps: &[Step],
+        weights: [&[WeightRow]; O],
         sums: (&mut [[Tile; O]; P], Write),
     );
 }
@@ -112,23 +108,29 @@ impl Tiles<Self> for Scalar {
         }
     }
 
+    fn lay_turns(self, first: [f32; LANES], second: [f32; LANES], to: &mut [Bf16; PAIR]) {
+        for (to, pair) in to.as_chunks_mut().0.iter_mut().zip(first.into_iter().zip(second)) {
+            *to = [pair.0, pair.1].map(|x| Bf16::of(flushed(x)));
+        }
+    }
+
     fn multiply<const P: usize, const O: usize>(
         self,
         rows: LaidRows<'_>,
-        offsets: &Offsets,
-        weights: [&[WeightTile]; O],
+        steps: &[Step],
+        weights: [&[WeightRow]; O],
         (sums, write): (&mut [[Tile; O]; P], Write),
     ) {
-        rows.check(offsets, P);
+        rows.check(steps, weights, P);
         for n in 0..P * LANES {
             for o in 0..O {
                 let sums = &mut sums[n / LANES][o][n % LANES];
                 if write == Write::Overwrite {
                     *sums = [0.0; LANES];
                 }
-                for (offset, tile) in offsets.of.iter().zip(weights[o]) {
-                    let values = &rows.laid[rows.start + n * rows.pitch + offset..][..PAIR];
-                    step(values.as_chunks().0, tile, sums);
+                for step in steps {
+                    let values = &rows.laid[rows.start + n * rows.pitch + step.values..][..PAIR];
+                    add(values.as_chunks().0, &weights[o][step.weights..][..LANES], sums);
                 }
             }
         }
@@ -136,10 +138,10 @@ impl Tiles<Self> for Scalar {
 }
 
 /// One step of one place.
-fn step(values: &[[Bf16; 2]], weights: &WeightTile, sums: &mut [f32; LANES]) {
+fn add(values: &[[Bf16; 2]], weights: &[WeightRow], sums: &mut [f32; LANES]) {
     for (lane, sum) in sums.iter_mut().enumerate() {
         let mut halves = [0.0_f32; 2];
-        for (pair, of_pair) in values.iter().zip(&weights.0) {
+        for (pair, WeightRow(of_pair)) in values.iter().zip(weights) {
             for (half, sum) in halves.iter_mut().enumerate() {
                 let (value, weight) = (flushed(pair[half].wide()), flushed(of_pair[lane][half].wide()));
                 *sum = product(value, weight, *sum);
@@ -170,8 +172,8 @@ mod tests {
 
     struct Products<'a, const P: usize, const O: usize> {
         rows: LaidRows<'a>,
-        offsets: &'a Offsets,
-        weights: [&'a [WeightTile]; O],
+        steps: &'a [Step],
+        weights: [&'a [WeightRow]; O],
         sums: [[Tile; O]; P],
         write: Write,
     }
@@ -180,22 +182,23 @@ mod tests {
         type Output = [[Tile; O]; P];
         #[inline(always)]
         fn run<I: Isa, T: Tiles<I>>(mut self, _: I, tiles: T) -> Self::Output {
-            tiles.multiply(self.rows, self.offsets, self.weights, (&mut self.sums, self.write));
+            tiles.multiply(self.rows, self.steps, self.weights, (&mut self.sums, self.write));
             self.sums
         }
     }
 
-    /// Two vectors laid as a pair, and the second alone.
+    /// Two vectors laid as a pair, the second alone, and both taking turns.
     struct Lay([f32; LANES], [f32; LANES]);
 
     impl TileKernel for Lay {
-        type Output = ([Bf16; PAIR], [Bf16; LANES]);
+        type Output = ([Bf16; PAIR], [Bf16; LANES], [Bf16; PAIR]);
         #[inline(always)]
         fn run<I: Isa, T: Tiles<I>>(self, isa: I, tiles: T) -> Self::Output {
-            let mut laid = ([Bf16::default(); PAIR], [Bf16::default(); LANES]);
+            let mut laid = ([Bf16::default(); PAIR], [Bf16::default(); LANES], [Bf16::default(); PAIR]);
             let (first, second) = (isa.load(&self.0), isa.load(&self.1));
             tiles.lay_pair(first, second, &mut laid.0);
             tiles.lay(second, &mut laid.1);
+            tiles.lay_turns(first, second, &mut laid.2);
             laid
         }
     }
@@ -242,10 +245,9 @@ mod tests {
             std::array::from_fn(|_| self.number(kind))
         }
 
-        fn weights(&mut self, steps: usize, kind: Kind) -> Vec<WeightTile> {
+        fn weights(&mut self, tiles: usize, kind: Kind) -> Vec<WeightRow> {
             let mut pair = || self.numbers::<2>(kind).map(Bf16::of);
-            let mut tile = || WeightTile(std::array::from_fn(|_| std::array::from_fn(|_| pair())));
-            (0..steps).map(|_| tile()).collect()
+            (0..tiles * LANES).map(|_| WeightRow(std::array::from_fn(|_| pair()))).collect()
         }
     }
 
@@ -258,7 +260,8 @@ mod tests {
     fn compare<const P: usize, const O: usize>(draw: &mut Draw, round: usize) {
         let others = round % 2 == 1;
         let kind = Kind { exponents: [(60, 68), (120, 134), (1, 255), (63, 65)][round / 2 % 4], others };
-        let (pitch, offsets) = (4 + draw.below(61) as usize, Offsets::new(vec![3, 40, 0]));
+        let pitch = 4 + draw.below(61) as usize;
+        let steps = [(3, 0), (40, 2 * LANES), (0, LANES + 5)].map(|(values, weights)| Step { values, weights });
         // No value more than is read.
         let laid: Vec<_> = (0..5 + (LANES * P - 1) * pitch + 40 + PAIR)
             .map(|_| {
@@ -266,7 +269,7 @@ mod tests {
                 Bf16::of(x)
             })
             .collect();
-        let weights: [_; O] = std::array::from_fn(|_| draw.weights(offsets.len(), kind));
+        let weights: [_; O] = std::array::from_fn(|_| draw.weights(steps.len(), kind));
         let of_sums = Kind { exponents: [(1, 4), (120, 134), (1, 255), (1, 2)][round / 2 % 4], others };
         let sums: [[Tile; O]; P] =
             std::array::from_fn(|_| std::array::from_fn(|_| std::array::from_fn(|_| draw.numbers(of_sums))));
@@ -274,7 +277,7 @@ mod tests {
             let run = |cpu: Cpu| {
                 let rows = LaidRows { laid: &laid, start: 5, pitch };
                 let weights = std::array::from_fn(|o| &*weights[o]);
-                cpu.run_tiles(Products { rows, offsets: &offsets, weights, sums, write })
+                cpu.run_tiles(Products { rows, steps: &steps, weights, sums, write })
             };
             let expected = run(scalar());
             for cpu in all() {
@@ -301,20 +304,22 @@ mod tests {
             compare::<1, 2>(&mut draw, round);
             compare::<2, 1>(&mut draw, round);
             compare::<2, 2>(&mut draw, round);
+            compare::<3, 1>(&mut draw, round);
+            compare::<4, 1>(&mut draw, round);
         }
     }
 
     /// One sum of a few products.
     fn sum(cpu: Cpu, products: &[(f32, f32)], before: f32) -> f32 {
-        let (mut laid, mut tile) = ([Bf16::default(); LANES * PAIR], WeightTile::zeroed());
+        let (mut laid, mut tile) = ([Bf16::default(); LANES * PAIR], [WeightRow::zeroed(); LANES]);
         for (k, (value, weight)) in products.iter().enumerate() {
             laid[k] = Bf16::of(*value);
-            tile.0[k / 2][0][k % 2] = Bf16::of(*weight);
+            tile[k / 2].0[0][k % 2] = Bf16::of(*weight);
         }
         let rows = LaidRows { laid: &laid, start: 0, pitch: PAIR };
         let sums = [[[[before; LANES]; LANES]]];
-        let (offsets, write) = (Offsets::new(vec![0]), Write::Add);
-        let sums = cpu.run_tiles(Products { rows, offsets: &offsets, weights: [&[tile]], sums, write });
+        let (steps, write) = (&[Step::default()], Write::Add);
+        let sums = cpu.run_tiles(Products { rows, steps, weights: [&tile], sums, write });
         sums[0][0][0][0]
     }
 
@@ -358,9 +363,12 @@ mod tests {
             let [first, second] = [0, 1].map(|half| std::array::from_fn(|lane| lanes[half * LANES + lane]));
             let expected = lanes.map(|x| Bf16::of(flushed(x)));
             for cpu in all() {
-                let (pair, lone) = cpu.run_tiles(Lay(first, second));
+                let (pair, lone, turns) = cpu.run_tiles(Lay(first, second));
                 assert_eq!(pair, expected, "{:?}, round {round}: {lanes:?}", cpu.name());
                 assert_eq!(lone, expected[LANES..], "{:?}, round {round}: {second:?}", cpu.name());
+                for (lane, turn) in turns.as_chunks::<2>().0.iter().enumerate() {
+                    assert_eq!(*turn, [expected[lane], expected[LANES + lane]], "{:?}, {round}, {lane}", cpu.name());
+                }
             }
         }
     }
@@ -368,9 +376,19 @@ mod tests {
     #[test]
     #[should_panic(expected = "tiles: a row out of what was laid")]
     fn a_row_that_ends_one_value_late_is_refused() {
-        let laid = [Bf16::default(); 15 * 4 + 7 + PAIR];
-        let offsets = Offsets::new(vec![7, 0]);
-        LaidRows { laid: &laid, start: 0, pitch: 4 }.check(&offsets, 1);
-        LaidRows { laid: &laid, start: 1, pitch: 4 }.check(&offsets, 1);
+        let (laid, weights) = ([Bf16::default(); 15 * 4 + 7 + PAIR], [WeightRow::zeroed(); LANES]);
+        let steps = [7, 0].map(|values| Step { values, weights: 0 });
+        LaidRows { laid: &laid, start: 0, pitch: 4 }.check(&steps, [&weights], 1);
+        LaidRows { laid: &laid, start: 1, pitch: 4 }.check(&steps, [&weights], 1);
+    }
+
+    #[test]
+    #[should_panic(expected = "tiles: a tile out of the weights")]
+    fn a_tile_that_ends_one_row_late_is_refused() {
+        let (laid, weights) = ([Bf16::default(); 15 * PAIR + PAIR], [WeightRow::zeroed(); LANES + 1]);
+        let rows = LaidRows { laid: &laid, start: 0, pitch: PAIR };
+        for last in [1, 2] {
+            rows.check(&[0, last].map(|weights| Step { values: 0, weights }), [&weights], 1);
+        }
     }
 }

@@ -1,82 +1,104 @@
-//! Direct 3x3x3 convolutions with products of bf16, forward: where a processor multiplies whole tiles (AMX).
+//! Direct 3x3x3 convolutions with products of bf16, forward and back: where a processor multiplies whole tiles (AMX).
 //!
 //! A strip of rows is laid out in bf16 with a halo of zeros, two blocks of channels a place: 64 bytes, a row of a tile. The
 //! rows of a tile are then sixteen places one after another, wherever a tap begins, and nothing is copied for a tap. Where
-//! there are fewer channels a row holds several places, and so several taps along x. With stride 1 the places of all rows are
-//! one line, those between two rows computed too and left out, so that small maps fill their tiles.
+//! there are fewer channels a row holds them of several neighbours, and so several taps. With stride 1 the places of all rows
+//! are one line, those between two rows computed too and left out, so that small maps fill their tiles.
 //!
 //! The air around a head is the same vector in every place, and so is what it becomes: it is multiplied once a batch.
 
+#![expect(clippy::needless_range_loop, reason = "iterators in the innermost loops are left as calls: half the speed")]
+
+mod gradient;
 mod plan;
 mod strip;
 
 use crate::bf16::Bf16;
 use crate::cpu::Cpu;
-use crate::gather::{Gather, voxels};
+use crate::gather::{Gather, Write, voxels};
 use crate::half::Cell;
-use crate::isa::tiles::WeightTile;
+use crate::isa::Isa;
+use crate::isa::tiles::{PAIR, TileKernel, Tiles, WeightRow};
 use crate::layout::{LANES, Source, blocks};
 use crate::moments::Moments;
 use crate::team::{Shared, run_tasks};
-use plan::{Plan, SPOTS, SUMS};
+use crate::winograd::Direction;
+use bytemuck::Zeroable;
+pub use gradient::GradientTiles;
+use plan::{Plan, Row, SPOTS, SUMS};
 use rayon::prelude::*;
+use std::ops::Range;
 pub(crate) use strip::Strip;
 
-/// A 3x3x3 convolution with its weights in tiles of bf16.
+/// A 3x3x3 convolution with products of bf16, one way or the other: how its work is cut, by shape alone.
 #[derive(Clone, Debug)]
 pub struct DirectTiles {
     plan: Plan,
-    /// `[out block][step]`.
-    weights: Vec<WeightTile>,
 }
 
 impl DirectTiles {
-    /// Prepares canonical weights `[O][I][27]` of a [`Gather::conv3`].
+    /// Of a [`Gather::conv3`] with so many input and output channels; on the way back to the gradient of its input, those of the
+    /// output come first.
     ///
     /// # Panics
-    /// If a length does not fit, or the gather is another.
-    pub fn new(gather: &Gather, (i, o): (usize, usize), weights: &[f32]) -> Self {
-        assert_eq!(weights.len(), i * o * 27, "tiles: weights");
-        let plan = Plan::new(gather, (i, o));
-        let steps = plan.steps();
-        let mut tiles: Vec<WeightTile> = bytemuck::zeroed_vec(plan.out_blocks * steps);
-        tiles.par_chunks_exact_mut(steps).zip(weights.par_chunks(LANES * i * 27)).for_each(|(tiles, weights)| {
-            for (step, tile) in tiles.iter_mut().enumerate() {
-                for value in 0..2 * LANES {
-                    let Some((channel, tap)) = plan.meets(step, value) else { continue };
-                    for (lane, own) in weights.chunks_exact(i * 27).enumerate() {
-                        tile.0[value / 2][lane][value % 2] = Bf16::of(own[channel * 27 + tap]);
-                    }
-                }
-            }
-        });
-        Self { plan, weights: tiles }
+    /// If the gather is another.
+    pub fn new(gather: &Gather, channels: (usize, usize)) -> Self {
+        Self { plan: Plan::new(gather, channels) }
     }
 
-    /// Scratch of one thread for a `gather` of so many inputs and outputs.
-    pub fn scratch_len(gather: &Gather, channels: (usize, usize)) -> usize {
-        Plan::new(gather, channels).scratch_len()
+    /// Length of packed weights, in f32.
+    pub fn weights_len(&self) -> usize {
+        self.plan.out_blocks * self.plan.steps() * LANES * LANES
+    }
+
+    /// Scratch of one thread.
+    pub fn scratch_len(&self) -> usize {
+        self.plan.scratch_len()
     }
 
     /// Partial sums of [`Moments`], whatever the number of threads.
-    pub fn sums_len(gather: &Gather, channels: (usize, usize)) -> usize {
-        Plan::new(gather, channels).sums_len()
+    pub fn sums_len(&self) -> usize {
+        self.plan.sums_len()
     }
 
-    /// `dst = convolution of sources`, `[O/16][D][H][W][16]`, measured into `moments` if there are some.
-    ///
-    /// `sources`: blocked, their channels one after another; `scratch`: [`DirectTiles::scratch_len`] for each thread. The
-    /// same bits on every machine that can.
+    /// Packs canonical weights of the layer, `[O][I][27]`, for [`DirectTiles::convolve`], into as many f32 as
+    /// [`DirectTiles::weights_len`], which begin on a line of the cache.
     ///
     /// # Panics
-    /// If a length does not fit, or not [`Cpu::has_tiles`].
+    /// If a length does not fit, on the way back with a stride, or if not [`Cpu::has_tiles`].
+    pub fn pack(&self, cpu: Cpu, direction: Direction, weights: &[f32], packed: &mut [f32]) {
+        let plan = &self.plan;
+        let is_back = direction == Direction::Backward;
+        assert_eq!(weights.len(), plan.inputs * plan.outputs * 27, "tiles: weights");
+        assert!(!is_back || plan.stride == 1, "tiles: stride");
+        let canonical = if is_back {
+            Canonical { weights, of_output: 27, of_input: plan.outputs * 27, is_flipped: true }
+        } else {
+            Canonical { weights, of_output: plan.inputs * 27, of_input: 27, is_flipped: false }
+        };
+        let rows: &mut [WeightRow] = bytemuck::cast_slice_mut(&mut packed[..self.weights_len()]);
+        rows.par_chunks_exact_mut(plan.steps() * LANES).enumerate().for_each(|(block, rows)| {
+            let outputs = block * LANES..plan.outputs.min((block + 1) * LANES);
+            cpu.run_tiles(Pack { plan, canonical: &canonical, outputs, rows });
+        });
+    }
+
+    /// `dst (+)= convolution of sources`, `[O/16][D][H][W][16]`, measured into `moments` if there are some.
+    ///
+    /// `sources`: blocked, their channels one after another; `packed`: of [`DirectTiles::pack`]; `scratch`:
+    /// [`DirectTiles::scratch_len`] for each thread. The same bits on every machine that can.
+    ///
+    /// # Panics
+    /// If a length does not fit, what is added to would be measured, or not [`Cpu::has_tiles`].
     pub fn convolve<T: Cell>(
         &self,
         cpu: Cpu,
-        sources: &[Source<'_, T>],
-        (dst, mut moments): (&mut [T], Option<&mut Moments<'_>>),
+        (sources, packed): (&[Source<'_, T>], &[f32]),
+        (dst, write): (&mut [T], Write),
+        mut moments: Option<&mut Moments<'_>>,
         scratch: &mut [f32],
     ) {
+        assert!(write == Write::Overwrite || moments.is_none(), "tiles: a sum is measured");
         let plan = &self.plan;
         let n = voxels(plan.src);
         let in_blocks: usize = sources.iter().map(|s| s.blocks(n)).sum();
@@ -90,23 +112,101 @@ impl DirectTiles {
             // A row of a tile is a line of the cache.
             let skip = own.as_ptr().align_offset(64).min(LANES - 1);
             let (laid, rest) = own[skip..].split_at_mut(plan.laid_floats());
-            let (spots, runs) = rest.split_at_mut(SPOTS * SUMS);
+            let (spots, rest) = rest.split_at_mut(SPOTS * SUMS);
+            let (row, runs) = rest.split_at_mut(plan.row_len() / 2);
             let strip = Strip {
                 plan,
-                weights: &self.weights,
+                weights: bytemuck::cast_slice(&packed[..self.weights_len()]),
                 sources,
                 in_blocks,
                 work: plan.work(task),
                 dst,
+                write,
                 sums,
                 laid: bytemuck::cast_slice_mut(laid),
                 spots,
+                row: bytemuck::cast_slice_mut(row),
                 runs: &mut bytemuck::cast_slice_mut(runs)[..plan.runs_len()],
             };
             T::strip_in_tiles(cpu, strip);
         });
         if let Some(moments) = moments {
             plan.finish(moments);
+        }
+    }
+}
+
+/// The canonical weights of a layer, one way or the other.
+struct Canonical<'a> {
+    weights: &'a [f32],
+    /// From an output channel to the next.
+    of_output: usize,
+    /// From an input channel to the next.
+    of_input: usize,
+    /// The last tap comes first.
+    is_flipped: bool,
+}
+
+impl Canonical<'_> {
+    /// The taps of a pair of channels.
+    fn taps(&self, input: usize, output: usize) -> &[f32; 27] {
+        let taps = self.weights[input * self.of_input + output * self.of_output..].first_chunk();
+        let Some(taps) = taps else { unreachable!("the length was asserted") };
+        taps
+    }
+
+    fn tap(&self, tap: usize) -> usize {
+        if self.is_flipped { 26 - tap } else { tap }
+    }
+}
+
+/// Packs the weights of a block of outputs.
+struct Pack<'a> {
+    plan: &'a Plan,
+    canonical: &'a Canonical<'a>,
+    outputs: Range<usize>,
+    rows: &'a mut [WeightRow],
+}
+
+impl TileKernel for Pack<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<I: Isa, M: Tiles<I>>(self, isa: I, tiles: M) {
+        let Self { plan, canonical, outputs, rows } = self;
+        rows.fill(WeightRow::zeroed());
+        if plan.row != Row::Pair {
+            for (step, tile) in rows.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+                for value in 0..PAIR {
+                    let Some((channel, tap)) = plan.meets(step, value) else { continue };
+                    for (lane, output) in outputs.clone().enumerate() {
+                        let weight = canonical.taps(channel, output)[canonical.tap(tap)];
+                        tile[value / 2].0[lane][value % 2] = Bf16::of(weight);
+                    }
+                }
+            }
+            return;
+        }
+        // A step is a tap of 32 channels. Of two channels, sixteen taps at a time, from these on.
+        for pair in 0..plan.inputs.div_ceil(2) {
+            for first in [0, 27 - LANES] {
+                let mut of_channels = [[isa.splat(0.0); LANES]; 2];
+                for c in 0..2.min(plan.inputs - 2 * pair) {
+                    let mut of_outputs = [isa.splat(0.0); LANES];
+                    for (lane, output) in outputs.clone().enumerate() {
+                        let taps = canonical.taps(2 * pair + c, output)[first..].first_chunk();
+                        let Some(taps) = taps else { unreachable!("sixteen of 27") };
+                        of_outputs[lane] = isa.load(taps);
+                    }
+                    of_channels[c] = isa.transpose(of_outputs);
+                }
+                for n in 0..LANES {
+                    let tap = canonical.tap(first + n);
+                    let step = (tap / 9 * plan.groups + pair / LANES) * 9 + tap % 9;
+                    let row = rows[step * LANES + pair % LANES].0.as_flattened_mut();
+                    let Some(row) = row.first_chunk_mut() else { unreachable!("32 values") };
+                    tiles.lay_turns(of_channels[0][n], of_channels[1][n], row);
+                }
+            }
         }
     }
 }

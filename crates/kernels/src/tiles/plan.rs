@@ -1,7 +1,7 @@
 //! How a convolution in tiles is worked through: by its shape alone, so that sums have one order whatever the threads.
 
 use crate::gather::{Gather, Shape};
-use crate::isa::tiles::{Offsets, PAIR};
+use crate::isa::tiles::{PAIR, Step};
 use crate::layout::{LANES, blocks};
 use crate::moments::{Moments, join};
 
@@ -22,8 +22,24 @@ const SLACK: usize = 80;
 /// while they are in the first-level cache. Without that they come from the second again and again, and where another
 /// program shares it a third of the speed is left.
 pub(super) const SPOTS: usize = 4;
-/// Sums of two tiles of places and two blocks of outputs.
+/// Sums of two tiles of places and two blocks of outputs, or four of one.
 pub(super) const SUMS: usize = 4 * LANES * LANES;
+/// Tiles of weights that stay in the first-level cache from spot to spot.
+pub(super) const NEAR: usize = 27;
+
+/// What a row of a tile holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Row {
+    /// Two blocks of channels of a place.
+    Pair,
+    /// A block of channels of two neighbours along x, each a place.
+    Block,
+    /// Of a place, in its row and the next one: [`FEW`] channels of four neighbours along x, of which three count.
+    Few,
+}
+
+/// Channels of which a row of a tile holds several neighbours in both directions.
+pub(super) const FEW: usize = 4;
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -31,11 +47,11 @@ pub(super) struct Plan {
     pub(super) src: Shape,
     pub(super) out: Shape,
     pub(super) inputs: usize,
+    pub(super) outputs: usize,
     pub(super) out_blocks: usize,
     /// From one output to the next, in inputs.
     pub(super) stride: usize,
-    /// Values that a place holds: 32, or 16 or 4 where there are fewer channels.
-    pub(super) place: usize,
+    pub(super) row: Row,
     /// Pairs of blocks of input channels.
     pub(super) groups: usize,
     /// Rows of outputs in a strip.
@@ -47,7 +63,7 @@ pub(super) struct Plan {
     /// Pairs of blocks of outputs in a task.
     pairs: usize,
     /// Of one plane of taps and one pair of blocks.
-    pub(super) offsets: Offsets,
+    pub(super) plane: Vec<Step>,
 }
 
 /// What a task computes: `from..to` in planes and blocks of outputs, and rows from `row` on.
@@ -65,20 +81,25 @@ impl Plan {
         let first = gather.taps.first().map(|tap| tap.at);
         let is_conv3 = gather.taps.len() == 27 && gather.place == 1 && first == Some([-1; 3]);
         assert!(is_conv3, "tiles: not a 3x3x3 convolution");
-        let place = if inputs <= 4 { 4 } else { inputs.clamp(1, PAIR).next_multiple_of(LANES) };
+        let row = match inputs {
+            ..=FEW => Row::Few,
+            ..=LANES => Row::Block,
+            _ => Row::Pair,
+        };
         let mut plan = Self {
             src: gather.src,
             out: gather.dst,
             inputs,
+            outputs,
             out_blocks: blocks(outputs),
             stride: gather.step,
-            place,
+            row,
             groups: blocks(inputs).div_ceil(2),
             rows: 1,
             planes: 1,
             depth: 1,
             pairs: blocks(outputs).div_ceil(2),
-            offsets: Offsets::new(Vec::new()),
+            plane: Vec::new(),
         };
         let [depth, height, _] = plan.out;
         let fits = |plan: &Self| 2 * plan.laid_len() <= CACHE;
@@ -92,8 +113,13 @@ impl Plan {
         plan.depth = depth.div_ceil(chunks).next_multiple_of(plan.planes);
         let spatial = plan.strips() * plan.chunks();
         plan.pairs = plan.pairs.div_ceil(TASKS.div_ceil(spatial).min(plan.pairs.div_ceil(2)).max(1));
-        plan.offsets = plan.offsets_of_plane();
+        plan.plane = plan.plane();
         plan
+    }
+
+    /// Values of a place.
+    pub(super) fn place(&self) -> usize {
+        if self.row == Row::Block { LANES } else { PAIR }
     }
 
     /// Places of a laid row.
@@ -108,7 +134,7 @@ impl Plan {
 
     /// Values of a laid pair of blocks of a plane.
     pub(super) fn group_len(&self) -> usize {
-        (self.laid_rows() * self.width() + SLACK) * self.place
+        (self.laid_rows() * self.width() + SLACK) * self.place()
     }
 
     /// Values of a laid plane.
@@ -126,9 +152,14 @@ impl Plan {
         self.slots() * self.plane_len()
     }
 
-    /// Scratch of one thread, in f32: what is laid, sums, the runs of air, and room to begin on a line of the cache.
+    /// Values of a row of few channels.
+    pub(super) fn row_len(&self) -> usize {
+        (self.src[2] + 4) * FEW
+    }
+
+    /// Scratch of one thread, in f32: what is laid, sums, a row, the runs of air, and room to begin on a line of the cache.
     pub(super) fn scratch_len(&self) -> usize {
-        self.laid_floats() + SPOTS * SUMS + self.runs_len().div_ceil(4) + LANES
+        self.laid_floats() + SPOTS * SUMS + self.row_len() / 2 + self.runs_len().div_ceil(4) + LANES
     }
 
     /// Places that are laid at a time, of all pairs of blocks together.
@@ -176,33 +207,48 @@ impl Plan {
         }
     }
 
-    /// Taps along x that a row of a tile holds.
-    fn across(&self) -> usize {
-        (PAIR / self.place).min(3)
-    }
-
-    /// Rows of a tile that a line of three taps takes.
-    fn along_x(&self) -> usize {
-        3_usize.div_ceil(self.across())
-    }
-
     /// Tiles of weights of one block of outputs.
     pub(super) fn steps(&self) -> usize {
-        27 / 3 * self.groups * self.along_x()
+        3 * self.groups * self.steps_of_plane()
     }
 
-    fn offsets_of_plane(&self) -> Offsets {
-        let of_row = |y: usize| (0..self.along_x()).map(move |k| (y * self.width() + k * self.across()) * self.place);
-        Offsets::new((0..3).flat_map(of_row).collect())
+    fn steps_of_plane(&self) -> usize {
+        match self.row {
+            Row::Pair => 9,
+            Row::Block => 6,
+            Row::Few => 2,
+        }
+    }
+
+    /// The row and place along x that a step of a plane of taps begins at.
+    fn begin(&self, step: usize) -> (usize, usize) {
+        match self.row {
+            Row::Pair => (step / 3, step % 3),
+            Row::Block => (step / 2, 2 * (step % 2)),
+            Row::Few => (step, 0),
+        }
+    }
+
+    fn plane(&self) -> Vec<Step> {
+        let step = |step| {
+            let (y, x) = self.begin(step);
+            Step { values: (y * self.width() + x) * self.place(), weights: step * LANES }
+        };
+        (0..self.steps_of_plane()).map(step).collect()
     }
 
     /// The channel and the tap of a value of a row in a step, if it is one that counts.
     pub(super) fn meets(&self, step: usize, value: usize) -> Option<(usize, usize)> {
-        let (line, k) = (step / self.along_x(), step % self.along_x());
-        let (z, group, y) = (line / 3 / self.groups, line / 3 % self.groups, line % 3);
-        let within = value / self.place;
-        let (x, channel) = (k * self.across() + within, group * PAIR + value % self.place);
-        (within < self.across() && x < 3 && channel < self.inputs).then_some((channel, (z * 3 + y) * 3 + x))
+        let (plane, (y, x)) = (step / self.steps_of_plane(), self.begin(step % self.steps_of_plane()));
+        let (z, group) = (plane / self.groups, plane % self.groups);
+        let (y, x, channel) = match self.row {
+            Row::Pair => (y, x, group * PAIR + value),
+            Row::Block => (y, x + value / LANES, value % LANES),
+            Row::Few => (y + value / LANES, value % LANES / FEW, value % FEW),
+        };
+        // Two rows and the next two: the middle one counts once.
+        let again = self.row == Row::Few && step % 2 == 1 && y == 1;
+        (!again && y < 3 && x < 3 && channel < self.inputs).then_some((channel, (z * 3 + y) * 3 + x))
     }
 
     /// Room for blocks of outputs in the sums of a task.
@@ -301,7 +347,7 @@ mod tests {
                 }
             }
             assert!(times.iter().all(|&n| n == 1), "{name}");
-            assert_eq!(plan.steps(), 3 * plan.groups * plan.offsets.len(), "{name}");
+            assert_eq!(plan.steps(), 3 * plan.groups * plan.plane.len(), "{name}");
         }
     }
 
@@ -316,8 +362,8 @@ mod tests {
             } else {
                 plan.stride * ((plan.rows - 1) * plan.width() + whole(plan.out[2]))
             };
-            let offset = 2 * plan.width() + (plan.along_x() - 1) * plan.across();
-            let end = (last + offset) * plan.place + PAIR;
+            let offset = plan.plane.iter().map(|step| step.values).max().unwrap();
+            let end = last * plan.place() + offset + PAIR;
             assert!(end <= plan.group_len(), "{name}: {end} of {}", plan.group_len());
         }
     }

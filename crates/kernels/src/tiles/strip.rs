@@ -2,33 +2,39 @@
 
 #![expect(clippy::needless_range_loop, reason = "iterators in the innermost loops are left as calls: half the speed")]
 
-use super::plan::{Plan, SPOTS, SUMS, Work};
+use super::plan::{FEW, NEAR, Plan, Row, SPOTS, SUMS, Work};
 use crate::bf16::Bf16;
 use crate::gather::{Seen, Write, find_block, voxels};
 use crate::half::Cell;
 use crate::isa::Isa;
-use crate::isa::tiles::{LaidRows, PAIR, Tile, TileKernel, Tiles, WeightTile};
+use crate::isa::tiles::{LaidRows, PAIR, Step, Tile, TileKernel, Tiles, WeightRow};
 use crate::layout::{LANES, Source};
 use crate::moments::{Running, Sums};
 use crate::team::Shared;
 
+/// Voxels that are asked for ahead of those that are laid.
+const AHEAD: usize = 32;
+
 /// See the module.
 pub(crate) struct Strip<'a, T> {
     pub(super) plan: &'a Plan,
-    pub(super) weights: &'a [WeightTile],
+    pub(super) weights: &'a [WeightRow],
     pub(super) sources: &'a [Source<'a, T>],
     pub(super) in_blocks: usize,
     pub(super) work: Work,
     pub(super) dst: Shared<'a, T>,
+    pub(super) write: Write,
     pub(super) sums: Option<Shared<'a, Sums>>,
     pub(super) laid: &'a mut [Bf16],
     /// Room for the sums of [`SPOTS`].
     pub(super) spots: &'a mut [f32],
+    /// Room for a row of few channels.
+    pub(super) row: &'a mut [Bf16],
     /// Of each laid place, `[slot][row][x]`: how many from it on, in its row, hold what the volume's first voxel holds.
     pub(super) runs: &'a mut [u8],
 }
 
-/// One tile of places, or two.
+/// Up to four tiles of places.
 #[derive(Clone, Copy, Default)]
 struct Spot {
     z: usize,
@@ -36,7 +42,6 @@ struct Spot {
     x: usize,
     /// Places from a row to the next, those between two rows included.
     per_row: usize,
-    /// One or two.
     tiles: usize,
     /// Whether all that it sees is the vector of the volume's first voxel.
     is_air: bool,
@@ -50,7 +55,7 @@ impl<T: Cell> TileKernel for Strip<'_, T> {
     #[inline(always)]
     fn run<I: Isa, M: Tiles<I>>(mut self, isa: I, tiles: M) {
         let plan = self.plan;
-        self.clear_slack();
+        self.clear();
         let (begin, end) = self.work.z;
         // The first plane, from that before the volume on, that is not laid yet.
         let mut next = 0;
@@ -74,10 +79,12 @@ impl<T: Cell> TileKernel for Strip<'_, T> {
 }
 
 impl<T: Cell> Strip<'_, T> {
-    /// What lies behind the rows of a block is read and not asked for, but must be a number.
+    /// What lies behind the rows of a block is read and not asked for, but must be a number; so does what is between a few
+    /// channels.
     #[inline(always)]
-    fn clear_slack(&mut self) {
-        let used = self.plan.laid_rows() * self.plan.width() * self.plan.place;
+    fn clear(&mut self) {
+        let rows = if self.plan.row == Row::Few { 0 } else { self.plan.laid_rows() };
+        let used = rows * self.plan.width() * self.plan.place();
         for group in self.laid.chunks_exact_mut(self.plan.group_len()) {
             group[used..].fill(Bf16::default());
         }
@@ -94,31 +101,51 @@ impl<T: Cell> Strip<'_, T> {
         let per_slot = plan.laid_rows() * plan.width();
         let runs = &mut self.runs[slot * per_slot..][..per_slot];
         runs.fill(u8::MAX);
+        let y_of = |r: usize| {
+            let y = plan.stride * self.work.row + r;
+            (padded > 0 && padded <= depth && y > 0 && y <= height).then(|| ((padded - 1) * height + y - 1) * width)
+        };
         for (group, to) in plane.chunks_exact_mut(plan.group_len()).enumerate() {
             let seen = |b| Seen::new(isa, find_block(self.sources, n, b), n, 1.0);
             let a = seen(2 * group);
             let b = (2 * group + 1 < self.in_blocks).then(|| seen(2 * group + 1));
-            let rows = to.chunks_exact_mut(plan.width() * plan.place).take(plan.laid_rows());
-            for (r, row) in rows.enumerate() {
-                let y = plan.stride * self.work.row + r;
-                if padded == 0 || padded > depth || y == 0 || y > height {
-                    row.fill(Bf16::default());
-                    continue;
+            let place = plan.place();
+            // The first voxel as this plane's are laid.
+            let mut air = [[Bf16::default(); PAIR]];
+            lay_pairs((isa, tiles), (&a, b.as_ref()), 0, &mut air);
+            if plan.row == Row::Few {
+                let places = &mut to.as_chunks_mut().0.as_chunks_mut().0.as_chunks_mut().0[..per_slot];
+                let row: &mut [[Bf16; FEW]] = &mut self.row.as_chunks_mut().0[..width + 4];
+                for r in 0..=plan.laid_rows() {
+                    lay_few((isa, tiles), &a, y_of(r), row);
+                    for (half, r) in [(0, Some(r)), (1, r.checked_sub(1))] {
+                        let places = r.and_then(|r| places.chunks_exact_mut(plan.width()).nth(r));
+                        if let Some(places) = places {
+                            lay_neighbours(row, half, &mut places[..width]);
+                        }
+                    }
                 }
-                let from = ((padded - 1) * height + y - 1) * width;
-                row[..plan.place].fill(Bf16::default());
-                row[(width + 1) * plan.place..].fill(Bf16::default());
-                let row = &mut row[plan.place..][..width * plan.place];
-                match plan.place {
-                    PAIR => lay_pairs((isa, tiles), (&a, b.as_ref()), from, row.as_chunks_mut().0),
-                    LANES => lay_blocks((isa, tiles), &a, from, row.as_chunks_mut().0),
-                    _ => lay_few((isa, tiles), &a, from, row.as_chunks_mut().0),
+                let (fours, _) = air[0].as_chunks_mut::<FEW>();
+                fours.fill(fours[0]);
+            } else {
+                let rows = to.chunks_exact_mut(plan.width() * place).take(plan.laid_rows());
+                for (r, row) in rows.enumerate() {
+                    let Some(from) = y_of(r) else {
+                        row.fill(Bf16::default());
+                        continue;
+                    };
+                    row[..place].fill(Bf16::default());
+                    row[(width + 1) * place..].fill(Bf16::default());
+                    let row = &mut row[place..][..width * place];
+                    match plan.row {
+                        Row::Block => lay_blocks((isa, tiles), &a, from, row.as_chunks_mut().0),
+                        Row::Pair | Row::Few => {
+                            lay_pairs((isa, tiles), (&a, b.as_ref()), from, row.as_chunks_mut().0);
+                        }
+                    }
                 }
             }
-            // The first voxel as this plane's are laid.
-            let mut first = [[Bf16::default(); PAIR]];
-            lay_pairs((isa, tiles), (&a, b.as_ref()), 0, &mut first);
-            count_runs(to, &first[0][..plan.place], (plan.width(), runs));
+            count_runs(to, &air[0][..place], (plan.width(), runs));
         }
     }
 
@@ -126,10 +153,10 @@ impl<T: Cell> Strip<'_, T> {
     #[inline(always)]
     fn blocks<I: Isa, M: Tiles<I>, const O: usize>(&mut self, isa: (I, M), block: usize, (z, to): (usize, usize)) {
         let (plan, work) = (self.plan, self.work);
-        let steps = plan.steps();
+        let rows = plan.steps() * LANES;
         let mut weights = [self.weights; O];
         for o in 0..O {
-            weights[o] = &self.weights[(block + o) * steps..][..steps];
+            weights[o] = &self.weights[(block + o) * rows..][..rows];
         }
         let (is_first, all_sums) = (z == work.z.0, self.sums);
         // SAFETY: the sums of these blocks belong to this task alone.
@@ -153,7 +180,7 @@ impl<T: Cell> Strip<'_, T> {
             for line in 0..lines {
                 let mut first = 0;
                 while first < places {
-                    let tiles = if first + LANES < places { 2 } else { 1 };
+                    let tiles = (places - first).div_ceil(LANES).min(SUMS / (LANES * LANES * O));
                     let (row, x) = (line + first / per_row, first % per_row);
                     spots[n] = Spot { z, row, x, per_row, tiles, is_air: self.is_air(z, (row, x), tiles) };
                     first += tiles * LANES;
@@ -213,7 +240,7 @@ impl<T: Cell> Strip<'_, T> {
                 for p in 0..spot.tiles {
                     let (x, n) = (spot.x + p * LANES, work.n_rows);
                     let (row, x) = (spot.row + x / spot.per_row, x % spot.per_row);
-                    let places = Places { row, x, per_row: spot.per_row, of: (n, width) };
+                    let places = Places { row, x, per_row: spot.per_row, of: (n, width), write: self.write };
                     places.put(isa, &sums[p][o], rows, &mut running[o]);
                 }
             }
@@ -226,43 +253,68 @@ impl<T: Cell> Strip<'_, T> {
 fn multiply<I: Isa, M: Tiles<I>, const O: usize>(
     tiles: M,
     (plan, laid): (&Plan, &[Bf16]),
-    weights: [&[WeightTile]; O],
+    weights: [&[WeightRow]; O],
     (spots, all_sums): (&[Spot], &mut [f32]),
     air: &mut [Air; O],
 ) {
-    let (steps, known) = (plan.offsets.len(), air[0].is_some());
-    for n in 0..3 * plan.groups {
-        let (z, group) = (n / plan.groups, n % plan.groups);
-        let write = if n == 0 { Write::Overwrite } else { Write::Add };
-        let weights = weights.map(|w| &w[n * steps..][..steps]);
+    let known = air[0].is_some();
+    let planes = 3 * plan.groups;
+    // All planes at a time where their weights stay near.
+    let at_a_time = if plan.steps() * O <= NEAR { planes } else { 1 };
+    for first in (0..planes).step_by(at_a_time) {
+        let write = if first == 0 { Write::Overwrite } else { Write::Add };
+        let mut steps = [Step::default(); NEAR];
+        let n_steps = at_a_time * plan.plane.len();
+        let mut of_z = None;
         for (spot, sums) in spots.iter().zip(all_sums.chunks_exact_mut(SUMS)) {
             if known && spot.is_air {
                 continue;
             }
-            let slot = (plan.stride * spot.z + z) % plan.slots();
-            let place = plan.stride * (spot.row * plan.width() + spot.x);
-            let start = slot * plan.plane_len() + group * plan.group_len() + place * plan.place;
-            let rows = LaidRows { laid, start, pitch: plan.stride * plan.place };
-            let sums = tiles_of::<O>(sums);
-            if spot.tiles == 2 {
-                let Some(sums) = sums.first_chunk_mut() else { unreachable!("sums of two tiles") };
-                tiles.multiply::<2, O>(rows, &plan.offsets, weights, (sums, write));
-            } else {
-                let Some(sums) = sums.first_chunk_mut() else { unreachable!("sums of two tiles") };
-                tiles.multiply::<1, O>(rows, &plan.offsets, weights, (sums, write));
+            if of_z != Some(spot.z) {
+                of_z = Some(spot.z);
+                for n in 0..at_a_time {
+                    let (z, group) = ((first + n) / plan.groups, (first + n) % plan.groups);
+                    let slot = (plan.stride * spot.z + z) % plan.slots();
+                    for (k, step) in plan.plane.iter().enumerate() {
+                        let values = slot * plan.plane_len() + group * plan.group_len() + step.values;
+                        let weights = (first + n) * plan.plane.len() * LANES + step.weights;
+                        steps[n * plan.plane.len() + k] = Step { values, weights };
+                    }
+                }
+            }
+            let start = plan.stride * (spot.row * plan.width() + spot.x) * plan.place();
+            let rows = LaidRows { laid, start, pitch: plan.stride * plan.place() };
+            let steps = &steps[..n_steps];
+            match spot.tiles {
+                1 => multiply_spot::<I, M, 1, O>(tiles, rows, steps, weights, (sums, write)),
+                2 => multiply_spot::<I, M, 2, O>(tiles, rows, steps, weights, (sums, write)),
+                3 => multiply_spot::<I, M, 3, O>(tiles, rows, steps, weights, (sums, write)),
+                _ => multiply_spot::<I, M, 4, O>(tiles, rows, steps, weights, (sums, write)),
             }
         }
     }
-    for (_, sums) in spots.iter().zip(all_sums.chunks_exact_mut(SUMS)).filter(|(spot, _)| spot.is_air) {
+    for (spot, sums) in spots.iter().zip(all_sums.chunks_exact_mut(SUMS)).filter(|(spot, _)| spot.is_air) {
         let sums = tiles_of::<O>(sums);
         for o in 0..O {
             let place = *air[o].get_or_insert(sums[0][o][0]);
             if known {
-                sums[0][o] = [place; LANES];
-                sums[1][o] = [place; LANES];
+                for p in 0..spot.tiles {
+                    sums[p][o] = [place; LANES];
+                }
             }
         }
     }
+}
+
+fn multiply_spot<I: Isa, M: Tiles<I>, const P: usize, const O: usize>(
+    tiles: M,
+    rows: LaidRows<'_>,
+    steps: &[Step],
+    weights: [&[WeightRow]; O],
+    (sums, write): (&mut [f32], Write),
+) {
+    let Some(sums) = tiles_of::<O>(sums).first_chunk_mut() else { unreachable!("sums of four tiles") };
+    tiles.multiply::<P, O>(rows, steps, weights, (sums, write));
 }
 
 /// The sums of a spot, `[tile of places][block of outputs]`.
@@ -276,25 +328,34 @@ struct Places {
     x: usize,
     per_row: usize,
     of: (usize, usize),
+    write: Write,
 }
 
 impl Places {
+    /// What is to be written, of sums and what is there.
+    #[inline(always)]
+    fn value<I: Isa, T: Cell>(&self, isa: I, sums: &[f32; LANES], there: &[T; LANES]) -> I::V {
+        let sums = isa.load(sums);
+        if self.write == Write::Add { isa.add(sums, T::load(isa, there)) } else { sums }
+    }
+
     /// Two at a time where they are neighbours in the volume: what is written past the caches is written in lines.
     #[inline(always)]
-    fn put<I: Isa, T: Cell>(self, isa: I, tile: &Tile, rows: &mut [[T; LANES]], running: &mut Running<I>) {
+    fn put<I: Isa, T: Cell>(&self, isa: I, tile: &Tile, rows: &mut [[T; LANES]], running: &mut Running<I>) {
         let (mut row, mut x, (n_rows, width)) = (self.row, self.x, self.of);
         let mut i = 0;
         while i < LANES && row < n_rows {
             if x + 1 < width && i + 1 < LANES {
-                let (first, second) = (isa.load(&tile[i]), isa.load(&tile[i + 1]));
+                let Some(two) = rows[row * width + x..].first_chunk_mut::<2>() else { unreachable!("within a row") };
+                let first = self.value(isa, &tile[i], &two[0]);
+                let second = self.value(isa, &tile[i + 1], &two[1]);
                 running.add(isa, i % 4, first);
                 running.add(isa, (i + 1) % 4, second);
-                let Some(two) = rows[row * width + x..].first_chunk_mut() else { unreachable!("within a row") };
                 T::store_two(isa, first, second, two);
                 (i, x) = (i + 2, x + 2);
             } else {
                 if x < width {
-                    let v = isa.load(&tile[i]);
+                    let v = self.value(isa, &tile[i], &rows[row * width + x]);
                     running.add(isa, i % 4, v);
                     T::store(isa, v, &mut rows[row * width + x]);
                 }
@@ -310,13 +371,15 @@ impl Places {
 /// Shortens the runs of rows `[row][width]` to the places in which a laid pair of blocks holds `air`.
 #[inline(always)]
 fn count_runs(laid: &[Bf16], air: &[Bf16], (width, runs): (usize, &mut [u8])) {
-    let rows = laid.chunks_exact(width * air.len());
-    for (row, runs) in rows.zip(runs.chunks_exact_mut(width)) {
+    let place = air.len();
+    for (y, runs) in runs.chunks_exact_mut(width).enumerate() {
         let mut n: u8 = 0;
-        for (place, run) in row.chunks_exact(air.len()).zip(runs).rev() {
+        for x in (0..width).rev() {
+            let own = &laid[(y * width + x) * place..][..place];
             // Two values first: in a head they nearly always say it all.
-            n = if place[..2] == air[..2] && place == air { n.saturating_add(1) } else { 0 };
-            *run = n.min(*run);
+            let is_air = own[0] == air[0] && own[1] == air[1] && own[2..] == air[2..];
+            n = if is_air { n.saturating_add(1) } else { 0 };
+            runs[x] = n.min(runs[x]);
         }
     }
 }
@@ -331,6 +394,8 @@ fn lay_pairs<I: Isa, M: Tiles<I>, T: Cell>(
     match b {
         Some(b) => {
             for x in 0..row.len() {
+                a.prefetch(isa, from + x + AHEAD);
+                b.prefetch(isa, from + x + AHEAD);
                 tiles.lay_pair(a.at(isa, from + x), b.at(isa, from + x), &mut row[x]);
             }
         }
@@ -350,16 +415,34 @@ fn lay_blocks<I: Isa, M: Tiles<I>, T: Cell>(
     row: &mut [[Bf16; LANES]],
 ) {
     for x in 0..row.len() {
+        a.prefetch(isa, from + x + AHEAD);
         tiles.lay(a.at(isa, from + x), &mut row[x]);
     }
 }
 
+/// Lays a row of few channels with a voxel of zeros before it and three behind.
 #[inline(always)]
-fn lay_few<I: Isa, M: Tiles<I>, T: Cell>((isa, tiles): (I, M), a: &Seen<'_, I, T>, from: usize, row: &mut [[Bf16; 4]]) {
-    for x in 0..row.len() {
+fn lay_few<I: Isa, M: Tiles<I>, T: Cell>(
+    (isa, tiles): (I, M),
+    a: &Seen<'_, I, T>,
+    from: Option<usize>,
+    row: &mut [[Bf16; FEW]],
+) {
+    row.fill([Bf16::default(); FEW]);
+    let Some(from) = from else { return };
+    for x in 0..row.len() - 4 {
+        a.prefetch(isa, from + x + AHEAD);
         let mut lanes = [Bf16::default(); LANES];
         tiles.lay(a.at(isa, from + x), &mut lanes);
         let Some(few) = lanes.first_chunk() else { unreachable!("sixteen lanes hold four") };
-        row[x] = *few;
+        row[x + 1] = *few;
+    }
+}
+
+/// Each place holds four neighbours along x: in this half.
+#[inline(always)]
+fn lay_neighbours(row: &[[Bf16; FEW]], half: usize, places: &mut [[[[Bf16; FEW]; 4]; 2]]) {
+    for (four, place) in row.array_windows().zip(places) {
+        place[half] = *four;
     }
 }

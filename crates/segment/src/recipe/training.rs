@@ -1,9 +1,10 @@
 //! The sections `[split]`, `[network]` and `[training]`.
 
+use kernels::{Cpu, IsaName};
 use serde::{Deserialize, Serialize};
 use unet::optim::OptimSpec;
 use unet::schedule::Decline;
-use unet::{Down, Norm, Up};
+use unet::{Down, Norm, Purpose, Up};
 
 /// How cases are divided where no split file is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +55,39 @@ pub enum Outputs {
     Classes,
 }
 
+/// In which numbers the products of a training are made. Sums, norms, losses and weights are f32.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Products {
+    /// f32.
+    #[default]
+    F32,
+    /// bf16 in the 3x3x3 convolutions of stride 1, forward and back, in tiles (AMX).
+    Bf16,
+}
+
+impl Products {
+    /// What a network is laid out for.
+    ///
+    /// # Errors
+    /// If this machine has no such products.
+    pub fn purpose(self, cpu: Cpu) -> Result<Purpose, NoTiles> {
+        match self {
+            Self::F32 => Ok(Purpose::Train),
+            Self::Bf16 if cpu.has_tiles() => Ok(Purpose::TrainInTiles),
+            Self::Bf16 => Err(NoTiles(cpu.name())),
+        }
+    }
+}
+
+/// Why a training cannot multiply in bf16.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "training in bf16 needs tiles of AMX; this machine, its system, or the instruction set {} that was asked for has none: use f32",
+    .0.as_str()
+)]
+pub struct NoTiles(IsaName);
+
 /// How long and in which way a net is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -72,6 +106,9 @@ pub struct Training {
     pub warm_up: u64,
     /// How the learning rate falls from there.
     pub decline: Decline,
+    /// In which numbers products are made.
+    #[serde(default)]
+    pub precision: Products,
     /// What turns gradients into new weights.
     pub optimiser: OptimSpec,
     /// Sizes of patches and batches; stages follow one another.

@@ -1,4 +1,5 @@
-//! Two trainings from the same seed, with minimal filtering and with direct convolutions: whether they learn the same.
+//! Trainings from the same seed, with minimal filtering, with direct convolutions, and with products of bf16 in tiles where the
+//! machine has them: whether they learn the same.
 
 use ::segment::dataset::find;
 use ::segment::recipe::training::Stage;
@@ -28,6 +29,8 @@ struct Measured {
     patch: [usize; 3],
     filtered: Curve,
     direct: Curve,
+    /// Where the machine multiplies tiles.
+    tiles: Option<Curve>,
 }
 
 /// One training.
@@ -46,7 +49,8 @@ pub(super) fn run(cpu: Cpu, args: &BenchConvergence, show: Show, interrupt: &Int
     (recipe.training.validate_every, recipe.training.checkpoint_every) = (0, 0);
     let found = find(&args.data)?;
     let split = Split::read(&args.split)?;
-    let bar = show.bar(2 * args.steps, "{pos}/{len} steps {wide_bar} {msg}")?;
+    let has_tiles = cpu.has_tiles();
+    let bar = show.bar((2 + u64::from(has_tiles)) * args.steps, "{pos}/{len} steps {wide_bar} {msg}")?;
     let learn = |purpose: Purpose| -> anyhow::Result<Curve> {
         let cases = TrainingCases::read(&found, &split, recipe.preparing.method, None)?;
         let folder = tempfile::tempdir()?;
@@ -65,13 +69,15 @@ pub(super) fn run(cpu: Cpu, args: &BenchConvergence, show: Show, interrupt: &Int
         Ok(curve)
     };
     let filtered = learn(Purpose::Train)?;
-    let direct = if interrupt.is_asked() { Curve::default() } else { learn(Purpose::TrainDirectly)? };
+    let then = |purpose| if interrupt.is_asked() { Ok(Curve::default()) } else { learn(purpose) };
+    let direct = then(Purpose::TrainDirectly)?;
+    let tiles = has_tiles.then(|| then(Purpose::TrainInTiles)).transpose()?;
     bar.finish_and_clear();
     if interrupt.is_asked() {
         return Ok(Outcome::Stopped);
     }
     let (isa, threads) = (cpu.name().as_str(), rayon::current_num_threads());
-    tell(&Measured { name: "convergence", isa, threads, steps: args.steps, patch, filtered, direct }, show)?;
+    tell(&Measured { name: "convergence", isa, threads, steps: args.steps, patch, filtered, direct, tiles }, show)?;
     Ok(Outcome::Done)
 }
 
@@ -85,7 +91,8 @@ fn tell(measured: &Measured, show: Show) -> anyhow::Result<()> {
         [mean, curve.dice[0], curve.dice[1], curve.dice[2]].map(|value| number(Some(value), 4)).to_vec()
     };
     let row = |name: &str, curve: &Curve| [vec![name.to_owned()], ends(curve)].concat();
-    let rows = vec![row("minimal filtering", &measured.filtered), row("direct", &measured.direct)];
+    let mut rows = vec![row("minimal filtering", &measured.filtered), row("direct", &measured.direct)];
+    rows.extend(measured.tiles.iter().map(|curve| row("direct, bf16 tiles", curve)));
     let head = format!("loss, mean of the last {TAIL}");
     show::result(&format!(
         "{} steps of {:?}, {}, {} threads\n\n{}",

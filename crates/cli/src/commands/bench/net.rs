@@ -4,6 +4,7 @@ use anyhow::Context;
 use kernels::{Bf16, Cpu, Half, voxels};
 use segment::choice::{Choice, Reason};
 use segment::precision::{Precision, Storage};
+use segment::recipe::training::Products;
 use segment::recipe::{DEFAULT, ORIGINAL, Recipe};
 use serde::Serialize;
 use server::config;
@@ -108,12 +109,16 @@ fn tell(measured: &Measured, show: Show) -> anyhow::Result<()> {
     ))
 }
 
-/// What was typed, or the fastest, and why; a training step knows f32 alone.
+/// What was typed, or the fastest, and why; a training step knows f32, and bf16 in tiles.
 fn precision(cpu: Cpu, args: &BenchNet) -> anyhow::Result<(Precision, Option<Reason>)> {
     let refused = |why: &str| anyhow::Error::from(Usage(format!("--precision: {why}")));
     let choice = match (args.pass, args.precision.named()) {
         (PassName::Train, None | Some(Precision::F32)) => return Ok((Precision::F32, None)),
-        (PassName::Train, Some(_)) => return Err(refused("a training step is computed in f32")),
+        (PassName::Train, Some(Precision::Bf16)) => {
+            Products::Bf16.purpose(cpu).map_err(|none| refused(&none.to_string()))?;
+            return Ok((Precision::Bf16, None));
+        }
+        (PassName::Train, Some(_)) => return Err(refused("a training step is computed in f32 or bf16")),
         (PassName::Forward, Some(precision)) => {
             precision.check_machine(cpu).map_err(|unable| refused(&unable.to_string()))?;
             Choice::named(precision)
@@ -178,7 +183,10 @@ impl Bench {
         let widest = if is_integer { Some(widest(cpu, spec, &weights)?) } else { None };
         let products = precision.products(widest.as_deref());
         let mut net = match (pass, precision.storage(cpu)) {
-            (PassName::Train, _) => Laid::Training(Net::new(spec, patch, Purpose::Train, cpu)?),
+            (PassName::Train, _) => {
+                let purpose = if precision == Precision::Bf16 { Purpose::TrainInTiles } else { Purpose::Train };
+                Laid::Training(Net::new(spec, patch, purpose, cpu)?)
+            }
             (PassName::Forward, Storage::Floats) => Laid::Floats(Net::new(spec, patch, Purpose::Infer, cpu)?),
             (PassName::Forward, Storage::Bfloats) => Laid::Bfloats(Net::inference(spec, patch, cpu, products)?),
             (PassName::Forward, Storage::Halves) => Laid::Halves(Net::inference(spec, patch, cpu, products)?),
