@@ -24,8 +24,8 @@ const SLACK: usize = 80;
 pub(super) const SPOTS: usize = 4;
 /// Sums of two tiles of places and two blocks of outputs, or four of one.
 pub(super) const SUMS: usize = 4 * LANES * LANES;
-/// Tiles of weights that stay in the first-level cache from spot to spot.
-pub(super) const NEAR: usize = 27;
+/// Tiles of weights that stay in the first-level cache from spot to spot, beside what they are multiplied with: of few channels.
+pub(super) const NEAR: usize = 12;
 
 /// What a row of a tile holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,6 +210,11 @@ impl Plan {
     /// Tiles of weights of one block of outputs.
     pub(super) fn steps(&self) -> usize {
         3 * self.groups * self.steps_of_plane()
+    }
+
+    /// Whether all weights of so many blocks of outputs stay near.
+    pub(super) fn is_near(&self, blocks: usize) -> bool {
+        blocks * self.steps() <= NEAR
     }
 
     fn steps_of_plane(&self) -> usize {

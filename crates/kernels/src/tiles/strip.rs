@@ -169,6 +169,7 @@ impl<T: Cell> Strip<'_, T> {
                 running[o] = Running::new(isa.0, &own[o]);
             }
         }
+        let most = if plan.is_near(O) { SUMS / (LANES * LANES * O) } else { 2 };
         let (mut spots, mut n, mut air) = ([Spot::default(); SPOTS], 0, [Air::None; O]);
         for z in z..to {
             let lines = if plan.stride == 1 { 1 } else { work.n_rows };
@@ -180,7 +181,7 @@ impl<T: Cell> Strip<'_, T> {
             for line in 0..lines {
                 let mut first = 0;
                 while first < places {
-                    let tiles = (places - first).div_ceil(LANES).min(SUMS / (LANES * LANES * O));
+                    let tiles = (places - first).div_ceil(LANES).min(most);
                     let (row, x) = (line + first / per_row, first % per_row);
                     spots[n] = Spot { z, row, x, per_row, tiles, is_air: self.is_air(z, (row, x), tiles) };
                     first += tiles * LANES;
@@ -260,7 +261,7 @@ fn multiply<I: Isa, M: Tiles<I>, const O: usize>(
     let known = air[0].is_some();
     let planes = 3 * plan.groups;
     // All planes at a time where their weights stay near.
-    let at_a_time = if plan.steps() * O <= NEAR { planes } else { 1 };
+    let at_a_time = if plan.is_near(O) { planes } else { 1 };
     for first in (0..planes).step_by(at_a_time) {
         let write = if first == 0 { Write::Overwrite } else { Write::Add };
         let mut steps = [Step::default(); NEAR];
