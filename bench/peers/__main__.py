@@ -210,7 +210,7 @@ class Bench:
 
     def train(self):
         sides = [self.side or 96] * 3
-        ours = self.in_turn(["net", "--name", "n32", "--patch", str(sides[0]), "--pass", "train"], precisions=("f32",))
+        ours = self.in_turn(["net", "--name", "n32", "--patch", str(sides[0]), "--pass", "train"], precisions=("f32", "bf16"))
         self.interleave("train", ours + self.peers(STEPS, "n32", sides))
 
     def whole(self):

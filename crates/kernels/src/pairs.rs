@@ -119,14 +119,26 @@ pub(crate) fn exceeds(widest: &Pairs, limit: i16) -> bool {
 }
 
 /// Cuts all halves at the limit, and says how many are there then.
+#[inline(always)]
 pub(crate) fn cut<I: Isa, D: Dots<I>>(dots: D, pairs: &mut [Pairs], limit: i16) -> u64 {
     let mut at_limit = 0;
-    for pairs in pairs {
-        dots.store(dots.cut(dots.load(pairs), dots.splat_half(limit)), pairs);
-        let halves = pairs.iter().flat_map(|w| [*w as i16, (w >> 16) as i16]);
-        at_limit += halves.filter(|half| half.unsigned_abs() >= limit.unsigned_abs()).count() as u64;
+    for x in 0..pairs.len() {
+        let own = dots.load(&pairs[x]);
+        let mut below = [0; LANES];
+        dots.store(dots.cut(own, dots.splat_half(limit - 1)), &mut below);
+        // Nearly always none is there, whatever a bound says.
+        if below != pairs[x] {
+            dots.store(dots.cut(own, dots.splat_half(limit)), &mut pairs[x]);
+            at_limit += count(&pairs[x], limit);
+        }
     }
     at_limit
+}
+
+/// How many halves are at the limit.
+fn count(pairs: &Pairs, limit: i16) -> u64 {
+    let halves = pairs.iter().flat_map(|w| [*w as i16, (w >> 16) as i16]);
+    halves.filter(|half| half.unsigned_abs() >= limit.unsigned_abs()).count() as u64
 }
 
 /// `sum[x][o] +=` the products of all channels that are staged at `at + x`, a group of them every `stride`, with the weights
