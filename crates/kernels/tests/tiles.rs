@@ -405,7 +405,7 @@ fn scratch_for_one_thread_is_enough() {
             let mut scratch = vec![f32::NAN; from + n];
             let mut dst = vec![f32::NAN; values.len()];
             let to = (&mut *dst, Write::Overwrite);
-            let from_and_by = (&[Source::plain(&*values)][..], &*packed.get());
+            let from_and_by = (&[Source::plain(&values)][..], &*packed.get());
             pool.install(|| tiles.convolve(cpu, from_and_by, to, None, &mut scratch[from..]));
             let first = first.get_or_insert_with(|| dst.clone());
             assert!(first.iter().zip(&dst).all(|(a, b)| a.to_bits() == b.to_bits()), "{:?}, from {from}", cpu.name());

@@ -107,7 +107,7 @@ impl Layer {
         pool.install(|| back.pack(cpu, Direction::Backward, &self.weights, packed.get()));
         let mut scratch = vec![f32::NAN; back.scratch_len() * threads];
         let mut d_src = vec![f32::NAN; values.len()];
-        let from_and_by = (&[Source::plain(&*d_dst)][..], &*packed.get());
+        let from_and_by = (&[Source::plain(&d_dst)][..], &*packed.get());
         pool.install(|| back.convolve(cpu, from_and_by, (&mut d_src, Write::Overwrite), None, &mut scratch));
         let mut twice = d_src.clone();
         pool.install(|| back.convolve(cpu, from_and_by, (&mut twice, Write::Add), None, &mut scratch));

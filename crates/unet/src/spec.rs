@@ -58,6 +58,11 @@ pub enum UnetError {
     #[error("the weights lack the tensor `{0}`")]
     Missing(String),
     /// Of a file of weights.
+    #[error(
+        "the tensor `{0}` holds numbers that are not finite; take a file that was written whole by a sound training"
+    )]
+    NotFinite(String),
+    /// Of a file of weights.
     #[error("the tensor `{name}` has the shape {found:?} in the weights; the network needs {expected:?}")]
     TensorShape {
         /// Of the tensor.

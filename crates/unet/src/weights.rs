@@ -68,7 +68,7 @@ pub fn to_bytes(spec: &NetSpec, weights: &[f32], metadata: HashMap<String, Strin
 /// The arena of `spec` out of safetensors bytes.
 ///
 /// # Errors
-/// Names the tensor that is missing, of another shape or type, or unknown.
+/// Names the tensor that is missing, of another shape or type, not finite, or unknown.
 pub fn from_bytes(spec: &NetSpec, bytes: &[u8]) -> Result<Vec<f32>, UnetError> {
     let params = Net::params(spec)?;
     let file = SafeTensors::deserialize(bytes).map_err(|e| UnetError::Container(e.to_string()))?;
@@ -86,6 +86,9 @@ pub fn from_bytes(spec: &NetSpec, bytes: &[u8]) -> Result<Vec<f32>, UnetError> {
             return Err(UnetError::TensorShape { name, found, expected });
         }
         weights.extend(view.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)));
+        if weights[p.range.clone()].iter().any(|w| !w.is_finite()) {
+            return Err(UnetError::NotFinite(p.name.clone()));
+        }
     }
     Ok(weights)
 }
@@ -97,4 +100,36 @@ pub fn from_bytes(spec: &NetSpec, bytes: &[u8]) -> Result<Vec<f32>, UnetError> {
 pub fn metadata(bytes: &[u8]) -> Result<HashMap<String, String>, UnetError> {
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| UnetError::Container(e.to_string()))?;
     Ok(header.metadata().clone().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Down, Norm, Up};
+
+    #[test]
+    fn numbers_that_are_not_finite_are_refused_by_name() {
+        let spec = NetSpec {
+            inputs: 1,
+            outputs: 1,
+            widths: vec![2, 3],
+            norm: Norm::Instance,
+            negative_slope: 0.01,
+            down: Down::Strided,
+            up: Up::Transposed,
+            dropout: 0.0,
+            deep_supervision: 0,
+        };
+        let Ok(sound) = initial(&spec, 1) else { unreachable!("a network") };
+        let again =
+            |weights: &[f32]| to_bytes(&spec, weights, HashMap::new()).and_then(|bytes| from_bytes(&spec, &bytes));
+        assert!(again(&sound).is_ok_and(|weights| weights == sound), "finite ones come back as they are");
+        let Ok(params) = Net::params(&spec) else { unreachable!("a network") };
+        for (param, none) in params.iter().zip([f32::NAN, f32::INFINITY, f32::NEG_INFINITY].into_iter().cycle()) {
+            let mut weights = sound.clone();
+            weights[param.range.end - 1] = none;
+            let refused = matches!(again(&weights), Err(UnetError::NotFinite(name)) if name == param.name);
+            assert!(refused, "{none} in {}", param.name);
+        }
+    }
 }

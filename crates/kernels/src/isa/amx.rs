@@ -216,7 +216,11 @@ impl Tiles<Avx512> for Amx {
     ) {
         assert!(matches!(O, 1 | 2) && P > 0 && P * O <= 4, "tiles: {P} of places, {O} of outputs");
         rows.check(steps, weights, P);
-        let weights = weights.map(<[WeightRow]>::as_ptr);
+        // Not `map`, which is left as a call.
+        let mut starts = [std::ptr::null::<WeightRow>(); O];
+        for o in 0..O {
+            starts[o] = weights[o].as_ptr();
+        }
         let (stride, next) = (2 * rows.pitch, LANES * rows.pitch);
         let sums = sums.as_flattened_mut();
         // SAFETY: `self` proves AMX, and tiles are laid out, since only `Amx::run` hands out a proof to a kernel. Rows were checked to
@@ -227,10 +231,10 @@ impl Tiles<Avx512> for Amx {
             for step in steps {
                 let a = start.add(step.values);
                 load::<4, _>(a, stride);
-                load::<6, _>(weights[0].add(step.weights), 64);
+                load::<6, _>(starts[0].add(step.weights), 64);
                 dot::<0, 4, 6>();
                 if O > 1 {
-                    load::<7, _>(weights[1].add(step.weights), 64);
+                    load::<7, _>(starts[1].add(step.weights), 64);
                     dot::<1, 4, 7>();
                     if P > 1 {
                         load::<5, _>(a.add(next), stride);

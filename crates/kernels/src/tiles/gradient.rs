@@ -6,7 +6,7 @@
 
 #![expect(clippy::needless_range_loop, reason = "iterators in the innermost loops are left as calls: half the speed")]
 
-use super::plan::SUMS;
+use super::plan::{AHEAD, SUMS};
 use crate::bf16::Bf16;
 use crate::cpu::Cpu;
 use crate::gather::{Seen, Shape, Write, find_block, voxels};
@@ -20,7 +20,7 @@ use std::ops::Range;
 /// Blocks of inputs, and of outputs, that a task multiplies each with each: so often is used what it lays.
 const GROUP: usize = 4;
 /// Bytes of laid inputs: they stay in the second-level cache beside the sums.
-const CACHE: usize = 1 << 19;
+const CACHE: usize = 1 << 20;
 /// Rows of a strip, at most.
 const ROWS: usize = 16;
 /// Planes of a task, at least: each lays two planes of its neighbours too.
@@ -29,7 +29,7 @@ const LEAST: usize = 8;
 const TASKS: usize = 16;
 /// Tiles of places that are multiplied one after another, at most: those of two blocks of outputs stay in the first-level cache
 /// for all taps. Planes of fewer are multiplied together, since the sums come and go with each run.
-const RUN: usize = 12;
+const RUN: usize = 16;
 const TAPS: usize = 27;
 
 /// The gradient of the weights of a 3x3x3 convolution of stride 1: how its work is cut, by shape alone.
@@ -206,23 +206,26 @@ impl GradientTiles {
     /// Adds the sums of the tasks, in their order.
     fn reduce(&self, partial: &[f32], d_weights: &mut [f32]) {
         let all = self.parts() * self.task_len();
-        d_weights.par_chunks_mut(self.inputs * TAPS).enumerate().for_each(|(o, row)| {
-            let (out_part, out_block) = (o / LANES / GROUP, o / LANES % GROUP);
-            for (block, of_block) in row.chunks_mut(LANES * TAPS).enumerate() {
-                let (in_part, in_block) = (block / GROUP, block % GROUP);
-                let part = out_part * self.in_parts() + in_part;
+        // A block of outputs at a time: a tile of its sums lies in one piece.
+        d_weights.par_chunks_mut(LANES * self.inputs * TAPS).enumerate().for_each(|(out_block, rows)| {
+            let (out_part, out_block) = (out_block / GROUP, out_block % GROUP);
+            for in_block in 0..blocks(self.inputs) {
+                let part = out_part * self.in_parts() + in_block / GROUP;
+                let pair = out_block / 2 * self.in_pairs() + in_block % GROUP / 2;
                 // A lone block of inputs has tiles of its own.
-                let is_lone = in_block % 2 == 0 && block + 1 == blocks(self.inputs);
+                let is_lone = in_block % 2 == 0 && in_block + 1 == blocks(self.inputs);
                 let tile = if is_lone { out_block % 2 } else { out_block % 2 * 2 + in_block % 2 };
-                let pair = out_block / 2 * self.in_pairs() + in_block / 2;
-                let from = part * self.task_len() + pair * TAPS * SUMS + (tile * LANES + o % LANES) * LANES;
+                let from = part * self.task_len() + pair * TAPS * SUMS + tile * LANES * LANES;
                 for tap in 0..TAPS {
-                    let mut sums = [0.0; LANES];
+                    let mut sums = [0.0; LANES * LANES];
                     for of_task in partial.chunks_exact(all) {
-                        let own = &of_task[from + tap * SUMS..][..LANES];
+                        let own = &of_task[from + tap * SUMS..][..LANES * LANES];
                         sums.iter_mut().zip(own).for_each(|(sum, own)| *sum += own);
                     }
-                    of_block[tap..].iter_mut().step_by(TAPS).zip(sums).for_each(|(d, sum)| *d += sum);
+                    for (row, sums) in rows.chunks_exact_mut(self.inputs * TAPS).zip(sums.as_chunks::<LANES>().0) {
+                        let own = row[in_block * LANES * TAPS + tap..].iter_mut().step_by(TAPS);
+                        own.zip(sums).for_each(|(d, sum)| *d += sum);
+                    }
                 }
             }
         });
@@ -301,6 +304,8 @@ impl Share<'_> {
                 // Place `x` of a laid row is voxel `x - 1`.
                 let mut before = isa.splat(0.0);
                 for pair in 0..width / 2 {
+                    seen.prefetch(isa, from + 2 * pair + AHEAD);
+                    seen.prefetch(isa, from + 2 * pair + 1 + AHEAD);
                     let (first, second) = (seen.at(isa, from + 2 * pair), seen.at(isa, from + 2 * pair + 1));
                     tiles.lay_turns(before, first, &mut even[pair]);
                     tiles.lay_turns(first, second, &mut odd[pair]);
@@ -322,8 +327,14 @@ impl Share<'_> {
         let values = self.d_dst.as_chunks::<LANES>().0;
         let pairs: &mut [[Bf16; PAIR]] = bytemuck::cast_slice_mut::<f32, Bf16>(self.pairs).as_chunks_mut().0;
         for (y, pairs) in self.work.rows.clone().zip(pairs.chunks_exact_mut(plan.pitch() / 2)) {
-            let row = &values[((block * depth + z + plane) * height + y) * width..][..width];
+            let rest = &values[((block * depth + z + plane) * height + y) * width..];
+            let row = &rest[..width];
             for x in (0..width).step_by(2) {
+                for ahead in [x + AHEAD, x + 1 + AHEAD] {
+                    if let Some(there) = rest.get(ahead) {
+                        isa.prefetch_near(there);
+                    }
+                }
                 let second = if x + 1 < width { isa.load(&row[x + 1]) } else { isa.splat(0.0) };
                 tiles.lay_turns(isa.load(&row[x]), second, &mut pairs[x / 2]);
             }
@@ -355,6 +366,7 @@ impl Share<'_> {
     ) {
         let plan = self.plan;
         let (per_plane, pairs, blocks) = (plan.tiles(), plan.pairs(), 2 * plan.in_pairs());
+        let (slots, plane_len, pitch) = (plan.slots(), plan.plane_len(), plan.pitch());
         let laid: &[Bf16] = bytemuck::cast_slice(self.outputs);
         let inputs: &[WeightRow] = bytemuck::cast_slice(self.inputs);
         let rows = LaidRows { laid, start: out * LANES * plan.line(), pitch: plan.line() };
@@ -365,23 +377,26 @@ impl Share<'_> {
             let n = run.min(n_tiles - first);
             let is_first = z.start == self.work.z.start && first == 0;
             let write = if is_first { Write::Overwrite } else { Write::Add };
-            let mut steps = [Step::default(); RUN];
+            // Of each plane of taps.
+            let mut steps = [[Step::default(); RUN]; 3];
+            for k in 0..n {
+                let (plane, tile) = ((first + k) / per_plane, (first + k) % per_plane);
+                for dz in 0..3 {
+                    let slot = (z.start + plane + dz) % slots;
+                    let weights = slot * blocks * 2 * pairs + tile * LANES;
+                    steps[dz][k] = Step { values: plane * plane_len + tile * PAIR, weights };
+                }
+            }
             for (tap, sums) in sums.chunks_exact_mut(SUMS).enumerate() {
                 let [dz, y, x] = [tap / 9, tap / 3 % 3, tap % 3];
-                for k in 0..n {
-                    let (plane, tile) = ((first + k) / per_plane, (first + k) % per_plane);
-                    let slot = (z.start + plane + dz) % plan.slots();
-                    let weights = slot * blocks * 2 * pairs + tile * LANES + y * plan.pitch() / 2 + x / 2;
-                    steps[k] = Step { values: plane * plan.plane_len() + tile * PAIR, weights };
-                }
                 let mut weights = [inputs; O];
                 for o in 0..O {
-                    weights[o] = &inputs[((input + o) * 2 + x % 2) * pairs..];
+                    weights[o] = &inputs[((input + o) * 2 + x % 2) * pairs + y * pitch / 2 + x / 2..];
                 }
                 let Some(sums) = sums.as_chunks_mut().0.as_chunks_mut().0.as_chunks_mut().0.first_chunk_mut() else {
                     unreachable!("sums of four tiles")
                 };
-                tiles.multiply::<P, O>(rows, &steps[..n], weights, (sums, write));
+                tiles.multiply::<P, O>(rows, &steps[dz][..n], weights, (sums, write));
             }
         }
     }

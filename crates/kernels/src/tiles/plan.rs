@@ -18,6 +18,9 @@ const LEAST: usize = 8;
 /// Places past the end of a laid block that tiles read and nobody asks for.
 const SLACK: usize = 80;
 
+/// Voxels that are asked for ahead of those that are laid.
+pub(super) const AHEAD: usize = 32;
+
 /// Spots that are worked through together: the weights of a pair of blocks and a plane of taps, 18 KiB, are used as often
 /// while they are in the first-level cache. Without that they come from the second again and again, and where another
 /// program shares it a third of the speed is left.
@@ -81,10 +84,12 @@ impl Plan {
         let first = gather.taps.first().map(|tap| tap.at);
         let is_conv3 = gather.taps.len() == 27 && gather.place == 1 && first == Some([-1; 3]);
         assert!(is_conv3, "tiles: not a 3x3x3 convolution");
-        let row = match inputs {
-            ..=FEW => Row::Few,
-            ..=LANES => Row::Block,
-            _ => Row::Pair,
+        let row = if inputs <= FEW {
+            Row::Few
+        } else if inputs <= LANES {
+            Row::Block
+        } else {
+            Row::Pair
         };
         let mut plan = Self {
             src: gather.src,

@@ -2,7 +2,7 @@
 
 #![expect(clippy::needless_range_loop, reason = "iterators in the innermost loops are left as calls: half the speed")]
 
-use super::plan::{FEW, NEAR, Plan, Row, SPOTS, SUMS, Work};
+use super::plan::{AHEAD, FEW, NEAR, Plan, Row, SPOTS, SUMS, Work};
 use crate::bf16::Bf16;
 use crate::gather::{Seen, Write, find_block, voxels};
 use crate::half::Cell;
@@ -11,9 +11,6 @@ use crate::isa::tiles::{LaidRows, PAIR, Step, Tile, TileKernel, Tiles, WeightRow
 use crate::layout::{LANES, Source};
 use crate::moments::{Running, Sums};
 use crate::team::Shared;
-
-/// Voxels that are asked for ahead of those that are laid.
-const AHEAD: usize = 32;
 
 /// See the module.
 pub(crate) struct Strip<'a, T> {
