@@ -7,7 +7,7 @@ use crate::layout::LANES;
 /// output, `[out_blocks * 16]`.
 #[derive(Debug)]
 pub struct Moments<'a> {
-    /// [`Winograd::sums_len`](crate::Winograd::sums_len) or [`DirectTiles::sums_len`](crate::DirectTiles::sums_len), with whatever in it.
+    /// [`Winograd::sums_len`](crate::Winograd::sums_len) or [`ConvTiles::sums_len`](crate::ConvTiles::sums_len), with whatever in it.
     pub sums: &'a mut [f64],
     /// Means.
     pub mean: &'a mut [f32],

@@ -12,7 +12,7 @@ mod guarded;
 mod numbers;
 
 use kernels::{
-    Back, Bf16, Canonical, Cell, Cpu, Decision, DirectBytes, DirectIntegers, DirectTiles, Direction, Gather,
+    Back, Bf16, Canonical, Cell, ConvTiles, Cpu, Decision, DirectBytes, DirectIntegers, Direction, Gather,
     GradientTiles, Half, IsaName, LANES, Moments, Shape, Source, UpIntegers, Winograd, Write, activation_back,
     activation_sums, add_bias, apply, blocks, convolve, convolve_scratch, convolve_up, convolve_up_scratch, head,
     head_back, head_back_scratch, head_decided, largest, max_pool, max_pool_back, moments, pack_channels, pack_weights,
@@ -291,7 +291,7 @@ impl Layer {
         let sources: Box<[_]> = parts.iter().map(Stored::source).collect();
         let weights = noise(o * i * 27, 4);
         for gather in [Gather::conv3(shape, 1), Gather::conv3(shape, 2)] {
-            let layer = DirectTiles::new(&gather, (i, o));
+            let layer = ConvTiles::new(&gather, (i, o));
             let mut packed = unwritten(layer.weights_len());
             layer.pack(cpu, Direction::Forward, &weights, &mut packed);
             let mut dst = unwritten::<T>(blocks(o) * voxels(gather.dst_shape()) * LANES);
@@ -352,7 +352,7 @@ impl Layer {
 
     fn tiles_back(self, cpu: Cpu, (sources, d_dst): (&[Source<'_>], &[f32]), weights: &[f32]) {
         let Self { shape, i, o } = self;
-        let layer = DirectTiles::new(&Gather::conv3(shape, 1), (o, i));
+        let layer = ConvTiles::new(&Gather::conv3(shape, 1), (o, i));
         let mut packed = unwritten(layer.weights_len());
         layer.pack(cpu, Direction::Backward, weights, &mut packed);
         let mut d_src = unwritten(blocks(i) * voxels(shape) * LANES);

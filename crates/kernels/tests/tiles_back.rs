@@ -3,12 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test's material fails loudly")]
 #![expect(clippy::print_stderr, reason = "a test that cannot run says so")]
 
+mod definition;
 mod lines;
 #[expect(dead_code, reason = "few machines have tiles, so not every way is gone")]
 mod numbers;
 
+use definition::Definition;
 use kernels::{
-    Bf16, Cpu, DirectTiles, Direction, Gather, GradientTiles, LANES, Shape, Source, Write, blocks, pack_channels,
+    Bf16, ConvTiles, Cpu, Direction, Gather, GradientTiles, LANES, Shape, Source, Write, blocks, pack_channels,
     unpack_channels, voxels,
 };
 use lines::Lines;
@@ -39,7 +41,7 @@ struct Given {
     weights: Vec<u32>,
 }
 
-/// A sum by definition, of values that were rounded to bf16, and of their magnitudes.
+/// A gradient of a weight by definition, of values that were rounded to bf16, and of their magnitudes.
 #[derive(Clone, Copy, Default)]
 struct Exact {
     sum: f64,
@@ -102,7 +104,7 @@ impl Layer {
         let (mut partial, mut weights) = (vec![f32::NAN; gradient.partial_len()], self.before());
         let mut scratch = vec![f32::NAN; gradient.scratch_len() * threads];
         pool.install(|| gradient.add(cpu, (&sources, &d_dst), &mut weights, (&mut partial, &mut scratch)));
-        let back = DirectTiles::new(&Gather::conv3(self.shape, 1), (self.o, self.i));
+        let back = ConvTiles::new(&Gather::conv3(self.shape, 1), (self.o, self.i));
         let mut packed = Lines::new(back.weights_len());
         pool.install(|| back.pack(cpu, Direction::Backward, &self.weights, packed.get()));
         let mut scratch = vec![f32::NAN; back.scratch_len() * threads];
@@ -124,11 +126,16 @@ impl Layer {
         rounded(t.max(t * SLOPE))
     }
 
+    /// The weight that a weight of the way back is, `[I][O][27]`.
+    fn flipped(&self, at: usize) -> usize {
+        let (tap, o, i) = (at % 27, at / 27 % self.o, at / 27 / self.o);
+        (o * self.i + i) * 27 + 26 - tap
+    }
+
     fn check(&self) {
         let n = voxels(self.shape);
         let [depth, height, width] = self.shape.map(usize::cast_signed);
-        let (mut inputs, mut weights) =
-            (vec![Exact::default(); self.i * n], vec![Exact::default(); self.weights.len()]);
+        let mut weights = vec![Exact::default(); self.weights.len()];
         for to in 0..n {
             for tap in 0..27 {
                 let (at, by) = (to.cast_signed(), [tap / 9 - 1, tap / 3 % 3 - 1, tap % 3 - 1]);
@@ -142,7 +149,6 @@ impl Layer {
                     for i in 0..self.i {
                         let w = (o * self.i + i) * 27 + tap.cast_unsigned();
                         weights[w].add(d, self.seen(i, from));
-                        inputs[i * n + from].add(d, rounded(self.weights[w]));
                     }
                 }
             }
@@ -158,8 +164,15 @@ impl Layer {
                 assert!(same, "{:?} with {threads} threads, {:?}, {} to {}", cpu.name(), self.shape, self.i, self.o);
             }
         }
+        let flipped: Vec<_> = (0..self.weights.len()).map(|at| self.weights[self.flipped(at)]).collect();
+        let (shape, channels, seen, by) = (self.shape, (self.o, self.i), &self.d, &flipped);
+        let inputs = Definition { shape, stride: 1, channels, seen, weights: by }.outputs();
         for (at, (exact, got)) in inputs.iter().zip(&first.inputs).enumerate() {
-            exact.check(*got, 0.0, || format!("{:?}, {} to {}, input {at}", self.shape, self.i, self.o));
+            let got = f64::from(f32::from_bits(*got));
+            let most = (27 * self.o + 100) as f64 * F32 * exact.size + 1e-30;
+            let what = || format!("{:?}, {} to {}, input {at}: {got}", self.shape, self.i, self.o);
+            assert!((got - exact.of_rounded).abs() <= most, "{} for {}", what(), exact.of_rounded);
+            assert!((got - exact.sum).abs() <= most + 0.008 * exact.size, "{} for {}", what(), exact.sum);
         }
         for (at, ((exact, got), before)) in weights.iter().zip(&first.weights).zip(self.before()).enumerate() {
             exact.check(*got, before, || format!("{:?}, {} to {}, weight {at}", self.shape, self.i, self.o));
@@ -207,7 +220,7 @@ proptest! {
 #[test]
 #[should_panic(expected = "tiles: stride")]
 fn strides_have_no_way_back() {
-    let layer = DirectTiles::new(&Gather::conv3([2; 3], 2), (1, 1));
+    let layer = ConvTiles::new(&Gather::conv3([2; 3], 2), (1, 1));
     layer.pack(Cpu::all()[0], Direction::Backward, &[0.0; 27], &mut []);
 }
 
@@ -215,7 +228,7 @@ fn strides_have_no_way_back() {
 #[should_panic(expected = "tiles: a sum is measured")]
 fn what_is_added_to_is_not_measured() {
     let gather = Gather::conv3([1, 1, 2], 1);
-    let layer = DirectTiles::new(&gather, (1, 1));
+    let layer = ConvTiles::new(&gather, (1, 1));
     let (values, mut dst) = ([0.0; 2 * LANES], [0.0; 2 * LANES]);
     let (mut sums, mut of_channels) = ([0.0], [[0.0; LANES]; 2]);
     let [mean, variance] = &mut of_channels;

@@ -2,7 +2,7 @@
 
 use crate::memory::Purpose;
 use kernels::{
-    Canonical, Cell, Cpu, DirectBytes, DirectIntegers, DirectTiles, Direction, Gather, GradientTiles, Integers, LANES,
+    Canonical, Cell, ConvTiles, Cpu, DirectBytes, DirectIntegers, Direction, Gather, GradientTiles, Integers, LANES,
     Moments, Shape, Source, UpIntegers, Winograd, Write, add_bias, blocks, convolve, convolve_scratch, convolve_up,
     convolve_up_scratch, largest, pack_weights, packed_len, partial_len, voxels, weight_gradient,
     weight_gradient_scratch,
@@ -26,7 +26,7 @@ pub(crate) struct Conv {
     /// Whether products are bytes, whatever the shape and whatever is known of the input.
     in_bytes: bool,
     /// Products of bf16, whatever the shape and whatever is known of the input.
-    tiles: Option<DirectTiles>,
+    tiles: Option<ConvTiles>,
     gaps: Option<Gaps>,
     up: Option<Up>,
     /// The ways back in tiles, if they are taken.
@@ -36,7 +36,7 @@ pub(crate) struct Conv {
 /// The gradients of a 3x3x3 convolution of stride 1 in tiles.
 #[derive(Debug)]
 struct BackInTiles {
-    d_src: DirectTiles,
+    d_src: ConvTiles,
     gradient: GradientTiles,
 }
 
@@ -217,7 +217,7 @@ impl Conv {
         if !cpu.has_tiles() || self.up.is_some() {
             return (0, 0);
         }
-        let tiles = self.tiles.insert(DirectTiles::new(&self.forward[0], (self.i, self.o)));
+        let tiles = self.tiles.insert(ConvTiles::new(&self.forward[0], (self.i, self.o)));
         (threads * tiles.scratch_len(), tiles.sums_len())
     }
 
@@ -226,8 +226,8 @@ impl Conv {
     pub(crate) fn train_in_tiles(&mut self, cpu: Cpu) {
         if self.winograd.d_weights.is_some() && cpu.has_tiles() {
             let (gather, channels) = (&self.forward[0], (self.i, self.o));
-            self.tiles = Some(DirectTiles::new(gather, channels));
-            let d_src = DirectTiles::new(gather, (self.o, self.i));
+            self.tiles = Some(ConvTiles::new(gather, channels));
+            let d_src = ConvTiles::new(gather, (self.o, self.i));
             self.back = Some(BackInTiles { d_src, gradient: GradientTiles::new(gather.src_shape(), channels) });
             self.winograd = Plans::default();
         }
@@ -256,8 +256,10 @@ impl Conv {
 
     /// What [`Conv::forward`] does, and in which numbers it multiplies.
     pub(crate) fn algorithm(&self) -> &'static str {
+        if let Some(tiles) = &self.tiles {
+            return if tiles.is_filtered() { "Winograd 2 x 1 x 1, bf16 tiles" } else { "direct, bf16 tiles" };
+        }
         match (&self.winograd.forward, self.widest) {
-            _ if self.tiles.is_some() => "direct, bf16 tiles",
             _ if self.in_bytes => "direct, int8",
             (_, Some(_)) if self.is_direct() => "direct, int16",
             (Some(winograd), Some(_)) if winograd.integer_tile() == Some([4; 3]) => "Winograd 4 x 4 x 4, int16",

@@ -1,9 +1,13 @@
-//! Direct 3x3x3 convolutions with products of bf16, forward and back: where a processor multiplies whole tiles (AMX).
+//! 3x3x3 convolutions with products of bf16, forward and back: where a processor multiplies whole tiles (AMX).
 //!
 //! A strip of rows is laid out in bf16 with a halo of zeros, two blocks of channels a place: 64 bytes, a row of a tile. The
 //! rows of a tile are then sixteen places one after another, wherever a tap begins, and nothing is copied for a tap. Where
 //! there are fewer channels a row holds them of several neighbours, and so several taps. With stride 1 the places of all rows
 //! are one line, those between two rows computed too and left out, so that small maps fill their tiles.
+//!
+//! Along z products are saved by minimal filtering, F(2, 3), where that pays: two planes of outputs take four products of planes
+//! instead of six. Values are filtered in f32 before they are rounded, and sums of f32 are joined after. Along one axis only:
+//! filtering widens what is rounded, by about a quarter an axis.
 //!
 //! The air around a head is the same vector in every place, and so is what it becomes: it is multiplied once a batch.
 
@@ -13,30 +17,29 @@ mod gradient;
 mod plan;
 mod strip;
 
-use crate::bf16::Bf16;
 use crate::cpu::Cpu;
 use crate::gather::{Gather, Write, voxels};
 use crate::half::Cell;
 use crate::isa::Isa;
-use crate::isa::tiles::{PAIR, TileKernel, Tiles, WeightRow};
+use crate::isa::tiles::{TileKernel, Tiles, WeightRow};
 use crate::layout::{LANES, Source, blocks};
 use crate::moments::Moments;
 use crate::team::{Shared, run_tasks};
 use crate::winograd::Direction;
 use bytemuck::Zeroable;
 pub use gradient::GradientTiles;
-use plan::{Plan, Row, SPOTS, SUMS};
+use plan::Plan;
 use rayon::prelude::*;
 use std::ops::Range;
 pub(crate) use strip::Strip;
 
 /// A 3x3x3 convolution with products of bf16, one way or the other: how its work is cut, by shape alone.
 #[derive(Clone, Debug)]
-pub struct DirectTiles {
+pub struct ConvTiles {
     plan: Plan,
 }
 
-impl DirectTiles {
+impl ConvTiles {
     /// Of a [`Gather::conv3`] with so many input and output channels; on the way back to the gradient of its input, those of the
     /// output come first.
     ///
@@ -44,6 +47,11 @@ impl DirectTiles {
     /// If the gather is another.
     pub fn new(gather: &Gather, channels: (usize, usize)) -> Self {
         Self { plan: Plan::new(gather, channels) }
+    }
+
+    /// Whether planes of outputs are made two at a time, by minimal filtering along z: F(2, 3).
+    pub fn is_filtered(&self) -> bool {
+        self.plan.is_filtered
     }
 
     /// Length of packed weights, in f32.
@@ -61,8 +69,8 @@ impl DirectTiles {
         self.plan.sums_len()
     }
 
-    /// Packs canonical weights of the layer, `[O][I][27]`, for [`DirectTiles::convolve`], into as many f32 as
-    /// [`DirectTiles::weights_len`], which begin on a line of the cache.
+    /// Packs canonical weights of the layer, `[O][I][27]`, for [`ConvTiles::convolve`], into as many f32 as
+    /// [`ConvTiles::weights_len`], which begin on a line of the cache.
     ///
     /// # Panics
     /// If a length does not fit, on the way back with a stride, or if not [`Cpu::has_tiles`].
@@ -85,8 +93,8 @@ impl DirectTiles {
 
     /// `dst (+)= convolution of sources`, `[O/16][D][H][W][16]`, measured into `moments` if there are some.
     ///
-    /// `sources`: blocked, their channels one after another; `packed`: of [`DirectTiles::pack`]; `scratch`:
-    /// [`DirectTiles::scratch_len`] for each thread. The same bits on every machine that can.
+    /// `sources`: blocked, their channels one after another; `packed`: of [`ConvTiles::pack`]; `scratch`:
+    /// [`ConvTiles::scratch_len`] for each thread. The same bits on every machine that can.
     ///
     /// # Panics
     /// If a length does not fit, what is added to would be measured, or not [`Cpu::has_tiles`].
@@ -112,7 +120,7 @@ impl DirectTiles {
             // A row of a tile is a line of the cache.
             let skip = own.as_ptr().align_offset(64).min(LANES - 1);
             let (laid, rest) = own[skip..].split_at_mut(plan.laid_floats());
-            let (spots, rest) = rest.split_at_mut(SPOTS * SUMS);
+            let (spots, rest) = rest.split_at_mut(plan.spots_len());
             let (row, runs) = rest.split_at_mut(plan.row_len() / 2);
             let strip = Strip {
                 plan,
@@ -174,39 +182,44 @@ impl TileKernel for Pack<'_> {
     fn run<I: Isa, M: Tiles<I>>(self, isa: I, tiles: M) {
         let Self { plan, canonical, outputs, rows } = self;
         rows.fill(WeightRow::zeroed());
-        if plan.row != Row::Pair {
-            for (step, tile) in rows.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
-                for value in 0..PAIR {
-                    let Some((channel, tap)) = plan.meets(step, value) else { continue };
-                    for (lane, output) in outputs.clone().enumerate() {
-                        let weight = canonical.taps(channel, output)[canonical.tap(tap)];
-                        tile[value / 2].0[lane][value % 2] = Bf16::of(weight);
-                    }
-                }
-            }
-            return;
-        }
-        // A step is a tap of 32 channels. Of two channels, sixteen taps at a time, from these on.
         for pair in 0..plan.inputs.div_ceil(2) {
-            for first in [0, 27 - LANES] {
-                let mut of_channels = [[isa.splat(0.0); LANES]; 2];
-                for c in 0..2.min(plan.inputs - 2 * pair) {
+            let mut of_channels = [[isa.splat(0.0); 27]; 2];
+            for c in 0..2.min(plan.inputs - 2 * pair) {
+                // Sixteen taps at a time, from these on.
+                for first in [0, 27 - LANES] {
                     let mut of_outputs = [isa.splat(0.0); LANES];
                     for (lane, output) in outputs.clone().enumerate() {
                         let taps = canonical.taps(2 * pair + c, output)[first..].first_chunk();
                         let Some(taps) = taps else { unreachable!("sixteen of 27") };
                         of_outputs[lane] = isa.load(taps);
                     }
-                    of_channels[c] = isa.transpose(of_outputs);
+                    let of_taps = isa.transpose(of_outputs);
+                    for n in 0..LANES {
+                        of_channels[c][canonical.tap(first + n)] = of_taps[n];
+                    }
                 }
-                for n in 0..LANES {
-                    let tap = canonical.tap(first + n);
-                    let step = (tap / 9 * plan.groups + pair / LANES) * 9 + tap % 9;
-                    let row = rows[step * LANES + pair % LANES].0.as_flattened_mut();
+            }
+            for tap in 0..9 {
+                let mut planes = [[isa.splat(0.0); 4]; 2];
+                for c in 0..2 {
+                    let taps = of_channels[c];
+                    let of_z = [taps[tap], taps[9 + tap], taps[18 + tap]];
+                    planes[c] =
+                        if plan.is_filtered { filtered(isa, of_z) } else { [of_z[0], of_z[1], of_z[2], of_z[2]] };
+                }
+                for plane in 0..plan.weight_planes() {
+                    let row = rows[plan.weight_row(plane, pair, tap)].0.as_flattened_mut();
                     let Some(row) = row.first_chunk_mut() else { unreachable!("32 values") };
-                    tiles.lay_turns(of_channels[0][n], of_channels[1][n], row);
+                    tiles.lay_turns(planes[0][plane], planes[1][plane], row);
                 }
             }
         }
     }
+}
+
+/// Three taps along z as F(2, 3) takes them: Winograd (1980), points 0, 1, -1 and infinity.
+#[inline(always)]
+fn filtered<I: Isa>(isa: I, [before, here, after]: [I::V; 3]) -> [I::V; 4] {
+    let (ends, half) = (isa.add(before, after), isa.splat(0.5));
+    [before, isa.mul(isa.add(ends, here), half), isa.mul(isa.sub(ends, here), half), after]
 }

@@ -9,7 +9,7 @@ use crate::moments::{Moments, join};
 const CACHE: usize = 1 << 20;
 /// Rows of outputs in a strip, at most.
 const ROWS: usize = 16;
-/// Planes of outputs that are computed together, at most: as many times fewer are weights brought in.
+/// Planes of outputs that are computed together, at most: as many times fewer are weights brought in. An even number.
 const PLANES: usize = 8;
 /// Tasks, at least, if there is enough to do: threads end together.
 const TASKS: usize = 16;
@@ -55,6 +55,8 @@ pub(super) struct Plan {
     /// From one output to the next, in inputs.
     pub(super) stride: usize,
     pub(super) row: Row,
+    /// Whether planes of outputs are made two at a time, by minimal filtering along z: F(2, 3).
+    pub(super) is_filtered: bool,
     /// Pairs of blocks of input channels.
     pub(super) groups: usize,
     /// Rows of outputs in a strip.
@@ -79,6 +81,16 @@ pub(super) struct Work {
     pub(super) blocks: (usize, usize),
 }
 
+/// Filtering saves a third of the products and lays every plane twice, which does not pay where one block of channels becomes one.
+fn is_filtered(gather: &Gather, row: Row, outputs: usize) -> bool {
+    let pays = match row {
+        Row::Pair => true,
+        Row::Block => outputs > LANES,
+        Row::Few => false,
+    };
+    pays && gather.step == 1 && gather.dst[0] > 1
+}
+
 impl Plan {
     pub(super) fn new(gather: &Gather, (inputs, outputs): (usize, usize)) -> Self {
         let first = gather.taps.first().map(|tap| tap.at);
@@ -99,6 +111,7 @@ impl Plan {
             out_blocks: blocks(outputs),
             stride: gather.step,
             row,
+            is_filtered: is_filtered(gather, row, outputs),
             groups: blocks(inputs).div_ceil(2),
             rows: 1,
             planes: 1,
@@ -107,13 +120,16 @@ impl Plan {
             plane: Vec::new(),
         };
         let [depth, height, _] = plan.out;
+        plan.planes = plan.at_once();
         let fits = |plan: &Self| 2 * plan.laid_len() <= CACHE;
         let with_rows = |rows| Self { rows, ..plan.clone() };
         let rows = (1..=height.min(ROWS)).rev().find(|rows| fits(&with_rows(*rows))).unwrap_or(1);
         // Strips about equal.
         plan.rows = height.div_ceil(height.div_ceil(rows));
         let with_planes = |planes| Self { planes, ..plan.clone() };
-        plan.planes = (1..=depth.min(PLANES)).rev().find(|planes| fits(&with_planes(*planes))).unwrap_or(1);
+        let most = depth.next_multiple_of(plan.at_once()).min(PLANES);
+        let planes = (1..=most / plan.at_once()).rev().map(|n| n * plan.at_once());
+        plan.planes = planes.into_iter().find(|planes| fits(&with_planes(*planes))).unwrap_or(plan.at_once());
         let chunks = TASKS.div_ceil(plan.strips()).min(depth.div_ceil(LEAST)).max(1);
         plan.depth = depth.div_ceil(chunks).next_multiple_of(plan.planes);
         let spatial = plan.strips() * plan.chunks();
@@ -147,9 +163,29 @@ impl Plan {
         self.groups * self.group_len()
     }
 
+    /// Planes of outputs that one set of products makes.
+    pub(super) fn at_once(&self) -> usize {
+        if self.is_filtered { 2 } else { 1 }
+    }
+
+    /// Planes of weights: of taps, or of what filtering makes of them.
+    pub(super) fn weight_planes(&self) -> usize {
+        if self.is_filtered { 4 } else { 3 }
+    }
+
+    /// Sums of an output that are kept apart until they are whole.
+    pub(super) fn parts(&self) -> usize {
+        if self.is_filtered { 4 } else { 1 }
+    }
+
     /// Planes that are laid at a time.
     pub(super) fn slots(&self) -> usize {
-        self.stride * (self.planes - 1) + 3
+        if self.is_filtered { 2 * self.planes } else { self.stride * (self.planes - 1) + 3 }
+    }
+
+    /// The laid plane that plane `plane` of weights meets for the outputs of plane `z`.
+    pub(super) fn slot(&self, z: usize, plane: usize) -> usize {
+        if self.is_filtered { (2 * z + plane) % self.slots() } else { (self.stride * z + plane) % self.slots() }
     }
 
     /// Values that are laid at a time.
@@ -164,12 +200,17 @@ impl Plan {
 
     /// Scratch of one thread, in f32: what is laid, sums, a row, the runs of air, and room to begin on a line of the cache.
     pub(super) fn scratch_len(&self) -> usize {
-        self.laid_floats() + SPOTS * SUMS + self.row_len() / 2 + self.runs_len().div_ceil(4) + LANES
+        self.laid_floats() + self.spots_len() + self.row_len() / 2 + self.runs_len().div_ceil(4) + LANES
+    }
+
+    /// Values of the sums of [`SPOTS`].
+    pub(super) fn spots_len(&self) -> usize {
+        SPOTS * self.parts() * SUMS
     }
 
     /// Places that are laid at a time, of all pairs of blocks together.
     pub(super) fn runs_len(&self) -> usize {
-        self.slots() * self.laid_rows() * self.width()
+        self.slots() / self.parts() * self.laid_rows() * self.width()
     }
 
     /// Places along a laid row that so many tiles of outputs see.
@@ -214,12 +255,17 @@ impl Plan {
 
     /// Tiles of weights of one block of outputs.
     pub(super) fn steps(&self) -> usize {
-        3 * self.groups * self.steps_of_plane()
+        self.weight_planes() * self.groups * self.steps_of_plane()
     }
 
-    /// Whether all weights of so many blocks of outputs stay near.
+    /// Planes of pairs of blocks whose products go into one sum after another.
+    pub(super) fn run(&self) -> usize {
+        self.weight_planes() / self.parts() * self.groups
+    }
+
+    /// Whether the weights of a run and of so many blocks of outputs stay near.
     pub(super) fn is_near(&self, blocks: usize) -> bool {
-        blocks * self.steps() <= NEAR
+        blocks * self.run() * self.steps_of_plane() <= NEAR
     }
 
     fn steps_of_plane(&self) -> usize {
@@ -247,18 +293,16 @@ impl Plan {
         (0..self.steps_of_plane()).map(step).collect()
     }
 
-    /// The channel and the tap of a value of a row in a step, if it is one that counts.
-    pub(super) fn meets(&self, step: usize, value: usize) -> Option<(usize, usize)> {
-        let (plane, (y, x)) = (step / self.steps_of_plane(), self.begin(step % self.steps_of_plane()));
-        let (z, group) = (plane / self.groups, plane % self.groups);
-        let (y, x, channel) = match self.row {
-            Row::Pair => (y, x, group * PAIR + value),
-            Row::Block => (y, x + value / LANES, value % LANES),
-            Row::Few => (y + value / LANES, value % LANES / FEW, value % FEW),
+    /// The row of weights of pair `pair` of input channels and tap `tap` of nine, in plane `plane` of weights.
+    pub(super) fn weight_row(&self, plane: usize, pair: usize, tap: usize) -> usize {
+        let (y, x) = (tap / 3, tap % 3);
+        let (step, row) = match self.row {
+            Row::Pair => (tap, pair % LANES),
+            Row::Block => (y * 2 + x / 2, x % 2 * LANES / 2 + pair),
+            // Two rows and the next two, of which the last counts.
+            Row::Few => (y / 2, y.min(1) * LANES / 2 + x * FEW / 2 + pair),
         };
-        // Two rows and the next two: the middle one counts once.
-        let again = self.row == Row::Few && step % 2 == 1 && y == 1;
-        (!again && y < 3 && x < 3 && channel < self.inputs).then_some((channel, (z * 3 + y) * 3 + x))
+        ((plane * self.groups + pair / LANES) * self.steps_of_plane() + step) * LANES + row
     }
 
     /// Room for blocks of outputs in the sums of a task.
@@ -347,17 +391,38 @@ mod tests {
         }
     }
 
+    /// The channel and the tap of a value of a row that was laid, in a step of a plane of weights.
+    fn laid(plan: &Plan, step: usize, value: usize) -> (usize, [usize; 2]) {
+        let (y, x) = plan.begin(step);
+        match plan.row {
+            Row::Pair => (value, [y, x]),
+            Row::Block => (value % LANES, [y, x + value / LANES]),
+            Row::Few => (value % FEW, [y + value / LANES, value % LANES / FEW]),
+        }
+    }
+
     #[test]
-    fn every_weight_is_met_once() {
-        for (name, plan) in plans().into_iter().filter(|(_, plan)| voxels(plan.src) == 1) {
-            let mut times = vec![0_u8; plan.inputs * 27];
-            for step in 0..plan.steps() {
-                for (channel, tap) in (0..PAIR).filter_map(|value| plan.meets(step, value)) {
-                    times[channel * 27 + tap] += 1;
+    fn every_weight_meets_its_own_values_and_no_other() {
+        for (name, plan) in plans().into_iter().filter(|(_, plan)| voxels(plan.src) <= 64) {
+            assert_eq!(plan.steps(), plan.weight_planes() * plan.groups * plan.plane.len(), "{name}");
+            let mut times = vec![0_u8; plan.steps() * LANES];
+            for plane in 0..plan.weight_planes() {
+                for pair in 0..plan.inputs.div_ceil(2) {
+                    for tap in 0..9 {
+                        let row = plan.weight_row(plane, pair, tap);
+                        times[row] += 1;
+                        let (step, row) = (row / LANES, row % LANES);
+                        let (of_plane, step) = (step / plan.plane.len(), step % plan.plane.len());
+                        assert_eq!(of_plane / plan.groups, plane, "{name}");
+                        for value in 0..2 {
+                            let (channel, at) = laid(&plan, step, 2 * row + value);
+                            let channel = of_plane % plan.groups * PAIR + channel;
+                            assert_eq!((channel, at), (2 * pair + value, [tap / 3, tap % 3]), "{name}");
+                        }
+                    }
                 }
             }
-            assert!(times.iter().all(|&n| n == 1), "{name}");
-            assert_eq!(plan.steps(), 3 * plan.groups * plan.plane.len(), "{name}");
+            assert!(times.iter().all(|&n| n <= 1), "{name}");
         }
     }
 
@@ -381,7 +446,7 @@ mod tests {
     #[test]
     fn what_is_laid_fits_the_cache_if_a_row_does() {
         for (name, plan) in plans() {
-            let least = plan.rows == 1 && plan.planes == 1;
+            let least = plan.rows == 1 && plan.planes == plan.at_once();
             assert!(least || 2 * plan.laid_len() <= CACHE, "{name}: {} rows, {} planes", plan.rows, plan.planes);
             assert!(plan.laid_floats() * 2 >= plan.laid_len(), "{name}");
         }

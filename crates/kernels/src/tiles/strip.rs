@@ -27,13 +27,15 @@ pub(crate) struct Strip<'a, T> {
     pub(super) spots: &'a mut [f32],
     /// Room for a row of few channels.
     pub(super) row: &'a mut [Bf16],
-    /// Of each laid place, `[slot][row][x]`: how many from it on, in its row, hold what the volume's first voxel holds.
+    /// Of each place, `[slot][row][x]`, of four laid planes together where they are filtered: how many from it on, in its row, hold
+    /// what the volume's first voxel holds.
     pub(super) runs: &'a mut [u8],
 }
 
 /// Up to four tiles of places.
 #[derive(Clone, Copy, Default)]
 struct Spot {
+    /// The plane, or the first of two.
     z: usize,
     row: usize,
     x: usize,
@@ -58,10 +60,16 @@ impl<T: Cell> TileKernel for Strip<'_, T> {
         let mut next = 0;
         for z in (begin..end).step_by(plan.planes) {
             let to = end.min(z + plan.planes);
-            next = next.max(plan.stride * z);
-            while next < plan.stride * (to - 1) + 3 {
-                self.lay_plane(isa, tiles, next);
-                next += 1;
+            if plan.is_filtered {
+                for z in (z..to).step_by(2) {
+                    self.lay_filtered(isa, tiles, z);
+                }
+            } else {
+                next = next.max(plan.stride * z);
+                while next < plan.stride * (to - 1) + 3 {
+                    self.lay_plane(isa, tiles, next);
+                    next += 1;
+                }
             }
             let (first, last) = self.work.blocks;
             for block in (first..last).step_by(2) {
@@ -146,6 +154,65 @@ impl<T: Cell> Strip<'_, T> {
         }
     }
 
+    /// Lays what filtering makes of the four planes of the input that outputs of the planes `z` and `z + 1` see.
+    #[inline(always)]
+    fn lay_filtered<I: Isa, M: Tiles<I>>(&mut self, isa: I, tiles: M, z: usize) {
+        let plan = self.plan;
+        let [depth, height, width] = plan.src;
+        let (n, place, slot) = (voxels(plan.src), plan.place(), plan.slot(z, 0));
+        let per_slot = plan.laid_rows() * plan.width();
+        let runs = &mut self.runs[slot / 4 * per_slot..][..per_slot];
+        runs.fill(u8::MAX);
+        for group in 0..plan.groups {
+            let seen = |b| Seen::new(isa, find_block(self.sources, n, b), n, 1.0);
+            let a = seen(2 * group);
+            let b = (2 * group + 1 < self.in_blocks).then(|| seen(2 * group + 1));
+            let seen = [Some(&a), b.as_ref()];
+            // The first voxel as these planes' are laid.
+            let mut air = [[Bf16::default(); PAIR]; 4];
+            let rows = air.each_mut().map(|air| &mut air[..place]);
+            if plan.row == Row::Pair {
+                lay_four::<_, _, _, PAIR>((isa, tiles), seen, [Some(0); 4], rows);
+            } else {
+                lay_four::<_, _, _, LANES>((isa, tiles), seen, [Some(0); 4], rows);
+            }
+            let mut planes = self.laid[slot * plan.plane_len()..].chunks_exact_mut(plan.plane_len());
+            let mut planes: [_; 4] = std::array::from_fn(|_| match planes.next() {
+                Some(plane) => &mut plane[group * plan.group_len()..][..plan.group_len()],
+                None => unreachable!("four slots"),
+            });
+            for r in 0..plan.laid_rows() {
+                let at = r * plan.width() * place;
+                let rows = planes.each_mut().map(|plane| &mut plane[at..][..plan.width() * place]);
+                let y = self.work.row + r;
+                if y == 0 || y > height {
+                    for row in rows {
+                        row.fill(Bf16::default());
+                    }
+                    continue;
+                }
+                let rows = rows.map(|row| {
+                    row[..place].fill(Bf16::default());
+                    row[(width + 1) * place..].fill(Bf16::default());
+                    &mut row[place..(width + 1) * place]
+                });
+                // Of the planes before these two, of both, and behind.
+                let from = [0, 1, 2, 3].map(|plane| {
+                    let z = (z + plane).checked_sub(1).filter(|&z| z < depth)?;
+                    Some((z * height + y - 1) * width)
+                });
+                if plan.row == Row::Pair {
+                    lay_four::<_, _, _, PAIR>((isa, tiles), seen, from, rows);
+                } else {
+                    lay_four::<_, _, _, LANES>((isa, tiles), seen, from, rows);
+                }
+            }
+            for t in [1, 0, 2, 3] {
+                count_runs(planes[t], &air[t][..place], (plan.width(), runs));
+            }
+        }
+    }
+
     /// The planes `z` of `O` blocks of outputs from `block` on.
     #[inline(always)]
     fn blocks<I: Isa, M: Tiles<I>, const O: usize>(&mut self, isa: (I, M), block: usize, (z, to): (usize, usize)) {
@@ -168,7 +235,7 @@ impl<T: Cell> Strip<'_, T> {
         }
         let most = if plan.is_near(O) { SUMS / (LANES * LANES * O) } else { 2 };
         let (mut spots, mut n, mut air) = ([Spot::default(); SPOTS], 0, [Air::None; O]);
-        for z in z..to {
+        for z in (z..to).step_by(plan.at_once()) {
             let lines = if plan.stride == 1 { 1 } else { work.n_rows };
             let (per_row, places) = if plan.stride == 1 {
                 (plan.width(), work.n_rows * plan.width() - 2)
@@ -184,15 +251,15 @@ impl<T: Cell> Strip<'_, T> {
                     first += tiles * LANES;
                     n += 1;
                     if n == SPOTS {
-                        multiply(isa.1, (plan, self.laid), weights, (&spots, self.spots), &mut air);
-                        self.put_all(isa.0, block, &spots, &mut running);
+                        multiply(isa.1, (plan, self.laid), weights, (&spots, self.spots), &air);
+                        self.put_all(isa.0, block, &spots, (&mut running, &mut air));
                         n = 0;
                     }
                 }
             }
         }
-        multiply(isa.1, (plan, self.laid), weights, (&spots[..n], self.spots), &mut air);
-        self.put_all(isa.0, block, &spots[..n], &mut running);
+        multiply(isa.1, (plan, self.laid), weights, (&spots[..n], self.spots), &air);
+        self.put_all(isa.0, block, &spots[..n], (&mut running, &mut air));
         if let Some(own) = own {
             for o in 0..O {
                 if is_first {
@@ -207,8 +274,8 @@ impl<T: Cell> Strip<'_, T> {
     #[inline(always)]
     fn is_air(&self, z: usize, (row, x): (usize, usize), tiles: usize) -> bool {
         let (plan, seen) = (self.plan, self.plan.seen_by(tiles));
-        for plane in 0..3 {
-            let slot = (plan.stride * z + plane) % plan.slots();
+        for plane in 0..if plan.is_filtered { 1 } else { 3 } {
+            let slot = plan.slot(z, plane) / plan.parts();
             for y in 0..3 {
                 let laid_row = slot * plan.laid_rows() + plan.stride * row + y;
                 // Those of the last rows may see what is behind them, and are left out.
@@ -223,56 +290,91 @@ impl<T: Cell> Strip<'_, T> {
 
     /// Writes the outputs of all spots, and adds them to the sums.
     #[inline(always)]
-    fn put_all<I: Isa, const O: usize>(&mut self, isa: I, block: usize, spots: &[Spot], running: &mut [Running<I>; O]) {
+    fn put_all<I: Isa, const O: usize>(
+        &mut self,
+        isa: I,
+        block: usize,
+        spots: &[Spot],
+        (running, air): (&mut [Running<I>; O], &mut [Air; O]),
+    ) {
         let (plan, work) = (self.plan, self.work);
         let [depth, height, width] = plan.out;
-        for (spot, sums) in spots.iter().zip(self.spots.chunks_exact(SUMS)) {
-            let sums: &[[Tile; O]] = sums.as_chunks().0.as_chunks().0.as_chunks().0;
-            for o in 0..O {
-                if (spot.z, spot.row, spot.x) == (work.z.0, 0, 0) {
-                    running[o].shift = isa.load(&sums[0][o][0]);
-                }
-                let start = (((block + o) * depth + spot.z) * height + work.row) * width * LANES;
-                // SAFETY: these rows of this block belong to this task alone.
-                let rows = unsafe { self.dst.slice(start, work.n_rows * width * LANES) }.as_chunks_mut::<LANES>().0;
-                for p in 0..spot.tiles {
-                    let (x, n) = (spot.x + p * LANES, work.n_rows);
-                    let (row, x) = (spot.row + x / spot.per_row, x % spot.per_row);
-                    let places = Places { row, x, per_row: spot.per_row, of: (n, width), write: self.write };
-                    places.put(isa, &sums[p][o], rows, &mut running[o]);
+        for (spot, sums) in spots.iter().zip(self.spots.chunks_exact_mut(plan.parts() * SUMS)) {
+            let n_tiles = spot.tiles * O;
+            let is_known = spot.is_air && air[0].is_some();
+            if plan.is_filtered && !is_known {
+                join(isa, sums, n_tiles);
+            }
+            for plane in 0..plan.at_once().min(work.z.1 - spot.z) {
+                // Those of the second plane are joined in the last part.
+                let sums = tiles_of::<O>(&mut sums[plane * 3 * SUMS..][..SUMS]);
+                for o in 0..O {
+                    if spot.is_air {
+                        let place = *air[o].get_or_insert(sums[0][o][0]);
+                        for p in 0..spot.tiles {
+                            sums[p][o] = [place; LANES];
+                        }
+                    }
+                    if (spot.z + plane, spot.row, spot.x) == (work.z.0, 0, 0) {
+                        running[o].shift = isa.load(&sums[0][o][0]);
+                    }
+                    let start = (((block + o) * depth + spot.z + plane) * height + work.row) * width * LANES;
+                    // SAFETY: these rows of this block belong to this task alone.
+                    let rows = unsafe { self.dst.slice(start, work.n_rows * width * LANES) }.as_chunks_mut::<LANES>().0;
+                    for p in 0..spot.tiles {
+                        let (x, n) = (spot.x + p * LANES, work.n_rows);
+                        let (row, x) = (spot.row + x / spot.per_row, x % spot.per_row);
+                        let places = Places { row, x, per_row: spot.per_row, of: (n, width), write: self.write };
+                        places.put(isa, &sums[p][o], rows, &mut running[o]);
+                    }
                 }
             }
         }
     }
 }
 
-/// Sums of all spots, one pair of blocks of one plane of taps after another; those of air only until they are known. Compiled
+/// Of the four parts of the first `n` sums, outputs of two planes: those of the first in the first part, of the second in the last.
+#[inline(always)]
+fn join<I: Isa>(isa: I, parts: &mut [f32], n: usize) {
+    let (first, rest) = parts.split_at_mut(SUMS);
+    let (one, rest) = rest.split_at_mut(SUMS);
+    let (minus_one, last) = rest.split_at_mut(SUMS);
+    let (first, last) = (first.as_chunks_mut::<LANES>().0, last.as_chunks_mut::<LANES>().0);
+    let (one, minus_one) = (one.as_chunks::<LANES>().0, minus_one.as_chunks::<LANES>().0);
+    for k in 0..n * LANES {
+        let (a, b) = (isa.load(&one[k]), isa.load(&minus_one[k]));
+        isa.store(isa.add(isa.load(&first[k]), isa.add(a, b)), &mut first[k]);
+        isa.store(isa.add(isa.load(&last[k]), isa.sub(a, b)), &mut last[k]);
+    }
+}
+
+/// Sums of all spots, one plane of weights of a pair of blocks after another; those of air only until they are known. Compiled
 /// once for all kinds of storage: it knows none, and what multiplies tiles needs no other instruction set.
 fn multiply<I: Isa, M: Tiles<I>, const O: usize>(
     tiles: M,
     (plan, laid): (&Plan, &[Bf16]),
     weights: [&[WeightRow]; O],
     (spots, all_sums): (&[Spot], &mut [f32]),
-    air: &mut [Air; O],
+    air: &[Air; O],
 ) {
-    let known = air[0].is_some();
-    let planes = 3 * plan.groups;
-    // All planes at a time where their weights stay near.
-    let at_a_time = if plan.is_near(O) { planes } else { 1 };
+    let planes = plan.weight_planes() * plan.groups;
+    // All planes of a sum at a time where their weights stay near.
+    let at_a_time = if plan.is_near(O) { plan.run() } else { 1 };
     for first in (0..planes).step_by(at_a_time) {
-        let write = if first == 0 { Write::Overwrite } else { Write::Add };
+        let write = if first % plan.run() == 0 { Write::Overwrite } else { Write::Add };
+        let part = first / plan.run();
         let mut steps = [Step::default(); NEAR];
         let n_steps = at_a_time * plan.plane.len();
         let mut of_z = None;
-        for (spot, sums) in spots.iter().zip(all_sums.chunks_exact_mut(SUMS)) {
-            if known && spot.is_air {
+        for (spot, sums) in spots.iter().zip(all_sums.chunks_exact_mut(plan.parts() * SUMS)) {
+            if spot.is_air && air[0].is_some() {
                 continue;
             }
             if of_z != Some(spot.z) {
                 of_z = Some(spot.z);
                 for n in 0..at_a_time {
-                    let (z, group) = ((first + n) / plan.groups, (first + n) % plan.groups);
-                    let slot = (plan.stride * spot.z + z) % plan.slots();
+                    let (plane, group) = ((first + n) / plan.groups, (first + n) % plan.groups);
+                    let slot = plan.slot(spot.z, plane);
                     for (k, step) in plan.plane.iter().enumerate() {
                         let values = slot * plan.plane_len() + group * plan.group_len() + step.values;
                         let weights = (first + n) * plan.plane.len() * LANES + step.weights;
@@ -282,23 +384,12 @@ fn multiply<I: Isa, M: Tiles<I>, const O: usize>(
             }
             let start = plan.stride * (spot.row * plan.width() + spot.x) * plan.place();
             let rows = LaidRows { laid, start, pitch: plan.stride * plan.place() };
-            let steps = &steps[..n_steps];
+            let (steps, sums) = (&steps[..n_steps], &mut sums[part * SUMS..][..SUMS]);
             match spot.tiles {
                 1 => multiply_spot::<I, M, 1, O>(tiles, rows, steps, weights, (sums, write)),
                 2 => multiply_spot::<I, M, 2, O>(tiles, rows, steps, weights, (sums, write)),
                 3 => multiply_spot::<I, M, 3, O>(tiles, rows, steps, weights, (sums, write)),
                 _ => multiply_spot::<I, M, 4, O>(tiles, rows, steps, weights, (sums, write)),
-            }
-        }
-    }
-    for (spot, sums) in spots.iter().zip(all_sums.chunks_exact_mut(SUMS)).filter(|(spot, _)| spot.is_air) {
-        let sums = tiles_of::<O>(sums);
-        for o in 0..O {
-            let place = *air[o].get_or_insert(sums[0][o][0]);
-            if known {
-                for p in 0..spot.tiles {
-                    sums[p][o] = [place; LANES];
-                }
             }
         }
     }
@@ -375,7 +466,7 @@ fn count_runs(laid: &[Bf16], air: &[Bf16], (width, runs): (usize, &mut [u8])) {
         for x in (0..width).rev() {
             let own = &laid[(y * width + x) * place..][..place];
             // Two values first: in a head they nearly always say it all.
-            let is_air = own[0] == air[0] && own[1] == air[1] && own[2..] == air[2..];
+            let is_air = runs[x] > 0 && own[0] == air[0] && own[1] == air[1] && own[2..] == air[2..];
             n = if is_air { n.saturating_add(1) } else { 0 };
             runs[x] = n.min(runs[x]);
         }
@@ -402,6 +493,92 @@ fn lay_pairs<I: Isa, M: Tiles<I>, T: Cell>(
                 tiles.lay_pair(a.at(isa, from + x), isa.splat(0.0), &mut row[x]);
             }
         }
+    }
+}
+
+/// Lays what F(2, 3) makes of rows of four planes, which begin there or hold zeros; a place holds two blocks of channels or one.
+#[inline(always)]
+fn lay_four<I: Isa, M: Tiles<I>, T: Cell, const PLACE: usize>(
+    isa: (I, M),
+    seen: [Option<&Seen<'_, I, T>>; 2],
+    from: [Option<usize>; 4],
+    rows: [&mut [Bf16]; 4],
+) {
+    let rows = rows.map(|row| row.as_chunks_mut::<PLACE>().0);
+    // Nearly always. Apart, so that the loop asks nothing.
+    if let ([Some(a), b], [Some(z0), Some(z1), Some(z2), Some(z3)]) = (seen, from)
+        && (PLACE == LANES || b.is_some())
+    {
+        lay_whole(isa, (a, b.unwrap_or(a)), [z0, z1, z2, z3], rows);
+        return;
+    }
+    for x in 0..rows[0].len() {
+        let mut planes = [[isa.0.splat(0.0); 4]; 2];
+        for k in 0..2 {
+            for z in 0..4 {
+                if let (Some(seen), Some(from)) = (seen[k], from[z]) {
+                    planes[k][z] = seen.at(isa.0, from + x);
+                }
+            }
+        }
+        for t in 0..4 {
+            lay_filtered(isa, planes, t, &mut rows[t][x]);
+        }
+    }
+}
+
+/// The same where nothing is missing.
+#[inline(always)]
+fn lay_whole<I: Isa, M: Tiles<I>, T: Cell, const PLACE: usize>(
+    isa: (I, M),
+    (a, b): (&Seen<'_, I, T>, &Seen<'_, I, T>),
+    from: [usize; 4],
+    rows: [&mut [[Bf16; PLACE]]; 4],
+) {
+    let n = rows[0].len();
+    let [first, second, third, fourth] = rows;
+    let (first, second, third, fourth) = (&mut first[..n], &mut second[..n], &mut third[..n], &mut fourth[..n]);
+    for x in 0..n {
+        let mut planes = [[isa.0.splat(0.0); 4]; 2];
+        for z in 0..4 {
+            a.prefetch(isa.0, from[z] + x + AHEAD);
+            planes[0][z] = a.at(isa.0, from[z] + x);
+            if PLACE == PAIR {
+                b.prefetch(isa.0, from[z] + x + AHEAD);
+                planes[1][z] = b.at(isa.0, from[z] + x);
+            }
+        }
+        lay_filtered(isa, planes, 0, &mut first[x]);
+        lay_filtered(isa, planes, 1, &mut second[x]);
+        lay_filtered(isa, planes, 2, &mut third[x]);
+        lay_filtered(isa, planes, 3, &mut fourth[x]);
+    }
+}
+
+/// A place of what part `t` of F(2, 3) takes of four values along z, of two blocks of channels or one.
+#[inline(always)]
+fn lay_filtered<I: Isa, M: Tiles<I>, const PLACE: usize>(
+    (isa, tiles): (I, M),
+    planes: [[I::V; 4]; 2],
+    t: usize,
+    place: &mut [Bf16; PLACE],
+) {
+    let [first, second] = [filtered(isa, planes[0], t), filtered(isa, planes[1], t)];
+    if let Some(pair) = place.first_chunk_mut::<PAIR>() {
+        tiles.lay_pair(first, second, pair);
+    } else if let Some(block) = place.first_chunk_mut::<LANES>() {
+        tiles.lay(first, block);
+    }
+}
+
+/// What part `t` of F(2, 3) takes of four values along z.
+#[inline(always)]
+fn filtered<I: Isa>(isa: I, values: [I::V; 4], t: usize) -> I::V {
+    match t {
+        0 => isa.sub(values[0], values[2]),
+        1 => isa.add(values[1], values[2]),
+        2 => isa.sub(values[2], values[1]),
+        _ => isa.sub(values[3], values[1]),
     }
 }
 

@@ -101,6 +101,7 @@ mod tests {
     #[test]
     fn each_way_to_multiply_has_its_own_peak() {
         assert_eq!(arithmetic("direct, bf16 tiles"), Some(Arithmetic::Bf16Tiles));
+        assert_eq!(arithmetic("Winograd 2 x 1 x 1, bf16 tiles"), Some(Arithmetic::Bf16Tiles));
         assert_eq!(arithmetic("direct, int8"), Some(Arithmetic::Int8));
         assert_eq!(arithmetic("Winograd 4 x 4 x 4, int16"), Some(Arithmetic::Int16));
         assert_eq!(arithmetic("Winograd 2 x 4 x 4, f32"), Some(Arithmetic::F32));

@@ -92,7 +92,7 @@ fn tell(measured: &Measured, show: Show) -> anyhow::Result<()> {
     };
     let row = |name: &str, curve: &Curve| [vec![name.to_owned()], ends(curve)].concat();
     let mut rows = vec![row("minimal filtering", &measured.filtered), row("direct", &measured.direct)];
-    rows.extend(measured.tiles.iter().map(|curve| row("direct, bf16 tiles", curve)));
+    rows.extend(measured.tiles.iter().map(|curve| row("bf16 tiles", curve)));
     let head = format!("loss, mean of the last {TAIL}");
     show::result(&format!(
         "{} steps of {:?}, {}, {} threads\n\n{}",
