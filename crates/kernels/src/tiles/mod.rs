@@ -2,8 +2,9 @@
 //!
 //! A strip of rows is laid out in bf16 with a halo of zeros, two blocks of channels a place: 64 bytes, a row of a tile. The
 //! rows of a tile are then sixteen places one after another, wherever a tap begins, and nothing is copied for a tap. Where
-//! there are fewer channels a row holds them of several neighbours, and so several taps. With stride 1 the places of all rows
-//! are one line, those between two rows computed too and left out, so that small maps fill their tiles.
+//! there are fewer channels a row holds them of two neighbours along x or more, and two outputs are made of it, each by weights of
+//! its own. Where rows are short the places of all of them are one line, those between two rows computed too and left out, so that
+//! small maps fill their tiles.
 //!
 //! Along z products are saved by minimal filtering, F(2, 3), where that pays: two planes of outputs take four products of planes
 //! instead of six. Values are filtered in f32 before they are rounded, and sums of f32 are joined after. Along one axis only:
@@ -56,7 +57,7 @@ impl ConvTiles {
 
     /// Length of packed weights, in f32.
     pub fn weights_len(&self) -> usize {
-        self.plan.out_blocks * self.plan.steps() * LANES * LANES
+        self.plan.out_blocks * self.plan.twins() * self.plan.steps() * LANES * LANES
     }
 
     /// Scratch of one thread.
@@ -85,7 +86,7 @@ impl ConvTiles {
             Canonical { weights, of_output: plan.inputs * 27, of_input: 27, is_flipped: false }
         };
         let rows: &mut [WeightRow] = bytemuck::cast_slice_mut(&mut packed[..self.weights_len()]);
-        rows.par_chunks_exact_mut(plan.steps() * LANES).enumerate().for_each(|(block, rows)| {
+        rows.par_chunks_exact_mut(plan.twins() * plan.steps() * LANES).enumerate().for_each(|(block, rows)| {
             let outputs = block * LANES..plan.outputs.min((block + 1) * LANES);
             cpu.run_tiles(Pack { plan, canonical: &canonical, outputs, rows });
         });
@@ -207,10 +208,12 @@ impl TileKernel for Pack<'_> {
                     planes[c] =
                         if plan.is_filtered { filtered(isa, of_z) } else { [of_z[0], of_z[1], of_z[2], of_z[2]] };
                 }
-                for plane in 0..plan.weight_planes() {
-                    let row = rows[plan.weight_row(plane, pair, tap)].0.as_flattened_mut();
-                    let Some(row) = row.first_chunk_mut() else { unreachable!("32 values") };
-                    tiles.lay_turns(planes[0][plane], planes[1][plane], row);
+                for (twin, rows) in rows.chunks_exact_mut(plan.steps() * LANES).enumerate() {
+                    for plane in 0..plan.weight_planes() {
+                        let row = rows[plan.weight_row((plane, tap, twin), pair)].0.as_flattened_mut();
+                        let Some(row) = row.first_chunk_mut() else { unreachable!("32 values") };
+                        tiles.lay_turns(planes[0][plane], planes[1][plane], row);
+                    }
                 }
             }
         }

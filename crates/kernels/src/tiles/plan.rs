@@ -24,20 +24,20 @@ pub(super) const AHEAD: usize = 32;
 /// Spots that are worked through together: the weights of a pair of blocks and a plane of taps, 18 KiB, are used as often
 /// while they are in the first-level cache. Without that they come from the second again and again, and where another
 /// program shares it a third of the speed is left.
-pub(super) const SPOTS: usize = 4;
+pub(super) const SPOTS: usize = 8;
 /// Sums of two tiles of places and two blocks of outputs, or four of one.
 pub(super) const SUMS: usize = 4 * LANES * LANES;
 /// Tiles of weights that stay in the first-level cache from spot to spot, beside what they are multiplied with: of few channels.
 pub(super) const NEAR: usize = 12;
 
-/// What a row of a tile holds.
+/// What a place holds, 32 values: a row of a tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Row {
-    /// Two blocks of channels of a place.
+    /// Two blocks of channels of a voxel.
     Pair,
-    /// A block of channels of two neighbours along x, each a place.
+    /// A block of channels of two neighbours along x.
     Block,
-    /// Of a place, in its row and the next one: [`FEW`] channels of four neighbours along x, of which three count.
+    /// Of two neighbours along x and the next two, in their row and the next one: [`FEW`] channels.
     Few,
 }
 
@@ -81,16 +81,6 @@ pub(super) struct Work {
     pub(super) blocks: (usize, usize),
 }
 
-/// Filtering saves a third of the products and lays every plane twice, which does not pay where one block of channels becomes one.
-fn is_filtered(gather: &Gather, row: Row, outputs: usize) -> bool {
-    let pays = match row {
-        Row::Pair => true,
-        Row::Block => outputs > LANES,
-        Row::Few => false,
-    };
-    pays && gather.step == 1 && gather.dst[0] > 1
-}
-
 impl Plan {
     pub(super) fn new(gather: &Gather, (inputs, outputs): (usize, usize)) -> Self {
         let first = gather.taps.first().map(|tap| tap.at);
@@ -111,7 +101,7 @@ impl Plan {
             out_blocks: blocks(outputs),
             stride: gather.step,
             row,
-            is_filtered: is_filtered(gather, row, outputs),
+            is_filtered: gather.step == 1 && gather.dst[0] > 1 && row != Row::Few,
             groups: blocks(inputs).div_ceil(2),
             rows: 1,
             planes: 1,
@@ -138,14 +128,35 @@ impl Plan {
         plan
     }
 
-    /// Values of a place.
-    pub(super) fn place(&self) -> usize {
-        if self.row == Row::Block { LANES } else { PAIR }
+    /// Voxels along x from a place to the next.
+    fn voxels_of_place(&self) -> usize {
+        if self.row == Row::Pair { 1 } else { 2 }
     }
 
     /// Places of a laid row.
     pub(super) fn width(&self) -> usize {
-        self.src[2] + 2
+        (self.src[2] + 2).div_ceil(self.voxels_of_place())
+    }
+
+    /// Neighbours along x that are made of the same places, by weights of their own.
+    pub(super) fn twins(&self) -> usize {
+        self.voxels_of_place().div_ceil(self.stride)
+    }
+
+    /// From a row of a tile to the next, in places.
+    pub(super) fn pitch(&self) -> usize {
+        self.stride.div_ceil(self.voxels_of_place())
+    }
+
+    /// Whether the places of all rows are one line, those between two rows computed too and left out: where that takes fewer tiles.
+    pub(super) fn is_line(&self) -> bool {
+        let line = (self.rows - 1) * self.width() + self.places();
+        self.stride == 1 && line.div_ceil(LANES) < self.rows * self.places().div_ceil(LANES)
+    }
+
+    /// Rows of tiles that a row of outputs takes.
+    pub(super) fn places(&self) -> usize {
+        self.out[2].div_ceil(self.twins())
     }
 
     /// Laid rows of a strip.
@@ -155,7 +166,7 @@ impl Plan {
 
     /// Values of a laid pair of blocks of a plane.
     pub(super) fn group_len(&self) -> usize {
-        (self.laid_rows() * self.width() + SLACK) * self.place()
+        (self.laid_rows() * self.width() + SLACK) * PAIR
     }
 
     /// Values of a laid plane.
@@ -195,7 +206,7 @@ impl Plan {
 
     /// Values of a row of few channels.
     pub(super) fn row_len(&self) -> usize {
-        (self.src[2] + 4) * FEW
+        2 * (self.width() + 1) * FEW
     }
 
     /// Scratch of one thread, in f32: what is laid, sums, a row, the runs of air, and room to begin on a line of the cache.
@@ -215,7 +226,12 @@ impl Plan {
 
     /// Places along a laid row that so many tiles of outputs see.
     pub(super) fn seen_by(&self, tiles: usize) -> u8 {
-        (self.stride * (LANES * tiles - 1) + 3) as u8
+        let last = match self.row {
+            Row::Pair => 3,
+            Row::Block => 2,
+            Row::Few => 1,
+        };
+        (self.pitch() * (LANES * tiles - 1) + last) as u8
     }
 
     /// The part of the scratch that is laid.
@@ -253,7 +269,7 @@ impl Plan {
         }
     }
 
-    /// Tiles of weights of one block of outputs.
+    /// Tiles of weights of one block of outputs, for each of its twins.
     pub(super) fn steps(&self) -> usize {
         self.weight_planes() * self.groups * self.steps_of_plane()
     }
@@ -280,7 +296,7 @@ impl Plan {
     fn begin(&self, step: usize) -> (usize, usize) {
         match self.row {
             Row::Pair => (step / 3, step % 3),
-            Row::Block => (step / 2, 2 * (step % 2)),
+            Row::Block => (step / 2, step % 2),
             Row::Few => (step, 0),
         }
     }
@@ -288,14 +304,15 @@ impl Plan {
     fn plane(&self) -> Vec<Step> {
         let step = |step| {
             let (y, x) = self.begin(step);
-            Step { values: (y * self.width() + x) * self.place(), weights: step * LANES }
+            Step { values: (y * self.width() + x) * PAIR, weights: step * LANES }
         };
         (0..self.steps_of_plane()).map(step).collect()
     }
 
-    /// The row of weights of pair `pair` of input channels and tap `tap` of nine, in plane `plane` of weights.
-    pub(super) fn weight_row(&self, plane: usize, pair: usize, tap: usize) -> usize {
-        let (y, x) = (tap / 3, tap % 3);
+    /// The row of weights of pair `pair` of input channels and tap `tap` of nine, in plane `plane` of weights, for output `twin` of
+    /// those that are made of the same places.
+    pub(super) fn weight_row(&self, (plane, tap, twin): (usize, usize, usize), pair: usize) -> usize {
+        let (y, x) = (tap / 3, tap % 3 + twin);
         let (step, row) = match self.row {
             Row::Pair => (tap, pair % LANES),
             Row::Block => (y * 2 + x / 2, x % 2 * LANES / 2 + pair),
@@ -391,12 +408,12 @@ mod tests {
         }
     }
 
-    /// The channel and the tap of a value of a row that was laid, in a step of a plane of weights.
+    /// The channel and the voxel, along y and x from the first of its place on, of a value of a row of a tile in a step of a plane.
     fn laid(plan: &Plan, step: usize, value: usize) -> (usize, [usize; 2]) {
         let (y, x) = plan.begin(step);
         match plan.row {
             Row::Pair => (value, [y, x]),
-            Row::Block => (value % LANES, [y, x + value / LANES]),
+            Row::Block => (value % LANES, [y, 2 * x + value / LANES]),
             Row::Few => (value % FEW, [y + value / LANES, value % LANES / FEW]),
         }
     }
@@ -405,20 +422,19 @@ mod tests {
     fn every_weight_meets_its_own_values_and_no_other() {
         for (name, plan) in plans().into_iter().filter(|(_, plan)| voxels(plan.src) <= 64) {
             assert_eq!(plan.steps(), plan.weight_planes() * plan.groups * plan.plane.len(), "{name}");
-            let mut times = vec![0_u8; plan.steps() * LANES];
-            for plane in 0..plan.weight_planes() {
-                for pair in 0..plan.inputs.div_ceil(2) {
-                    for tap in 0..9 {
-                        let row = plan.weight_row(plane, pair, tap);
-                        times[row] += 1;
-                        let (step, row) = (row / LANES, row % LANES);
-                        let (of_plane, step) = (step / plan.plane.len(), step % plan.plane.len());
-                        assert_eq!(of_plane / plan.groups, plane, "{name}");
-                        for value in 0..2 {
-                            let (channel, at) = laid(&plan, step, 2 * row + value);
-                            let channel = of_plane % plan.groups * PAIR + channel;
-                            assert_eq!((channel, at), (2 * pair + value, [tap / 3, tap % 3]), "{name}");
-                        }
+            let mut times = vec![0_u8; plan.twins() * plan.steps() * LANES];
+            let whats = (0..plan.twins()).flat_map(|twin| (0..plan.weight_planes()).map(move |plane| (plane, twin)));
+            for (plane, twin) in whats {
+                for (pair, tap) in (0..plan.inputs.div_ceil(2)).flat_map(|pair| (0..9).map(move |tap| (pair, tap))) {
+                    let row = plan.weight_row((plane, tap, twin), pair);
+                    times[twin * plan.steps() * LANES + row] += 1;
+                    let (step, row) = (row / LANES, row % LANES);
+                    let (of_plane, step) = (step / plan.plane.len(), step % plan.plane.len());
+                    assert_eq!(of_plane / plan.groups, plane, "{name}");
+                    for value in 0..2 {
+                        let (channel, at) = laid(&plan, step, 2 * row + value);
+                        let channel = of_plane % plan.groups * PAIR + channel;
+                        assert_eq!((channel, at), (2 * pair + value, [tap / 3, tap % 3 + twin]), "{name}");
                     }
                 }
             }
@@ -432,13 +448,13 @@ mod tests {
     fn tiles_read_within_their_block() {
         for (name, plan) in plans() {
             let whole = |n: usize| n.next_multiple_of(LANES) - 1;
-            let last = if plan.stride == 1 {
-                whole(plan.rows * plan.width() - 2)
+            let last = if plan.is_line() {
+                whole((plan.rows - 1) * plan.width() + plan.places())
             } else {
-                plan.stride * ((plan.rows - 1) * plan.width() + whole(plan.out[2]))
+                plan.stride * (plan.rows - 1) * plan.width() + plan.pitch() * whole(plan.places())
             };
             let offset = plan.plane.iter().map(|step| step.values).max().unwrap();
-            let end = last * plan.place() + offset + PAIR;
+            let end = last * PAIR + offset + PAIR;
             assert!(end <= plan.group_len(), "{name}: {end} of {}", plan.group_len());
         }
     }

@@ -11,6 +11,7 @@ use crate::isa::tiles::{LaidRows, PAIR, Step, Tile, TileKernel, Tiles, WeightRow
 use crate::layout::{LANES, Source};
 use crate::moments::{Running, Sums};
 use crate::team::Shared;
+use std::ops::Range;
 
 /// See the module.
 pub(crate) struct Strip<'a, T> {
@@ -39,12 +40,15 @@ struct Spot {
     z: usize,
     row: usize,
     x: usize,
-    /// Places from a row to the next, those between two rows included.
+    /// Places from a row to the next, those between two rows included; [`FAR`] where each row has tiles of its own.
     per_row: usize,
     tiles: usize,
     /// Whether all that it sees is the vector of the volume's first voxel.
     is_air: bool,
 }
+
+/// A row that does not end.
+const FAR: usize = usize::MAX / 4;
 
 /// What a block of outputs is where all is air, once one such place was computed.
 type Air = Option<[f32; LANES]>;
@@ -72,6 +76,12 @@ impl<T: Cell> TileKernel for Strip<'_, T> {
                 }
             }
             let (first, last) = self.work.blocks;
+            if plan.twins() > 1 {
+                for block in first..last {
+                    self.blocks::<I, M, 2>((isa, tiles), block, (z, to));
+                }
+                continue;
+            }
             for block in (first..last).step_by(2) {
                 if block + 1 < last {
                     self.blocks::<I, M, 2>((isa, tiles), block, (z, to));
@@ -84,12 +94,10 @@ impl<T: Cell> TileKernel for Strip<'_, T> {
 }
 
 impl<T: Cell> Strip<'_, T> {
-    /// What lies behind the rows of a block is read and not asked for, but must be a number; so does what is between a few
-    /// channels.
+    /// What lies behind the rows of a block is read and not asked for, but must be a number.
     #[inline(always)]
     fn clear(&mut self) {
-        let rows = if self.plan.row == Row::Few { 0 } else { self.plan.laid_rows() };
-        let used = rows * self.plan.width() * self.plan.place();
+        let used = self.plan.laid_rows() * self.plan.width() * PAIR;
         for group in self.laid.chunks_exact_mut(self.plan.group_len()) {
             group[used..].fill(Bf16::default());
         }
@@ -114,43 +122,43 @@ impl<T: Cell> Strip<'_, T> {
             let seen = |b| Seen::new(isa, find_block(self.sources, n, b), n, 1.0);
             let a = seen(2 * group);
             let b = (2 * group + 1 < self.in_blocks).then(|| seen(2 * group + 1));
-            let place = plan.place();
             // The first voxel as this plane's are laid.
             let mut air = [[Bf16::default(); PAIR]];
             lay_pairs((isa, tiles), (&a, b.as_ref()), 0, &mut air);
+            let [air] = &mut air;
+            let places = &mut to.as_chunks_mut::<PAIR>().0[..per_slot];
             if plan.row == Row::Few {
-                let places = &mut to.as_chunks_mut().0.as_chunks_mut().0.as_chunks_mut().0[..per_slot];
-                let row: &mut [[Bf16; FEW]] = &mut self.row.as_chunks_mut().0[..width + 4];
+                let row: &mut [[Bf16; FEW]] = &mut self.row.as_chunks_mut().0[..plan.row_len() / FEW];
                 for r in 0..=plan.laid_rows() {
-                    lay_few((isa, tiles), &a, y_of(r), row);
+                    lay_few((isa, tiles), &a, y_of(r).map(|from| from..from + width), row);
                     for (half, r) in [(0, Some(r)), (1, r.checked_sub(1))] {
                         let places = r.and_then(|r| places.chunks_exact_mut(plan.width()).nth(r));
                         if let Some(places) = places {
-                            lay_neighbours(row, half, &mut places[..width]);
+                            lay_neighbours(row, half, places);
                         }
                     }
                 }
-                let (fours, _) = air[0].as_chunks_mut::<FEW>();
+                let (fours, _) = air.as_chunks_mut::<FEW>();
                 fours.fill(fours[0]);
             } else {
-                let rows = to.chunks_exact_mut(plan.width() * place).take(plan.laid_rows());
-                for (r, row) in rows.enumerate() {
+                for (r, places) in places.chunks_exact_mut(plan.width()).enumerate() {
+                    let row = places.as_flattened_mut();
                     let Some(from) = y_of(r) else {
                         row.fill(Bf16::default());
                         continue;
                     };
-                    row[..place].fill(Bf16::default());
-                    row[(width + 1) * place..].fill(Bf16::default());
-                    let row = &mut row[place..][..width * place];
-                    match plan.row {
-                        Row::Block => lay_blocks((isa, tiles), &a, from, row.as_chunks_mut().0),
-                        Row::Pair | Row::Few => {
-                            lay_pairs((isa, tiles), (&a, b.as_ref()), from, row.as_chunks_mut().0);
-                        }
+                    let row = between(row, plan.row, width);
+                    if plan.row == Row::Pair {
+                        lay_pairs((isa, tiles), (&a, b.as_ref()), from, row.as_chunks_mut().0);
+                    } else {
+                        lay_blocks((isa, tiles), &a, from, row.as_chunks_mut().0);
                     }
                 }
+                if plan.row == Row::Block {
+                    air.copy_within(..LANES, LANES);
+                }
             }
-            count_runs(to, &air[0][..place], (plan.width(), runs));
+            count_runs(to, air, (plan.width(), runs));
         }
     }
 
@@ -159,7 +167,7 @@ impl<T: Cell> Strip<'_, T> {
     fn lay_filtered<I: Isa, M: Tiles<I>>(&mut self, isa: I, tiles: M, z: usize) {
         let plan = self.plan;
         let [depth, height, width] = plan.src;
-        let (n, place, slot) = (voxels(plan.src), plan.place(), plan.slot(z, 0));
+        let (n, slot) = (voxels(plan.src), plan.slot(z, 0));
         let per_slot = plan.laid_rows() * plan.width();
         let runs = &mut self.runs[slot / 4 * per_slot..][..per_slot];
         runs.fill(u8::MAX);
@@ -170,7 +178,7 @@ impl<T: Cell> Strip<'_, T> {
             let seen = [Some(&a), b.as_ref()];
             // The first voxel as these planes' are laid.
             let mut air = [[Bf16::default(); PAIR]; 4];
-            let rows = air.each_mut().map(|air| &mut air[..place]);
+            let rows = air.each_mut().map(|air| &mut air[..]);
             if plan.row == Row::Pair {
                 lay_four::<_, _, _, PAIR>((isa, tiles), seen, [Some(0); 4], rows);
             } else {
@@ -182,8 +190,8 @@ impl<T: Cell> Strip<'_, T> {
                 None => unreachable!("four slots"),
             });
             for r in 0..plan.laid_rows() {
-                let at = r * plan.width() * place;
-                let rows = planes.each_mut().map(|plane| &mut plane[at..][..plan.width() * place]);
+                let len = plan.width() * PAIR;
+                let rows = planes.each_mut().map(|plane| &mut plane[r * len..][..len]);
                 let y = self.work.row + r;
                 if y == 0 || y > height {
                     for row in rows {
@@ -191,11 +199,7 @@ impl<T: Cell> Strip<'_, T> {
                     }
                     continue;
                 }
-                let rows = rows.map(|row| {
-                    row[..place].fill(Bf16::default());
-                    row[(width + 1) * place..].fill(Bf16::default());
-                    &mut row[place..(width + 1) * place]
-                });
+                let rows = rows.map(|row| between(row, plan.row, width));
                 // Of the planes before these two, of both, and behind.
                 let from = [0, 1, 2, 3].map(|plane| {
                     let z = (z + plane).checked_sub(1).filter(|&z| z < depth)?;
@@ -208,39 +212,39 @@ impl<T: Cell> Strip<'_, T> {
                 }
             }
             for t in [1, 0, 2, 3] {
-                count_runs(planes[t], &air[t][..place], (plan.width(), runs));
+                count_runs(planes[t], &air[t], (plan.width(), runs));
             }
         }
     }
 
-    /// The planes `z` of `O` blocks of outputs from `block` on.
+    /// The planes `z` of `O` blocks of outputs from `block` on, or of the twins of one.
     #[inline(always)]
     fn blocks<I: Isa, M: Tiles<I>, const O: usize>(&mut self, isa: (I, M), block: usize, (z, to): (usize, usize)) {
         let (plan, work) = (self.plan, self.work);
         let rows = plan.steps() * LANES;
+        let n_blocks = O / plan.twins();
         let mut weights = [self.weights; O];
         for o in 0..O {
-            weights[o] = &self.weights[(block + o) * rows..][..rows];
+            weights[o] = &self.weights[(block * plan.twins() + o) * rows..][..rows];
         }
         let (is_first, all_sums) = (z == work.z.0, self.sums);
         // SAFETY: the sums of these blocks belong to this task alone.
         let own = all_sums
             .as_ref()
-            .map(|all| unsafe { all.slice(work.task * plan.blocks_of_task() + block - work.blocks.0, O) });
+            .map(|all| unsafe { all.slice(work.task * plan.blocks_of_task() + block - work.blocks.0, n_blocks) });
         let mut running = [Running::new(isa.0, &Sums::default()); O];
         if let Some(own) = own.as_deref().filter(|_| !is_first) {
-            for o in 0..O {
+            for o in 0..n_blocks {
                 running[o] = Running::new(isa.0, &own[o]);
             }
         }
         let most = if plan.is_near(O) { SUMS / (LANES * LANES * O) } else { 2 };
         let (mut spots, mut n, mut air) = ([Spot::default(); SPOTS], 0, [Air::None; O]);
         for z in (z..to).step_by(plan.at_once()) {
-            let lines = if plan.stride == 1 { 1 } else { work.n_rows };
-            let (per_row, places) = if plan.stride == 1 {
-                (plan.width(), work.n_rows * plan.width() - 2)
+            let (lines, per_row, places) = if plan.is_line() {
+                (1, plan.width(), (work.n_rows - 1) * plan.width() + plan.places())
             } else {
-                (usize::MAX, plan.out[2])
+                (work.n_rows, FAR, plan.places())
             };
             for line in 0..lines {
                 let mut first = 0;
@@ -261,7 +265,7 @@ impl<T: Cell> Strip<'_, T> {
         multiply(isa.1, (plan, self.laid), weights, (&spots[..n], self.spots), &air);
         self.put_all(isa.0, block, &spots[..n], (&mut running, &mut air));
         if let Some(own) = own {
-            for o in 0..O {
+            for o in 0..n_blocks {
                 if is_first {
                     own[o] = running[o].begun(isa.0);
                 }
@@ -279,7 +283,7 @@ impl<T: Cell> Strip<'_, T> {
             for y in 0..3 {
                 let laid_row = slot * plan.laid_rows() + plan.stride * row + y;
                 // Those of the last rows may see what is behind them, and are left out.
-                let run = self.runs.get(laid_row * plan.width() + plan.stride * x);
+                let run = self.runs.get(laid_row * plan.width() + plan.pitch() * x);
                 if run.is_none_or(|run| *run < seen) {
                     return false;
                 }
@@ -308,13 +312,15 @@ impl<T: Cell> Strip<'_, T> {
             for plane in 0..plan.at_once().min(work.z.1 - spot.z) {
                 // Those of the second plane are joined in the last part.
                 let sums = tiles_of::<O>(&mut sums[plane * 3 * SUMS..][..SUMS]);
-                for o in 0..O {
-                    if spot.is_air {
+                if spot.is_air {
+                    for o in 0..O {
                         let place = *air[o].get_or_insert(sums[0][o][0]);
                         for p in 0..spot.tiles {
                             sums[p][o] = [place; LANES];
                         }
                     }
+                }
+                for o in 0..O / plan.twins() {
                     if (spot.z + plane, spot.row, spot.x) == (work.z.0, 0, 0) {
                         running[o].shift = isa.load(&sums[0][o][0]);
                     }
@@ -325,7 +331,11 @@ impl<T: Cell> Strip<'_, T> {
                         let (x, n) = (spot.x + p * LANES, work.n_rows);
                         let (row, x) = (spot.row + x / spot.per_row, x % spot.per_row);
                         let places = Places { row, x, per_row: spot.per_row, of: (n, width), write: self.write };
-                        places.put(isa, &sums[p][o], rows, &mut running[o]);
+                        if plan.twins() > 1 {
+                            places.put(isa, [&sums[p][0], &sums[p][O - 1]], rows, &mut running[o]);
+                        } else {
+                            places.put(isa, [&sums[p][o]], rows, &mut running[o]);
+                        }
                     }
                 }
             }
@@ -382,8 +392,8 @@ fn multiply<I: Isa, M: Tiles<I>, const O: usize>(
                     }
                 }
             }
-            let start = plan.stride * (spot.row * plan.width() + spot.x) * plan.place();
-            let rows = LaidRows { laid, start, pitch: plan.stride * plan.place() };
+            let start = (plan.stride * spot.row * plan.width() + plan.pitch() * spot.x) * PAIR;
+            let rows = LaidRows { laid, start, pitch: plan.pitch() * PAIR };
             let (steps, sums) = (&steps[..n_steps], &mut sums[part * SUMS..][..SUMS]);
             match spot.tiles {
                 1 => multiply_spot::<I, M, 1, O>(tiles, rows, steps, weights, (sums, write)),
@@ -428,43 +438,85 @@ impl Places {
         if self.write == Write::Add { isa.add(sums, T::load(isa, there)) } else { sums }
     }
 
-    /// Two at a time where they are neighbours in the volume: what is written past the caches is written in lines.
+    /// Writes sums of places of `TWINS` voxels each, a tile for each of them.
     #[inline(always)]
-    fn put<I: Isa, T: Cell>(&self, isa: I, tile: &Tile, rows: &mut [[T; LANES]], running: &mut Running<I>) {
-        let (mut row, mut x, (n_rows, width)) = (self.row, self.x, self.of);
-        let mut i = 0;
-        while i < LANES && row < n_rows {
-            if x + 1 < width && i + 1 < LANES {
-                let Some(two) = rows[row * width + x..].first_chunk_mut::<2>() else { unreachable!("within a row") };
-                let first = self.value(isa, &tile[i], &two[0]);
-                let second = self.value(isa, &tile[i + 1], &two[1]);
-                running.add(isa, i % 4, first);
-                running.add(isa, (i + 1) % 4, second);
-                T::store_two(isa, first, second, two);
-                (i, x) = (i + 2, x + 2);
-            } else {
-                if x < width {
-                    let v = self.value(isa, &tile[i], &rows[row * width + x]);
-                    running.add(isa, i % 4, v);
-                    T::store(isa, v, &mut rows[row * width + x]);
-                }
-                (i, x) = (i + 1, x + 1);
+    fn put<I: Isa, T: Cell, const TWINS: usize>(
+        &self,
+        isa: I,
+        tiles: [&Tile; TWINS],
+        rows: &mut [[T; LANES]],
+        running: &mut Running<I>,
+    ) {
+        let (n_rows, width) = self.of;
+        let (mut row, mut x, mut voxel) = (self.row, TWINS * self.x, 0);
+        let of = |voxel: usize| &tiles[voxel % TWINS][voxel / TWINS];
+        let mut own = *running;
+        while voxel < TWINS * LANES && row < n_rows {
+            let n = (TWINS * LANES - voxel).min(width - x.min(width));
+            let cells = &mut rows[row * width + x.min(width)..][..n];
+            let mut k = 0;
+            while k + 4 <= n {
+                let Some(four) = cells[k..].first_chunk_mut::<4>() else { unreachable!("within a row") };
+                let (first, second) = four.split_at_mut(2);
+                let at = voxel + k;
+                self.put_four(isa, [of(at), of(at + 1), of(at + 2), of(at + 3)], [first, second], &mut own);
+                k += 4;
             }
-            if x == self.per_row {
-                (row, x) = (row + 1, 0);
+            while k < n {
+                let v = self.value(isa, of(voxel + k), &cells[k]);
+                own.add(isa, 0, v);
+                T::store(isa, v, &mut cells[k]);
+                k += 1;
             }
+            voxel += TWINS * self.per_row - x;
+            (row, x) = (row + 1, 0);
         }
+        *running = own;
     }
+
+    /// Four neighbours.
+    #[inline(always)]
+    fn put_four<I: Isa, T: Cell>(
+        &self,
+        isa: I,
+        sums: [&[f32; LANES]; 4],
+        [first, second]: [&mut [[T; LANES]]; 2],
+        running: &mut Running<I>,
+    ) {
+        let (Some(first), Some(second)) = (first.first_chunk_mut::<2>(), second.first_chunk_mut::<2>()) else {
+            unreachable!("two and two")
+        };
+        let v = [
+            self.value(isa, sums[0], &first[0]),
+            self.value(isa, sums[1], &first[1]),
+            self.value(isa, sums[2], &second[0]),
+            self.value(isa, sums[3], &second[1]),
+        ];
+        for k in 0..4 {
+            running.add(isa, k, v[k]);
+        }
+        T::store_two(isa, v[0], v[1], first);
+        T::store_two(isa, v[2], v[3], second);
+    }
+}
+
+/// The voxels of a laid row; what is before and behind becomes zeros.
+#[inline(always)]
+fn between(row: &mut [Bf16], of: Row, width: usize) -> &mut [Bf16] {
+    let voxel = if of == Row::Pair { PAIR } else { LANES };
+    row[..voxel].fill(Bf16::default());
+    row[(width + 1) * voxel..].fill(Bf16::default());
+    &mut row[voxel..(width + 1) * voxel]
 }
 
 /// Shortens the runs of rows `[row][width]` to the places in which a laid pair of blocks holds `air`.
 #[inline(always)]
-fn count_runs(laid: &[Bf16], air: &[Bf16], (width, runs): (usize, &mut [u8])) {
-    let place = air.len();
+fn count_runs(laid: &[Bf16], air: &[Bf16; PAIR], (width, runs): (usize, &mut [u8])) {
+    let laid = laid.as_chunks::<PAIR>().0;
     for (y, runs) in runs.chunks_exact_mut(width).enumerate() {
         let mut n: u8 = 0;
         for x in (0..width).rev() {
-            let own = &laid[(y * width + x) * place..][..place];
+            let own = &laid[y * width + x];
             // Two values first: in a head they nearly always say it all.
             let is_air = runs[x] > 0 && own[0] == air[0] && own[1] == air[1] && own[2..] == air[2..];
             n = if is_air { n.saturating_add(1) } else { 0 };
@@ -595,29 +647,29 @@ fn lay_blocks<I: Isa, M: Tiles<I>, T: Cell>(
     }
 }
 
-/// Lays a row of few channels with a voxel of zeros before it and three behind.
+/// Lays a row of few channels with a voxel of zeros before it and some behind.
 #[inline(always)]
 fn lay_few<I: Isa, M: Tiles<I>, T: Cell>(
     (isa, tiles): (I, M),
     a: &Seen<'_, I, T>,
-    from: Option<usize>,
+    from: Option<Range<usize>>,
     row: &mut [[Bf16; FEW]],
 ) {
     row.fill([Bf16::default(); FEW]);
-    let Some(from) = from else { return };
-    for x in 0..row.len() - 4 {
-        a.prefetch(isa, from + x + AHEAD);
+    let Range { start, end } = from.unwrap_or(0..0);
+    for x in 0..end - start {
+        a.prefetch(isa, start + x + AHEAD);
         let mut lanes = [Bf16::default(); LANES];
-        tiles.lay(a.at(isa, from + x), &mut lanes);
+        tiles.lay(a.at(isa, start + x), &mut lanes);
         let Some(few) = lanes.first_chunk() else { unreachable!("sixteen lanes hold four") };
         row[x + 1] = *few;
     }
 }
 
-/// Each place holds four neighbours along x: in this half.
+/// Each place holds two neighbours along x and the next two: in this half.
 #[inline(always)]
-fn lay_neighbours(row: &[[Bf16; FEW]], half: usize, places: &mut [[[[Bf16; FEW]; 4]; 2]]) {
-    for (four, place) in row.array_windows().zip(places) {
-        place[half] = *four;
+fn lay_neighbours(row: &[[Bf16; FEW]], half: usize, places: &mut [[Bf16; PAIR]]) {
+    for (n, place) in places.iter_mut().enumerate() {
+        place[half * LANES..][..LANES].copy_from_slice(row[2 * n..][..4].as_flattened());
     }
 }

@@ -1,6 +1,6 @@
 //! A 3x3x3 convolution in tiles by its definition in f64.
 
-use kernels::{Bf16, LANES, Shape, voxels};
+use kernels::{Bf16, Shape, voxels};
 
 /// What a convolution reads, planar, and its weights `[O][I][27]`.
 pub(crate) struct Definition<'a> {
@@ -42,8 +42,7 @@ fn wide(x: f32) -> f64 {
 impl Definition<'_> {
     /// Whether two planes are made at a time, by F(2, 3).
     pub(crate) fn is_filtered(&self) -> bool {
-        let (i, o) = self.channels;
-        self.stride == 1 && self.shape[0] > 1 && (i > LANES || i > 4 && o > LANES)
+        self.stride == 1 && self.shape[0] > 1 && self.channels.0 > 4
     }
 
     /// Planar.
