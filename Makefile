@@ -45,7 +45,6 @@ check: $(PAGE) ## Format, lints, tidy (the rules of the house), licences and sou
 
 test: check ## Everything that must hold: check, then all tests, of the page in a browser too
 	@.ci/packages
-	cargo build --release --locked --package cli
 	@status=0; \
 	if cargo nextest --version >/dev/null 2>&1; then \
 		cargo test $(CARGO_FLAGS) --doc --quiet || status=$$?; \
