@@ -15,7 +15,9 @@
 #![expect(clippy::needless_range_loop, reason = "iterators in the innermost loops are left as calls: half the speed")]
 
 mod gradient;
+mod lay;
 mod plan;
+mod put;
 mod strip;
 
 use crate::cpu::Cpu;
