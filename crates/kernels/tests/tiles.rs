@@ -370,7 +370,7 @@ fn nothing_gives_nothing() {
 /// Most of it is one vector, what is shown of it too: multiplied once.
 #[test]
 fn air_around_a_head_is_near_the_definition() {
-    for (channels, stride) in [((3, 17), 1), ((5, 2), 1), ((17, 33), 1), ((17, 2), 2)] {
+    for (channels, stride) in [((3, 17), 1), ((5, 2), 1), ((17, 17), 1), ((17, 2), 2)] {
         let mut layer = Layer::new([4, 18, 75], stride, channels, 4);
         let (n, [_, height, width]) = (voxels(layer.shape), layer.shape);
         for (c, x) in layer.x.chunks_exact_mut(n).enumerate() {
@@ -378,7 +378,8 @@ fn air_around_a_head_is_near_the_definition() {
                 |at: usize| at / (height * width) == 2 && (7..9).contains(&(at / width % height)) && at % width < 9;
             x.iter_mut().enumerate().filter(|(at, _)| !is_head(*at)).for_each(|(_, x)| *x = c as f32 / 8.0 - 0.3);
         }
-        check(&layer);
+        // Not measured: outputs that are nearly all one have hardly a variance to be near.
+        layer.is_near::<f32>(&one_answer::<f32>(&layer), (0.0, 1e-30));
     }
 }
 
