@@ -95,7 +95,7 @@ impl<T: Cell> Strip<'_, T> {
             let a = seen(2 * group);
             let b = (2 * group + 1 < self.in_blocks).then(|| seen(2 * group + 1));
             let seen = [Some(&a), b.as_ref()];
-            // The first voxel as these planes' are laid.
+            // The first place as these planes' are laid: of one block of channels the first two voxels, whose outputs are kept apart.
             let mut air = [[Bf16::default(); PAIR]; 4];
             let rows = air.each_mut().map(|air| &mut air[..]);
             if plan.row == Row::Pair {

@@ -7,8 +7,8 @@
 //! small maps fill their tiles.
 //!
 //! Along z products are saved by minimal filtering, F(2, 3), where that pays: two planes of outputs take four products of planes
-//! instead of six. Values are filtered in f32 before they are rounded, and sums of f32 are joined after. Along one axis only:
-//! filtering widens what is rounded, by about a quarter an axis.
+//! instead of six. Values are filtered in f32 before they are rounded, and sums of f32 are joined after. Along one axis only,
+//! since sums of two are rounded where single values were.
 //!
 //! The air around a head is the same vector in every place, and so is what it becomes: it is multiplied once a batch.
 

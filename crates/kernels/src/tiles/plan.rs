@@ -118,8 +118,8 @@ impl Plan {
         plan.rows = height.div_ceil(height.div_ceil(rows));
         let with_planes = |planes| Self { planes, ..plan.clone() };
         let most = depth.next_multiple_of(plan.at_once()).min(PLANES);
-        let planes = (1..=most / plan.at_once()).rev().map(|n| n * plan.at_once());
-        plan.planes = planes.into_iter().find(|planes| fits(&with_planes(*planes))).unwrap_or(plan.at_once());
+        let mut planes = (1..=most / plan.at_once()).rev().map(|n| n * plan.at_once());
+        plan.planes = planes.find(|planes| fits(&with_planes(*planes))).unwrap_or(plan.at_once());
         let chunks = TASKS.div_ceil(plan.strips()).min(depth.div_ceil(LEAST)).max(1);
         plan.depth = depth.div_ceil(chunks).next_multiple_of(plan.planes);
         let spatial = plan.strips() * plan.chunks();
