@@ -84,11 +84,12 @@ pub fn run(cpu: Cpu) -> io::Result<()> {
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line)?;
     let task: Task = serde_json::from_str(&line)?;
-    std::thread::spawn(end_with_parent);
+    // First of all: what a thread before it set aside would be memory beyond the limit.
     if let Some(bytes) = task.memory {
         Resource::AS.set(bytes, bytes)?;
     }
-    let said = match carry_out(cpu, &task, &mut Teller::new()) {
+    let watched = std::thread::Builder::new().spawn(end_with_parent);
+    let said = match watched.map_err(|_| want_of_memory()).and_then(|_| carry_out(cpu, &task, &mut Teller::new())) {
         Ok(inference) => Said::Done { inference },
         Err(failure) => Said::Failed(failure),
     };
