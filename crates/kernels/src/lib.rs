@@ -46,7 +46,7 @@ pub use norm::{Back, activation_back, activation_sums, apply, moments, sums_scra
 pub use pages::LargePages;
 pub use peak::{Arithmetic, Peak, Traffic, stream};
 pub use resize::{max_pool, max_pool_back, up_nearest, up_nearest_back};
-pub use tiles::{ConvTiles, GradientTiles};
+pub use tiles::{ConvTiles, GradientTiles, UpTiles};
 pub use up::{convolve_up, convolve_up_scratch};
 pub use up_integers::UpIntegers;
 pub use wgrad::{partial_len, weight_gradient, weight_gradient_scratch};

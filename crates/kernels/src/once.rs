@@ -43,6 +43,7 @@ once! {
     strip: run(conv::Strip<'_, Self>) -> ();
     strip_in_integers: run_dots(integers::Strip<'_, Self>) -> u64;
     strip_in_tiles: run_tiles(tiles::Strip<'_, Self>) -> ();
+    spread_in_tiles: run_tiles(tiles::Spread<'_, Self>) -> ();
     up: run(up::InFloats<'_, Self>) -> ();
     up_in_integers: run_dots(up_integers::InIntegers<'_, Self>) -> u64;
     reach: run(Reach<'_, Self>) -> Range;

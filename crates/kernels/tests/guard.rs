@@ -13,7 +13,7 @@ mod numbers;
 
 use kernels::{
     Back, Bf16, Canonical, Cell, ConvTiles, Cpu, Decision, DirectBytes, DirectIntegers, Direction, Gather,
-    GradientTiles, Half, IsaName, LANES, Moments, Shape, Source, UpIntegers, Winograd, Write, activation_back,
+    GradientTiles, Half, IsaName, LANES, Moments, Shape, Source, UpIntegers, UpTiles, Winograd, Write, activation_back,
     activation_sums, add_bias, apply, blocks, convolve, convolve_scratch, convolve_up, convolve_up_scratch, head,
     head_back, head_back_scratch, head_decided, largest, max_pool, max_pool_back, moments, pack_channels, pack_weights,
     packed_len, partial_len, sums_scratch, unpack_channels, up_nearest, up_nearest_back, voxels, weight_gradient,
@@ -179,6 +179,7 @@ impl Layer {
         // Plain Rust cannot leave its slices, and is slow here.
         if cpu.has_tiles() && cpu.name() != IsaName::Scalar {
             self.tiles::<T>(cpu);
+            self.up_in_tiles::<T>(cpu);
         }
     }
 
@@ -308,6 +309,19 @@ impl Layer {
         }
     }
 
+    fn up_in_tiles<T: Cell>(self, cpu: Cpu) {
+        let Self { shape, i, o } = self;
+        let stored = Stored::<T>::new(cpu, i, voxels(shape));
+        let layer = UpTiles::new(shape, (i, o));
+        let mut packed = unwritten(layer.weights_len());
+        layer.pack(cpu, Direction::Forward, &noise(i * o * 8, 4), &mut packed);
+        let mut dst = unwritten::<T>(blocks(o) * 8 * voxels(shape) * LANES);
+        let mut scratch = unwritten(layer.scratch_len() * current_num_threads());
+        let bias = noise(blocks(o) * LANES, 5);
+        layer.convolve(cpu, &stored.source(), (&packed, &bias), &mut dst, &mut scratch);
+        there("up in tiles", &dst);
+    }
+
     /// The kernels of a backward pass.
     fn backward(self, cpu: Cpu) {
         let Self { shape, i, o } = self;
@@ -347,6 +361,7 @@ impl Layer {
         there("winograd, weights", &d_weights);
         if cpu.has_tiles() {
             self.tiles_back(cpu, (&sources, &d_dst), &weights);
+            self.up_in_tiles_back(cpu);
         }
     }
 
@@ -366,6 +381,24 @@ impl Layer {
         let (mut partial, mut d_weights) = (unwritten(gradient.partial_len()), filled(0.0, weights.len()));
         gradient.add(cpu, (sources, d_dst), &mut d_weights, (&mut partial, &mut scratch));
         there("tiles, weights", &d_weights);
+    }
+
+    fn up_in_tiles_back(self, cpu: Cpu) {
+        let Self { shape, i, o } = self;
+        let (stored, d_dst) =
+            (Stored::<f32>::new(cpu, i, voxels(shape)), Stored::<f32>::new(cpu, o, 8 * voxels(shape)).values);
+        let layer = UpTiles::new(shape, (i, o));
+        let mut packed = unwritten(layer.weights_len());
+        layer.pack(cpu, Direction::Backward, &noise(i * o * 8, 4), &mut packed);
+        let mut d_src = unwritten(blocks(i) * voxels(shape) * LANES);
+        let mut scratch = unwritten(layer.scratch_len() * current_num_threads());
+        for write in [Write::Overwrite, Write::Add] {
+            layer.convolve_back(cpu, (&d_dst, &packed), (&mut d_src, write), &mut scratch);
+        }
+        there("up in tiles, backward", &d_src);
+        let (mut partial, mut d_weights) = (unwritten(layer.partial_len()), filled(0.0, i * o * 8));
+        layer.add_gradient(cpu, (&stored.source(), &d_dst), &mut d_weights, (&mut partial, &mut scratch));
+        there("up in tiles, weights", &d_weights);
     }
 
     fn around_back(self, cpu: Cpu) {

@@ -423,7 +423,10 @@ fn state(program: &Program, layer: &Layer, shape: Shape, outputs: usize, (purpos
             State::Conv { conv: Box::new(conv), packed: Packed::default(), bias }
         }
         Layer::UpTransposed { from, to, .. } => {
-            let conv = Conv::up2(at(*from), (channels(*from), channels(*to)));
+            let mut conv = Conv::up2(at(*from), (channels(*from), channels(*to)));
+            if purpose == Purpose::TrainInTiles {
+                conv.train_in_tiles(cpu);
+            }
             let bias = vec![0.0; conv.bias_len()];
             State::Conv { conv: Box::new(conv), packed: Packed::default(), bias }
         }

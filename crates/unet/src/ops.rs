@@ -3,8 +3,8 @@
 use crate::memory::Purpose;
 use kernels::{
     Canonical, Cell, ConvTiles, Cpu, DirectBytes, DirectIntegers, Direction, Gather, GradientTiles, Integers, LANES,
-    Moments, Shape, Source, UpIntegers, Winograd, Write, add_bias, blocks, convolve, convolve_scratch, convolve_up,
-    convolve_up_scratch, largest, pack_weights, packed_len, partial_len, voxels, weight_gradient,
+    Moments, Shape, Source, UpIntegers, UpTiles, Winograd, Write, add_bias, blocks, convolve, convolve_scratch,
+    convolve_up, convolve_up_scratch, largest, pack_weights, packed_len, partial_len, voxels, weight_gradient,
     weight_gradient_scratch,
 };
 
@@ -45,8 +45,16 @@ struct BackInTiles {
 struct Up {
     /// Of the input.
     shape: Shape,
-    /// Whether its products are integers.
-    in_integers: bool,
+    products: UpProducts,
+}
+
+/// In which numbers a transposed convolution multiplies.
+#[derive(Clone, Copy, Debug)]
+enum UpProducts {
+    Floats,
+    Integers,
+    /// Forward, and back if there is a way back.
+    Tiles(UpTiles),
 }
 
 /// Weights in fewer bits than f32, for the one way or the other.
@@ -170,7 +178,7 @@ impl Conv {
     /// Transposed 2x2x2, stride 2, on an input of `shape`.
     pub(crate) fn up2(shape: Shape, (i, o): (usize, usize)) -> Self {
         let conv = Self::new(Gather::up2(shape), vec![Gather::up2_back(shape)], Canonical::InOut, (8, i, o));
-        Self { up: Some(Up { shape, in_integers: false }), ..conv }
+        Self { up: Some(Up { shape, products: UpProducts::Floats }), ..conv }
     }
 
     fn new(
@@ -211,20 +219,26 @@ impl Conv {
         if can { DirectBytes::scratch_len(&self.forward[0], blocks(self.i)) } else { 0 }
     }
 
-    /// Lets the products of a 3x3x3 convolution be of bf16 where they can, tile by tile. Returns the scratch that it needs with so
+    /// Lets the products of any convolution be of bf16 where they can, tile by tile. Returns the scratch that it needs with so
     /// many threads, and the partial sums.
     pub(crate) fn round_to_tiles(&mut self, cpu: Cpu, threads: usize) -> (usize, usize) {
-        if !cpu.has_tiles() || self.up.is_some() {
+        if !cpu.has_tiles() {
             return (0, 0);
+        }
+        if let Some(up) = self.multiply_up_in_tiles() {
+            return (threads * up.scratch_len(), 0);
         }
         let tiles = self.tiles.insert(ConvTiles::new(&self.forward[0], (self.i, self.o)));
         (threads * tiles.scratch_len(), tiles.sums_len())
     }
 
-    /// Lets the products of a 3x3x3 convolution of stride 1 be of bf16, tile by tile, forward and back, where the machine has
-    /// them.
+    /// Lets the products of a transposed convolution, or of a 3x3x3 one of stride 1, be of bf16, tile by tile, forward and back,
+    /// where the machine has them.
     pub(crate) fn train_in_tiles(&mut self, cpu: Cpu) {
-        if self.winograd.d_weights.is_some() && cpu.has_tiles() {
+        if !cpu.has_tiles() || self.multiply_up_in_tiles().is_some() {
+            return;
+        }
+        if self.winograd.d_weights.is_some() {
             let (gather, channels) = (&self.forward[0], (self.i, self.o));
             self.tiles = Some(ConvTiles::new(gather, channels));
             let d_src = ConvTiles::new(gather, (self.o, self.i));
@@ -233,10 +247,26 @@ impl Conv {
         }
     }
 
+    /// The tiles of a transposed convolution, from now on.
+    fn multiply_up_in_tiles(&mut self) -> Option<UpTiles> {
+        let up = self.up.as_mut()?;
+        let tiles = UpTiles::new(up.shape, (self.i, self.o));
+        up.products = UpProducts::Tiles(tiles);
+        Some(tiles)
+    }
+
+    /// The tiles of a transposed convolution that multiplies in them.
+    fn up_tiles(&self) -> Option<UpTiles> {
+        match self.up?.products {
+            UpProducts::Tiles(tiles) => Some(tiles),
+            UpProducts::Floats | UpProducts::Integers => None,
+        }
+    }
+
     /// Lets the products be integers where they can without knowing how wide inputs are: those of a transposed convolution.
     pub(crate) fn quantise_up(&mut self, cpu: Cpu) {
-        if let Some(up) = &mut self.up {
-            up.in_integers = cpu.has_int16();
+        if let Some(up) = self.up.as_mut().filter(|_| cpu.has_int16()) {
+            up.products = UpProducts::Integers;
         }
     }
 
@@ -266,8 +296,11 @@ impl Conv {
             (Some(_), Some(_)) => "Winograd 2 x 4 x 4, int16",
             (Some(winograd), None) if winograd.tile() == [4; 3] => "Winograd 4 x 4 x 4, f32",
             (Some(_), None) => "Winograd 2 x 4 x 4, f32",
-            (None, _) if self.up.is_some_and(|up| up.in_integers) => "direct, int16",
-            (None, _) => "direct, f32",
+            (None, _) => match self.up.map(|up| up.products) {
+                Some(UpProducts::Tiles(_)) => "direct, bf16 tiles",
+                Some(UpProducts::Integers) => "direct, int16",
+                Some(UpProducts::Floats) | None => "direct, f32",
+            },
         }
     }
 
@@ -294,6 +327,9 @@ impl Conv {
         if let (Some(tiles), Some(back)) = (&self.tiles, &self.back) {
             let scratch = tiles.scratch_len().max(back.d_src.scratch_len()).max(back.gradient.scratch_len());
             return (threads * scratch, back.gradient.partial_len());
+        }
+        if let Some(up) = self.up_tiles() {
+            return (threads * up.scratch_len(), if purpose == Purpose::Infer { 0 } else { up.partial_len() });
         }
         let most =
             |gathers: &[Gather], scratch: &dyn Fn(&Gather) -> usize| gathers.iter().map(scratch).max().unwrap_or(0);
@@ -325,6 +361,9 @@ impl Conv {
         if let (Some(tiles), Some(back)) = (&self.tiles, &self.back) {
             return tiles.weights_len().max(back.d_src.weights_len());
         }
+        if let Some(up) = self.up_tiles() {
+            return up.weights_len();
+        }
         let direct = packed_len(self.n_weights, self.i, self.o);
         let len = |plan: &Option<Winograd>| plan.as_ref().map_or(direct, Winograd::weights_len);
         len(&self.winograd.forward).max(len(&self.winograd.d_src))
@@ -354,13 +393,15 @@ impl Conv {
         let (i, o) = (self.i, self.o);
         if let Some(tiles) = &self.tiles {
             tiles.pack(cpu, Direction::Forward, weights, packed.room(tiles.weights_len()));
+        } else if let Some(up) = self.up_tiles() {
+            up.pack(cpu, Direction::Forward, weights, packed.room(up.weights_len()));
         } else if self.in_bytes {
             let bytes = DirectBytes::new(self.forward[0].clone(), (i, o), weights);
             self.narrow = Some(Narrow::Bytes(Box::new(bytes)));
         } else if let (Some(widest), true) = (self.widest, self.is_direct()) {
             let integers = DirectIntegers::new(self.forward[0].clone(), (i, o), weights, widest);
             self.narrow = Some(Narrow::Direct(Box::new(integers)));
-        } else if let Some(Up { in_integers: true, .. }) = self.up {
+        } else if let Some(UpProducts::Integers) = self.up.map(|up| up.products) {
             self.narrow = Some(Narrow::Up(Box::new(UpIntegers::new((i, o), weights))));
         } else if let (Some(winograd), Some(widest)) = (&self.winograd.forward, self.widest) {
             self.narrow = Some(Narrow::Winograd(winograd.integers(cpu, (o, i), weights, widest)));
@@ -377,6 +418,8 @@ impl Conv {
         let (i, o) = (self.i, self.o);
         if let Some(BackInTiles { d_src, .. }) = &self.back {
             d_src.pack(cpu, Direction::Backward, weights, packed.room(d_src.weights_len()));
+        } else if let Some(up) = self.up_tiles() {
+            up.pack(cpu, Direction::Backward, weights, packed.room(up.weights_len()));
         } else if let Some(winograd) = &self.winograd.d_src {
             let packed = packed.room(winograd.weights_len());
             winograd.transform_weights(cpu, Direction::Backward, (o, i), weights, packed);
@@ -446,6 +489,10 @@ impl Conv {
         if let Some(Narrow::Up(integers)) = &self.narrow {
             return integers.convolve(cpu, shape, (source, bias), dst, scratch);
         }
+        if let Some(tiles) = self.up_tiles() {
+            tiles.convolve(cpu, source, (packed, bias), dst, scratch);
+            return 0;
+        }
         convolve_up(cpu, shape, (source, self.i), (packed, bias), dst, scratch);
         0
     }
@@ -461,6 +508,10 @@ impl Conv {
         let source = [Source::plain(d_dst)];
         if let Some(back) = &self.back {
             back.d_src.convolve(cpu, (&source, packed), (d_src, write), None, scratch);
+            return;
+        }
+        if let Some(up) = self.up_tiles() {
+            up.convolve_back(cpu, (d_dst, packed), (d_src, write), scratch);
             return;
         }
         if let Some(winograd) = &self.winograd.d_src {
@@ -499,6 +550,10 @@ impl Conv {
     ) {
         if let Some(back) = &self.back {
             back.gradient.add(cpu, (sources, d_dst), d_weights, (buffers.partial, buffers.scratch));
+            return;
+        }
+        if let (Some(up), [source]) = (self.up_tiles(), sources) {
+            up.add_gradient(cpu, (source, d_dst), d_weights, (buffers.partial, buffers.scratch));
             return;
         }
         if let Some(winograd) = &self.winograd.d_weights {

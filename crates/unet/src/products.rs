@@ -14,8 +14,7 @@ pub enum Products<'a> {
     Integers(&'a [f32]),
     /// The same, but bytes in the 3x3x3 convolutions of the two lowest levels.
     Bytes(&'a [f32]),
-    /// bf16 in the 3x3x3 convolutions, tile by tile, and 16-bit integers in transposed ones, where the machine multiplies tiles; f32
-    /// elsewhere.
+    /// bf16 in all convolutions, tile by tile, where the machine multiplies tiles; f32 elsewhere.
     Tiles,
 }
 
@@ -74,7 +73,6 @@ impl<T: Cell> Net<T> {
                 let (scratch, sums) = conv.round_to_tiles(cpu, threads);
                 self.scratch.resize(self.scratch.len().max(scratch), 0.0);
                 self.exact_sums.resize(self.exact_sums.len().max(sums), 0.0);
-                conv.quantise_up(cpu);
             }
         }
     }

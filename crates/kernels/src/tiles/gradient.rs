@@ -341,20 +341,7 @@ impl Share<'_> {
         }
         let line = plan.line() / 2;
         let to = &mut self.outputs[plane * plan.plane_len() / 2 + b * LANES * line..][..LANES * line];
-        let pairs = self.pairs.as_chunks::<LANES>().0.as_chunks::<LANES>().0;
-        for tile in 0..plan.tiles() {
-            let mut rows = [isa.splat(0.0); LANES];
-            for pair in 0..LANES {
-                rows[pair] = isa.load(&pairs[tile][pair]);
-            }
-            let channels = isa.transpose(rows);
-            for lane in 0..LANES {
-                let Some(to) = to[lane * line + tile * LANES..].first_chunk_mut() else {
-                    unreachable!("within a line")
-                };
-                isa.store(channels[lane], to);
-            }
-        }
+        turn_channels(isa, self.pairs, plan.tiles(), to);
     }
 
     /// The products of `P` blocks of outputs with `O` of inputs in the planes `z`.
@@ -398,6 +385,24 @@ impl Share<'_> {
                 };
                 tiles.multiply::<P, O>(rows, &steps[dz][..n], weights, (sums, write));
             }
+        }
+    }
+}
+
+/// Lays sixteen channels `[channel][place]`, a row of `to` each, that lie `[pair of places][channel][2]`: so many tiles of 32
+/// places.
+#[inline(always)]
+pub(super) fn turn_channels<I: Isa>(isa: I, pairs: &[f32], tiles: usize, to: &mut [f32]) {
+    let (line, pairs) = (to.len() / LANES, pairs.as_chunks::<LANES>().0.as_chunks::<LANES>().0);
+    for tile in 0..tiles {
+        let mut rows = [isa.splat(0.0); LANES];
+        for pair in 0..LANES {
+            rows[pair] = isa.load(&pairs[tile][pair]);
+        }
+        let channels = isa.transpose(rows);
+        for lane in 0..LANES {
+            let Some(to) = to[lane * line + tile * LANES..].first_chunk_mut() else { unreachable!("within a line") };
+            isa.store(channels[lane], to);
         }
     }
 }

@@ -19,6 +19,7 @@ mod lay;
 mod plan;
 mod put;
 mod strip;
+mod up;
 
 use crate::cpu::Cpu;
 use crate::gather::{Gather, Write, voxels};
@@ -35,6 +36,8 @@ use plan::Plan;
 use rayon::prelude::*;
 use std::ops::Range;
 pub(crate) use strip::Strip;
+pub(crate) use up::Spread;
+pub use up::UpTiles;
 
 /// A 3x3x3 convolution with products of bf16, one way or the other: how its work is cut, by shape alone.
 #[derive(Clone, Debug)]
