@@ -306,7 +306,10 @@ fn lay_few<I: Isa, M: Tiles<I>, T: Cell>(
 /// Each place holds two neighbours along x and the next two: in this half.
 #[inline(always)]
 fn lay_neighbours(row: &[[Bf16; FEW]], half: usize, places: &mut [[Bf16; PAIR]]) {
-    for (n, place) in places.iter_mut().enumerate() {
-        place[half * LANES..][..LANES].copy_from_slice(row[2 * n..][..4].as_flattened());
+    let row = row.as_flattened();
+    for n in 0..places.len() {
+        let (from, to) = (row[2 * FEW * n..].first_chunk(), places[n][half * LANES..].first_chunk_mut::<LANES>());
+        let (Some(from), Some(to)) = (from, to) else { unreachable!("four voxels of four channels") };
+        *to = *from;
     }
 }
