@@ -21,7 +21,7 @@ pub enum Precision {
     F32,
     /// Products in f32, activations stored in half precision: half the memory.
     F16,
-    /// Where the machine multiplies tiles of bfloat16 (AMX), the products of 3x3x3 convolutions in it, activations stored in half
+    /// Where the machine multiplies tiles of bfloat16 (AMX), the products of convolutions in it, activations stored in half
     /// precision: several times the speed. Elsewhere products in f32, activations stored in bfloat16: the range of f32, and three
     /// bits of fraction less than [`Precision::F16`].
     Bf16,

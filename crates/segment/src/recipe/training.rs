@@ -62,7 +62,7 @@ pub enum Products {
     /// f32.
     #[default]
     F32,
-    /// bf16 in the 3x3x3 convolutions of stride 1, forward and back, in tiles (AMX).
+    /// bf16 in transposed convolutions and 3x3x3 ones of stride 1, forward and back, in tiles (AMX).
     Bf16,
 }
 

@@ -5,7 +5,7 @@
 
 #![expect(clippy::needless_range_loop, reason = "iterators in the innermost loops are left as calls: half the speed")]
 
-use super::{CORNERS, EDGES, RUN, UpTiles};
+use super::{CORNERS, EDGES, RUN, UpTiles, lay_row};
 use crate::bf16::Bf16;
 use crate::gather::{Seen, Write, voxels};
 use crate::isa::Isa;
@@ -256,8 +256,8 @@ impl Share<'_> {
                     if x + 3 < 2 * width {
                         next = [isa.load(&row[x + 2]), isa.load(&row[x + 3])];
                     }
-                    super::lay(isa, tiles, (isa.load(&row[x]), next[0]), &mut one[pair].0);
-                    super::lay(isa, tiles, (isa.load(&row[x + 1]), next[1]), &mut other[pair].0);
+                    lay_row::<I, M>(tiles, (isa.load(&row[x]), next[0]), &mut one[pair]);
+                    lay_row::<I, M>(tiles, (isa.load(&row[x + 1]), next[1]), &mut other[pair]);
                 }
             }
         }

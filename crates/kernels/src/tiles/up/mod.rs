@@ -212,7 +212,7 @@ fn lines(scratch: &mut [f32]) -> &mut [f32] {
     &mut scratch[skip..]
 }
 
-/// The sums of `P` tiles of places and two blocks of weights over all of these `steps`, `[step][place][32]` as laid.
+/// The sums of `P` tiles of places, from `tile` on, by `O` blocks of weights, over all steps: `[step][place][32]` as laid.
 #[inline(always)]
 fn sum<I: Isa, M: Tiles<I>, const P: usize, const O: usize>(
     tiles: M,
@@ -284,8 +284,8 @@ impl Pack<'_> {
             }
             let of_corners = isa.transpose(of_outputs);
             for corner in 0..CORNERS {
-                let row = &mut self.rows[corner * pairs * LANES + k].0;
-                lay(isa, tiles, (of_corners[corner], of_corners[CORNERS + corner]), row);
+                let row = &mut self.rows[corner * pairs * LANES + k];
+                lay_row::<I, M>(tiles, (of_corners[corner], of_corners[CORNERS + corner]), row);
             }
         }
     }
@@ -303,14 +303,15 @@ impl Pack<'_> {
             for corner in 0..CORNERS {
                 // A place holds the outputs of the one end along x, then those of the other.
                 let row = (block * EDGES + corner / 2) * LANES + corner % 2 * CORNERS + k;
-                lay(isa, tiles, (of_corners[corner], of_corners[CORNERS + corner]), &mut self.rows[row].0);
+                lay_row::<I, M>(tiles, (of_corners[corner], of_corners[CORNERS + corner]), &mut self.rows[row]);
             }
         }
     }
 }
 
+/// Two values of a row of a tile for each of sixteen outputs.
 #[inline(always)]
-fn lay<I: Isa, M: Tiles<I>>(_: I, tiles: M, (first, second): (I::V, I::V), row: &mut [[Bf16; 2]; LANES]) {
-    let Some(row) = row.as_flattened_mut().first_chunk_mut() else { unreachable!("32 values") };
+fn lay_row<I: Isa, M: Tiles<I>>(tiles: M, (first, second): (I::V, I::V), row: &mut WeightRow) {
+    let Some(row) = row.0.as_flattened_mut().first_chunk_mut() else { unreachable!("32 values") };
     tiles.lay_turns(first, second, row);
 }
