@@ -18,8 +18,8 @@ pub enum Purpose {
     Train,
     /// The same with every convolution direct: what minimal filtering is held against.
     TrainDirectly,
-    /// Forward and backward with products of bf16, tile by tile, in transposed convolutions and 3x3x3 ones of stride 1; all sums and the rest in
-    /// f32. Where the machine multiplies no tiles ([`kernels::Cpu::has_tiles`]) it is as [`Purpose::Train`].
+    /// Forward and backward with products of bf16, tile by tile, in transposed convolutions and 3x3x3 ones of stride 1; all sums
+    /// and the rest in f32. Where the machine multiplies no tiles ([`kernels::Cpu::has_tiles`]) it is as [`Purpose::Train`].
     TrainInTiles,
 }
 
