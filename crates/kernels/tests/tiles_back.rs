@@ -4,21 +4,21 @@
 #![expect(clippy::print_stderr, reason = "a test that cannot run says so")]
 
 mod definition;
+mod exact;
 mod lines;
 #[expect(dead_code, reason = "few machines have tiles, so not every way is gone")]
 mod numbers;
 
 use definition::Definition;
+use exact::{Exact, F32, rounded};
 use kernels::{
-    Bf16, ConvTiles, Cpu, Direction, Gather, GradientTiles, LANES, Shape, Source, Write, blocks, pack_channels,
+    ConvTiles, Cpu, Direction, Gather, GradientTiles, LANES, Shape, Source, Write, blocks, pack_channels,
     unpack_channels, voxels,
 };
 use lines::Lines;
 use numbers::noise;
 use proptest::prelude::*;
 
-/// Half a step of f32 beside 1.
-const F32: f64 = 1.0 / 16_777_216.0;
 const SLOPE: f32 = 0.1;
 
 /// A layer: its input and what that owes, the gradient of its output, planar, and its weights.
@@ -39,32 +39,6 @@ struct Layer {
 struct Given {
     inputs: Vec<u32>,
     weights: Vec<u32>,
-}
-
-/// A gradient of a weight by definition, of values that were rounded to bf16, and of their magnitudes.
-#[derive(Clone, Copy, Default)]
-struct Exact {
-    sum: f64,
-    size: f64,
-    terms: usize,
-}
-
-impl Exact {
-    fn add(&mut self, a: f32, b: f32) {
-        let product = f64::from(a) * f64::from(b);
-        (self.sum, self.size, self.terms) = (self.sum + product, self.size + product.abs(), self.terms + 1);
-    }
-
-    /// Whether that is it, beside what was there `before`.
-    fn check(&self, got: u32, before: f32, what: impl Fn() -> String) {
-        let (got, expected) = (f64::from(f32::from_bits(got)), self.sum + f64::from(before));
-        let most = (self.terms + 100) as f64 * F32 * (self.size + f64::from(before.abs())) + 1e-30;
-        assert!((got - expected).abs() <= most, "{}: {got} for {expected}, {most:e} allowed", what());
-    }
-}
-
-fn rounded(x: f32) -> f32 {
-    Bf16::of(x).wide()
 }
 
 impl Layer {

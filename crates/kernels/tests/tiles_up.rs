@@ -3,10 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test's material fails loudly")]
 #![expect(clippy::print_stderr, reason = "a test that cannot run says so")]
 
+mod exact;
 mod lines;
 #[expect(dead_code, reason = "few machines have tiles, so not every way is gone")]
 mod numbers;
 
+use exact::{Exact, rounded};
 use kernels::{
     Bf16, Cell, Cpu, Direction, Half, LANES, Shape, Source, UpTiles, Write, blocks, pack_channels, unpack_channels,
     voxels,
@@ -15,8 +17,6 @@ use lines::Lines;
 use numbers::noise;
 use proptest::prelude::*;
 
-/// Half a step of f32 beside 1.
-const F32: f64 = 1.0 / 16_777_216.0;
 const SLOPE: f32 = 0.1;
 
 /// A layer: its input and what that owes, the gradient of its output, planar, its weights `[I][O][8]` and its bias.
@@ -39,32 +39,6 @@ struct Given {
     outputs: Vec<u32>,
     inputs: Vec<u32>,
     weights: Vec<u32>,
-}
-
-/// A sum by definition, of values that were rounded to bf16, and of their magnitudes.
-#[derive(Clone, Copy, Default)]
-struct Exact {
-    sum: f64,
-    size: f64,
-    terms: usize,
-}
-
-impl Exact {
-    fn add(&mut self, a: f32, b: f32) {
-        let product = f64::from(a) * f64::from(b);
-        (self.sum, self.size, self.terms) = (self.sum + product, self.size + product.abs(), self.terms + 1);
-    }
-
-    /// Whether that is it, beside what is added to it.
-    fn check(&self, got: u32, beside: f32, what: impl Fn() -> String) {
-        let (got, expected) = (f64::from(f32::from_bits(got)), self.sum + f64::from(beside));
-        let most = (self.terms + 100) as f64 * F32 * (self.size + f64::from(beside.abs())) + 1e-30;
-        assert!((got - expected).abs() <= most, "{}: {got} for {expected}, {most:e} allowed", what());
-    }
-}
-
-fn rounded(x: f32) -> f32 {
-    Bf16::of(x).wide()
 }
 
 fn bits(of: Vec<f32>) -> Vec<u32> {
