@@ -5,7 +5,9 @@
 //! so edges are smooth. Sulci are the zero lines of a noise on the brain's surface, carried inwards along its normal:
 //! sheets that meander and fork as the real ones do, with grey matter of even thickness on both sides.
 
-use super::noise::{Dice, Field, P3, covered, dot, ellipsoid, length, lerp, plus, ramp, smooth_max, smooth_min, tube};
+use super::noise::{
+    Dice, Field, P3, covered, dot, each, ellipsoid, length, lerp, plus, ramp, smooth_max, smooth_min, tube,
+};
 
 /// Shares of the tissues in one voxel (they sum to 1) and what the tumour has to know about the place.
 #[derive(Clone, Copy, Debug, Default)]
@@ -95,7 +97,8 @@ impl Head {
 
     /// Takes the person's size and asymmetry out of a point.
     fn individual(&self, p: P3) -> P3 {
-        let shift = self.warp.vector(p, 70.0).map(|v| 7.0 * v);
+        let warp = self.warp.vector(p, 70.0);
+        let shift: P3 = each(|axis| 7.0 * warp[axis]);
         let y = p[1] + shift[1];
         [
             (p[0] + 0.7 * shift[0]) / self.size[0] * (1.0 + self.taper * (y + 18.0)),
@@ -148,13 +151,13 @@ impl Head {
             return (outer, cortex);
         }
         let step = 1.5;
-        let slope: P3 = std::array::from_fn(|axis| {
+        let slope: P3 = each(|axis| {
             let mut near = p;
             near[axis] += step;
             (surface(near) - depth) / step
         });
         let steep = length(slope).max(0.3);
-        let normal = slope.map(|v| v / steep);
+        let normal: P3 = each(|axis| slope[axis] / steep);
         // Sulci lean and curve on their way inwards.
         let lean = 6.0 * ramp(1.0, 15.0, depth);
         let foot = plus(plus(p, normal, -0.85 * depth), self.lean.vector(p, 17.0), lean);
@@ -252,7 +255,7 @@ impl Head {
             blood = blood.max(0.45 * self.dura * covered(falx, 1.5));
             let tear = self.choroid.at(p, 21.0) * 3.0 - 1.3 + self.dura;
             blood = blood.max(0.7 * covered(tear.min(1.4 - hull), 1.5));
-            let [a, b] = self.vessels.map(|field| field.at(p, 11.0) * 11.0);
+            let [a, b] = each(|n| self.vessels[n].at(p, 11.0) * 11.0);
             let vessel = 0.55 + 0.35 * self.dura + 1.5 * self.shrink.at(p, 40.0) - (a * a + b * b).sqrt();
             blood = blood.max((0.55 + 0.45 * self.dura) * covered(vessel, 1.6)) * outside;
         }

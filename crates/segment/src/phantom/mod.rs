@@ -130,7 +130,7 @@ impl Scene {
         let place = self.head.place(origin, hull);
         let lesion = self.tumour.lesion(p, origin, hull, &place);
         let texture = 1.6 * self.texture[0].at(origin, 13.0) + 1.4 * self.texture[1].at(origin, 4.5);
-        let signals = std::array::from_fn(|n| self.contrasts[n].signal(&place, &lesion, texture));
+        let signals = noise::each(|n| self.contrasts[n].signal(&place, &lesion, texture));
         let label = if lesion.core >= 0.5 {
             if lesion.rim >= 0.5 { 3 } else { 1 }
         } else if lesion.oedema >= 0.5 {
