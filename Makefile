@@ -47,7 +47,6 @@ test: check ## Everything that must hold: check, then all tests, of the page in 
 	@.ci/packages
 	@status=0; \
 	if cargo nextest --version >/dev/null 2>&1; then \
-		cargo test $(CARGO_FLAGS) --doc --quiet || status=$$?; \
 		cargo nextest run $(CARGO_FLAGS) --no-fail-fast || status=$$?; \
 	else \
 		cargo test $(CARGO_FLAGS) --no-fail-fast 2>&1 | tee target/tests.log || status=$$?; \

@@ -21,10 +21,10 @@ describe.skipIf(reason !== null)('people and what they may do', () => {
     editor = await stage.stranger()
     viewer = await stage.stranger()
     const page = await stage.show('/', plain)
-    await page.locator('[data-study]').first().getByText(/\d ml/).first().waitFor({ timeout: 90_000 })
+    await page.locator('[data-study]').first().getByText(/\d ml/).first().waitFor()
     demo = (await ask<{ items: { id: string }[] }>(page, 'GET', 'studies')).items[0]?.id ?? ''
     await page.close()
-  }, 120_000)
+  })
   afterAll(() => stage.close())
 
   test('with the first account everybody logs in, and that one makes the others', async () => {

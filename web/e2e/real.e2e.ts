@@ -69,7 +69,7 @@ describe.skipIf(reason !== null)('a real case', () => {
     const id = new URL(page.url()).pathname.split('/').at(-1)
     await drawn(page)
     // The reference is there at once, the model's version comes when it is made.
-    await page.locator('.versions li').nth(1).waitFor({ timeout: 90_000 })
+    await page.locator('.versions li').nth(1).waitFor()
 
     const study = await ask<{ segmentations: Row[] }>(page, 'GET', `studies/${id}`)
     const [made, reference] = study.segmentations

@@ -40,6 +40,9 @@ function plainEnvironment(): NodeJS.ProcessEnv {
 
 const CONTEXT = { viewport: { width: 1366, height: 768 }, timezoneId: 'UTC' } as const
 
+/** In ms. What is waited for comes in seconds; a computer that others share may stand still for half a minute. */
+const PATIENCE = 90_000
+
 /** A server of its own with an empty folder, and a browser before it. */
 export class Stage {
   readonly folder = mkdtempSync(join(tmpdir(), 'glioscope-e2e-'))
@@ -80,7 +83,7 @@ export class Stage {
         '--enable-unsafe-swiftshader',
       ],
     })
-    const context = await browser.newContext(CONTEXT)
+    const context = patient(await browser.newContext(CONTEXT))
     const first = await context.newPage()
     await first.goto(link)
     await first.close()
@@ -107,12 +110,13 @@ export class Stage {
 
   /** Another browser of the person who came in by the link: what is done to it is not done to the first. */
   async apart(options: BrowserContextOptions = {}): Promise<BrowserContext> {
-    return this.#browser.newContext({ ...CONTEXT, storageState: await this.#context.storageState(), ...options })
+    const storageState = await this.#context.storageState()
+    return patient(await this.#browser.newContext({ ...CONTEXT, storageState, ...options }))
   }
 
   /** Another person's browser: it knows no cookie. */
-  stranger(): Promise<BrowserContext> {
-    return this.#browser.newContext(CONTEXT)
+  async stranger(): Promise<BrowserContext> {
+    return patient(await this.#browser.newContext(CONTEXT))
   }
 
   /** A page of its own look at `path`, for the person who came in by the link or for another one. */
@@ -147,6 +151,11 @@ export class Stage {
     rmSync(this.#data, { recursive: true, force: true })
     rmSync(this.folder, { recursive: true, force: true })
   }
+}
+
+function patient(context: BrowserContext): BrowserContext {
+  context.setDefaultTimeout(PATIENCE)
+  return context
 }
 
 interface Started {

@@ -27,7 +27,7 @@ describe.skipIf(reason !== null)('from files to volumes', () => {
     await page.waitForURL('**/studies/*')
     await page.goto(`${stage.origin}/`)
     const line = page.locator('[data-study]').first()
-    await line.getByText(/\d ml/).first().waitFor({ timeout: 90_000 })
+    await line.getByText(/\d ml/).first().waitFor()
     expect(await line.textContent()).toContain('Draft')
     await page.close()
   })

@@ -47,10 +47,10 @@ describe.skipIf(reason !== null)('the viewer', () => {
     stage = await Stage.open()
     const page = await stage.show('/', plain)
     // The demo patient is segmented while the page already shows it.
-    await page.locator('[data-study]').first().getByText(/\d ml/).first().waitFor({ timeout: 90_000 })
+    await page.locator('[data-study]').first().getByText(/\d ml/).first().waitFor()
     demo = await page.evaluate(async () => (await (await fetch('/api/v1/studies')).json()).items[0].id)
     await page.close()
-  }, 120_000)
+  })
   afterAll(() => stage.close())
 
   test('draws the mask where the mask is, in its colour, and S takes it away', async () => {

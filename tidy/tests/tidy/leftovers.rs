@@ -1,4 +1,4 @@
-//! What is left lying about: skipped tests, holes in code, notes without an issue, paths of somebody's machine.
+//! What is left lying about: tests that nothing runs, holes in code, notes without an issue, paths of somebody's machine.
 
 use crate::rust::{line_of, split, words};
 use crate::tree::{File, Finding, Tree};
@@ -15,6 +15,7 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
             let split = split(&file.text);
             findings.extend(holes(file, &split.code));
             findings.extend(notes(file, &split.comments));
+            findings.extend(examples(file, &split.comments));
         } else {
             findings.extend(notes(file, &file.text));
         }
@@ -56,6 +57,13 @@ fn holes(file: &File, code: &str) -> Vec<Finding> {
     findings
 }
 
+/// Code in documentation: `doctest = false` in every crate, since to look for examples costs minutes where there are none.
+fn examples(file: &File, comments: &str) -> Vec<Finding> {
+    let remedy = "Write a test that shows it; documentation is prose";
+    let fences = comments.match_indices("```").step_by(2); // begin, not end
+    fences.map(|(at, _)| file.finding(line_of(comments, at), "an example that never runs".to_owned(), remedy)).collect()
+}
+
 /// Notes to oneself that name no issue as `(#12)`.
 fn notes(file: &File, text: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -86,6 +94,12 @@ mod tests {
             0,
             "words"
         );
+    }
+
+    #[test]
+    fn examples_are_found() {
+        assert_eq!(check_one("a.rs", "/// ```\n/// a();\n/// ```\nfn a() {}\n"), 1, "an example");
+        assert_eq!(check_one("a.rs", "/// `a` is a word.\nfn a() {}\n"), 0, "prose");
     }
 
     #[test]
