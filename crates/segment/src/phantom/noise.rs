@@ -7,7 +7,7 @@
 pub(super) type P3 = [f32; 3];
 
 /// `[f(0), f(1), ...]`. The library's `from_fn` and `map` are left as calls here, one an entry: twice the time of a head.
-#[inline(always)]
+#[inline]
 pub(super) fn each<T: Copy + Default, const N: usize>(f: impl Fn(usize) -> T) -> [T; N] {
     let mut all = [T::default(); N];
     for (n, one) in all.iter_mut().enumerate() {
