@@ -80,14 +80,9 @@ pub trait Isa: Copy + Send + Sync {
         }
         columns
     }
-    /// Asks for a cache line that will be read soon; `from` need not be the line's start.
+    /// Asks for a line of the cache that will be read within a few hundred instructions; `from` need not be its start.
     #[inline(always)]
     fn prefetch<T>(self, from: &T) {
-        let _ = from;
-    }
-    /// The same for what will be read within a few hundred instructions.
-    #[inline(always)]
-    fn prefetch_near<T>(self, from: &T) {
         let _ = from;
     }
     /// Runs `kernel` compiled for this instruction set.

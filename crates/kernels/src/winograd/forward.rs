@@ -223,7 +223,7 @@ pub(super) struct March<'a, T> {
 impl<T: Cell> March<'_, T> {
     #[inline(always)]
     pub(super) fn run<I: Isa>(&mut self, isa: I, products: &mut impl Products<I, T>) {
-        let Winograd { in_blocks, out_blocks, .. } = *self.plan;
+        let out_blocks = self.plan.out_blocks;
         let (planes, rest) = self.scratch.split_at_mut(self.piece.planes);
         let (v, rest) = rest.split_at_mut(self.piece.v);
         let (m, rest) = rest.split_at_mut(self.piece.m);
@@ -242,17 +242,11 @@ impl<T: Cell> March<'_, T> {
             let rows = batch.rows();
             if rows > 0 {
                 products.read(isa, &self.input, (&patch, held), planes);
-            }
-            held = if rows > 0 { 2 } else { 0 };
-            for i in 0..6 {
-                if z + patch.size[0] < end {
-                    let next = self.unit.layers(z + patch.size[0], self.cut.batch[0]);
-                    self.input.prefetch(isa, (&next, 2), in_blocks, i);
-                }
-                if rows > 0 {
+                for i in 0..6 {
                     products.row(isa, (&batch, i), planes, (v, m), halves);
                 }
             }
+            held = if rows > 0 { 2 } else { 0 };
             for n in 0..out_blocks * slabs {
                 let (b, slab) = (n / slabs, n % slabs);
                 let (computed, kept) = (&halves[n * rows..], &kept[n * KINDS..]);

@@ -1,13 +1,13 @@
-//! Small maps, whose weights are more than their values: points of all tiles first, then a task for each block of results
-//! that transforms the weights it needs as it goes, so that transformed weights never leave the cache.
+//! Small maps, whose weights are more than their values: points of all tiles first, then a task for each pair of blocks of
+//! results that transforms the weights it needs as it goes, a row of points at a time, so that neither they nor sums of products
+//! leave the second-level cache.
 
 use super::Winograd;
 use super::input::{Input, Planes, along_x};
 use super::output::{Halfway, Halves, Output, TILE_LINES, along_zx};
 use super::product::multiply;
 use super::tiles::{Lanes, Patch, Points, PointsMut, THICK, Tiling};
-use super::transforms::ONES;
-use super::weights::{TAPS, Taps, Weights, transform_block};
+use super::weights::{TAPS, Taps, Weights, transform_row};
 use crate::cpu::Cpu;
 use crate::gather::Write;
 use crate::half::Cell;
@@ -18,6 +18,10 @@ use rayon::prelude::*;
 
 /// Most tiles whose products a thread keeps.
 const ROWS: usize = 64;
+/// Blocks of results of a task: each value is read once for both, and from beyond the second-level cache.
+const PAIR: usize = 2;
+/// Input blocks whose weights are transformed at once: 300 KiB of a row of points of thick tiles.
+const CHUNK: usize = 4;
 /// Thick tiles that are worth the transform of their weights, which has half as many points again.
 const LEAST: usize = 32;
 
@@ -62,17 +66,12 @@ impl Winograd {
         Points { blocks, rows: self.small_patch(0).rows() }
     }
 
-    /// Input blocks whose weights are transformed at once.
-    fn small_chunk(&self) -> usize {
-        (self.small_patch(0).rows() / 6).clamp(1, self.in_blocks)
-    }
-
     fn small_piece(&self) -> SmallPiece {
-        let rows = self.small_patch(0).rows();
+        let (rows, points) = (self.small_patch(0).rows(), self.small.points() / 6);
         SmallPiece {
-            u: self.small.points() * (self.small_chunk() * LANES + 1) * LANES,
-            m: self.small_points(1).len(self.small.points()),
-            halves: self.small.slabs() * rows * TILE_LINES * LANES,
+            u: points * (PAIR * CHUNK * LANES + 1) * LANES,
+            m: self.small_points(PAIR).len(points),
+            halves: PAIR * self.small.slabs() * rows * TILE_LINES * LANES,
         }
     }
 
@@ -104,16 +103,18 @@ impl Winograd {
         }
         let packed: &[Taps] = packed.as_chunks().0;
         let v: &[f32] = v;
-        run_tasks(patches * self.out_blocks, pieces, piece, |task, scratch| {
-            let (n, block) = (task / self.out_blocks, task % self.out_blocks);
+        let pairs = self.out_blocks.div_ceil(PAIR);
+        run_tasks(patches * pairs, pieces, piece, |task, scratch| {
+            let (n, block) = (task / pairs, task % pairs * PAIR);
+            let n_blocks = PAIR.min(self.out_blocks - block);
             let per_block = self.in_blocks * LANES;
-            let taps = &packed[block * per_block..][..per_block];
+            let taps = &packed[block * per_block..][..n_blocks * per_block];
             let v = v[n * len..][..len].as_chunks().0;
             let patch = self.small_patch(n);
             if self.small.thickness == THICK {
-                T::thick_small(cpu, Small { plan: self, patch, block, v, taps, output, scratch });
+                T::thick_small(cpu, Small { plan: self, patch, block, n_blocks, v, taps, output, scratch });
             } else {
-                T::small(cpu, Small { plan: self, patch, block, v, taps, output, scratch });
+                T::small(cpu, Small { plan: self, patch, block, n_blocks, v, taps, output, scratch });
             }
         });
     }
@@ -199,11 +200,13 @@ struct SmallPiece {
     halves: usize,
 }
 
-/// One block of results of all tiles of a patch, which have `Z` outputs along z.
+/// Blocks of results of all tiles of a patch, which have `Z` outputs along z.
 pub(crate) struct Small<'a, T, const Z: usize> {
     plan: &'a Winograd,
     patch: Patch,
+    /// The first block of results, and how many there are.
     block: usize,
+    n_blocks: usize,
     v: &'a [Lanes],
     taps: &'a [Taps],
     output: Output<'a, T>,
@@ -214,33 +217,38 @@ impl<T: Cell, const Z: usize> Kernel for Small<'_, T, Z> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
-        let SmallPiece { u, m, halves } = self.plan.small_piece();
+        let Self { plan, patch, block, n_blocks, .. } = self;
+        let SmallPiece { u, m, halves } = plan.small_piece();
         let (u, rest) = self.scratch[..u + m + halves].split_at_mut(u);
         let (m, halves) = rest.split_at_mut(m);
         let (u, m) = (u.as_chunks_mut().0, m.as_chunks_mut().0);
         let halves: &mut [Halfway] = halves.as_chunks_mut().0.as_chunks_mut().0;
-        let rows = self.patch.rows();
-        let v_layout = Points { blocks: self.plan.in_blocks, rows };
-        let m_layout = Points { blocks: 1, rows };
-        let chunk = self.plan.small_chunk();
-        for first in (0..self.plan.in_blocks).step_by(chunk) {
-            let n = chunk.min(self.plan.in_blocks - first);
-            transform_block::<I, Z>(isa, &self.taps[first * LANES..][..n * LANES], &ONES, u);
-            let last = if first + n == self.plan.in_blocks { self.plan.last } else { LANES };
-            let write = if first == 0 { Write::Overwrite } else { Write::Add };
-            for t in 0..6 * 6 * (Z + 2) {
-                let v = &self.v[v_layout.at(t, first, 0)..][..n * rows];
-                let u = &u[t * (n * LANES + 1)..][..n * LANES];
-                multiply(isa, (rows, last), v, u, (&mut m[m_layout.at(t, 0, 0)..][..rows], write));
-            }
-        }
+        let (rows, points) = (patch.rows(), 6 * (Z + 2));
+        let v_layout = Points { blocks: plan.in_blocks, rows };
+        let m_layout = Points { blocks: n_blocks, rows };
         for i in 0..6 {
-            along_zx::<I, Z>(isa, i, (m_layout, &m[m_layout.at(6 * (Z + 2) * i, 0, 0)..]), halves);
+            for first in (0..plan.in_blocks).step_by(CHUNK) {
+                let n = CHUNK.min(plan.in_blocks - first);
+                let stride = n_blocks * n * LANES + 1;
+                for b in 0..n_blocks {
+                    let taps = &self.taps[(b * plan.in_blocks + first) * LANES..][..n * LANES];
+                    transform_row::<I, Z>(isa, (i, taps), (&mut u[b * n * LANES..], stride));
+                }
+                let last = if first + n == plan.in_blocks { plan.last } else { LANES };
+                let write = if first == 0 { Write::Overwrite } else { Write::Add };
+                for t in 0..points {
+                    let v = &self.v[v_layout.at(points * i + t, first, 0)..][..n * rows];
+                    let m = &mut m[m_layout.at(t, 0, 0)..][..m_layout.point()];
+                    multiply(isa, (rows, last), v, &u[t * stride..][..stride - 1], (m, write));
+                }
+            }
+            along_zx::<I, Z>(isa, i, (m_layout, m), halves);
         }
-        for slab in 0..Z / 2 {
-            let computed = &halves[slab * rows..][..rows];
-            // SAFETY: this block of these tiles belongs to this task alone.
-            unsafe { self.output.put(isa, &self.patch, self.block, Halves::in_turn(computed, slab)) };
+        for n in 0..n_blocks * (Z / 2) {
+            let (b, slab) = (n / (Z / 2), n % (Z / 2));
+            let computed = &halves[n * rows..][..rows];
+            // SAFETY: these blocks of these tiles belong to this task alone.
+            unsafe { self.output.put(isa, &patch, block + b, Halves::in_turn(computed, slab)) };
         }
     }
 }

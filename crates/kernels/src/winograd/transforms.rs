@@ -126,6 +126,16 @@ pub(super) fn weight6<I: Isa>(isa: I, g: [I::V; 3]) -> [I::V; 6] {
     [g[0], isa.add(even_p, odd_p), isa.sub(even_p, odd_p), isa.add(even_q, odd_q), isa.sub(even_q, odd_q), g[2]]
 }
 
+/// `G` of F(4, 3), which [`weight6`] multiplies by.
+pub(super) const WEIGHT6: [[f32; 3]; 6] = [
+    [1.0, 0.0, 0.0],
+    [NP, NP * P, NP * P2],
+    [NP, -NP * P, NP * P2],
+    [NQ, NQ * Q, NQ * Q2],
+    [NQ, -NQ * Q, NQ * Q2],
+    [0.0, 0.0, 1.0],
+];
+
 /// `G g` of F(2, 3): three weights to four points.
 #[inline(always)]
 pub(super) fn weight4<I: Isa>(isa: I, g: [I::V; 3]) -> [I::V; 4] {

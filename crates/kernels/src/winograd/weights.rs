@@ -1,7 +1,7 @@
 //! Weights to points, `U = G g G^T`, and the gradient of points back to weights.
 
 use super::tiles::Lanes;
-use super::transforms::{ONES, fold4, fold6, weight_along_z, weight6};
+use super::transforms::{ONES, WEIGHT6, fold4, fold6, weight_along_z, weight6};
 use crate::gather::Write;
 use crate::isa::{Isa, Kernel};
 use crate::layout::LANES;
@@ -151,6 +151,42 @@ pub(super) fn transform_block<I: Isa, const Z: usize>(isa: I, taps: &[Taps], sca
     let u = &mut u[..36 * (Z + 2) * stride];
     for (k, taps) in taps.iter().enumerate() {
         transform::<I, Z>(isa, taps, scales, |t, v| isa.store(v, &mut u[t * stride + k]));
+    }
+}
+
+/// Transforms `taps`, one for each channel of some input blocks, to the points of row `i` along y of one block of results, for
+/// `Z` outputs along z: `[point along z][point along x][channel][16]`, `stride` lanes from a point to the next.
+#[inline(always)]
+pub(super) fn transform_row<I: Isa, const Z: usize>(
+    isa: I,
+    (i, taps): (usize, &[Taps]),
+    (u, stride): (&mut [Lanes], usize),
+) {
+    let zero = isa.splat(0.0);
+    for (k, taps) in taps.iter().enumerate() {
+        let mut columns = [[zero; 3]; 3];
+        for z in 0..3 {
+            for x in 0..3 {
+                let mut sum = zero;
+                for y in 0..3 {
+                    sum = isa.fma(isa.load(&taps[9 * z + 3 * y + x]), isa.splat(WEIGHT6[i][y]), sum);
+                }
+                columns[x][z] = sum;
+            }
+        }
+        let mut rows = [[zero; 3]; 6];
+        for x in 0..3 {
+            let column = weight_along_z::<I, Z>(isa, columns[x]);
+            for z in 0..Z + 2 {
+                rows[z][x] = column[z];
+            }
+        }
+        for z in 0..Z + 2 {
+            let row = weight6(isa, rows[z]);
+            for x in 0..6 {
+                isa.store(row[x], &mut u[(6 * z + x) * stride + k]);
+            }
+        }
     }
 }
 
