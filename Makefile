@@ -56,7 +56,7 @@ test: check ## Everything that must hold: check, then all tests, of the page in 
 	exit $$status
 
 api: ## Write the API's description again: docs/openapi.json
-	UPDATE_OPENAPI=1 cargo test --release --locked --package server --test http document
+	UPDATE_OPENAPI=1 cargo test --release --locked --package server --test all http::document
 	cd web && npm run --silent api
 
 bench: build ## Time peaks, layers, networks and a case: lines of JSON in target/bench.jsonl, a page with a roofline beside it
