@@ -20,7 +20,7 @@ use rayon::prelude::*;
 const ROWS: usize = 64;
 /// Blocks of results of a task: each value is read once for both, and from beyond the second-level cache.
 const PAIR: usize = 2;
-/// Input blocks whose weights are transformed at once: 300 KiB of a row of points of thick tiles.
+/// Input blocks whose weights are transformed at once: for two blocks of results 297 kB, a row of points of thick tiles.
 const CHUNK: usize = 4;
 /// Thick tiles that are worth the transform of their weights, which has half as many points again.
 const LEAST: usize = 32;
