@@ -5,6 +5,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use sea_orm::DbErr;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -71,24 +72,26 @@ impl App {
     ///
     /// # Errors
     /// [`OpenError`].
-    pub async fn open(config: Config) -> Result<Self, OpenError> {
-        make_folder(&config.data)?;
-        let db = Db::connect(&config.location()).await?;
-        db.migrate().await?;
-        let folder = config.files_folder();
-        let files = Files::open(&folder).map_err(|source| OpenError::Folder { folder, source })?;
-        Ok(Self {
-            audit: Audit::open(db.clone()),
-            db,
-            files,
-            events: Events::open(),
-            accounts: Arc::new(Accounts::open().map_err(OpenError::Secret)?),
-            limiter: Arc::new(Limiter::of(&config.limits)),
-            config: Arc::new(config),
-            pictures: Arc::new(Pictures::open()),
-            rooms: Rooms::default(),
-            demo: Arc::default(),
-            closing: CancellationToken::new(),
+    pub fn open(config: Config) -> BoxFuture<'static, Result<Self, OpenError>> {
+        Box::pin(async move {
+            make_folder(&config.data)?;
+            let db = Db::connect(&config.location()).await?;
+            db.migrate().await?;
+            let folder = config.files_folder();
+            let files = Files::open(&folder).map_err(|source| OpenError::Folder { folder, source })?;
+            Ok(Self {
+                audit: Audit::open(db.clone()),
+                db,
+                files,
+                events: Events::open(),
+                accounts: Arc::new(Accounts::open().map_err(OpenError::Secret)?),
+                limiter: Arc::new(Limiter::of(&config.limits)),
+                config: Arc::new(config),
+                pictures: Arc::new(Pictures::open()),
+                rooms: Rooms::default(),
+                demo: Arc::default(),
+                closing: CancellationToken::new(),
+            })
         })
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use sea_orm::sqlx::Executor as _;
 use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
@@ -75,33 +76,35 @@ impl Db {
     ///
     /// # Errors
     /// If the database cannot be reached or opened.
-    pub async fn connect(location: &Location) -> Result<Self, DbErr> {
-        let mut options = match location {
-            Location::File(path) => {
-                make_private(path);
-                sqlite(path.clone())
-            }
-            Location::Server(url) => server(url),
-        };
-        options.sqlx_logging(false).record_stmt_in_spans(false); // statements hold names
-        let connection = Box::pin(Database::connect(options)).await?;
-        Ok(Self { connection, writer: Arc::default() })
+    pub fn connect(location: &Location) -> BoxFuture<'_, Result<Self, DbErr>> {
+        Box::pin(async move {
+            let mut options = match location {
+                Location::File(path) => {
+                    make_private(path);
+                    sqlite(path.clone())
+                }
+                Location::Server(url) => server(url),
+            };
+            options.sqlx_logging(false).record_stmt_in_spans(false); // statements hold names
+            let connection = Box::pin(Database::connect(options)).await?;
+            Ok(Self { connection, writer: Arc::default() })
+        })
     }
 
     /// Brings the tables up to this version of the program.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn migrate(&self) -> Result<(), DbErr> {
-        Migrator::up(&self.connection, None).await
+    pub fn migrate(&self) -> BoxFuture<'_, Result<(), DbErr>> {
+        Box::pin(async move { Migrator::up(&self.connection, None).await })
     }
 
     /// Steps that [`Db::migrate`] would take.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn pending(&self) -> Result<usize, DbErr> {
-        Ok(Migrator::get_pending_migrations_read_only(&self.connection).await?.len())
+    pub fn pending(&self) -> BoxFuture<'_, Result<usize, DbErr>> {
+        Box::pin(async move { Ok(Migrator::get_pending_migrations_read_only(&self.connection).await?.len()) })
     }
 
     /// Which kind of database it is.

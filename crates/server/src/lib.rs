@@ -1,4 +1,6 @@
 //! The application: HTTP, database, files, queue.
+//!
+//! What programs and tests await is a boxed future: others would be compiled again in each that awaits them.
 
 pub mod accounts;
 pub mod app;
@@ -32,6 +34,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use futures_util::future::BoxFuture;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -77,15 +80,17 @@ pub fn app(app: App) -> Router {
 ///
 /// # Errors
 /// If the model inside the program, or what the last start left behind, cannot be written into the database.
-pub async fn tend(app: &App) -> Result<(), Problem> {
-    models::register_embedded(&app.db).await?;
-    uploads::cut_off(&app.db).await?;
-    tokio::spawn(jobs::watch::run(app.db.clone(), app.events.clone(), app.closing.clone()));
-    let ages = upkeep::Ages::of(app.config.bin_days);
-    tokio::spawn(upkeep::tend(app.db.clone(), app.files.clone(), ages, app.closing.clone()));
-    tokio::spawn(make_demo(app.clone()));
-    tokio::spawn(forget(app.clone()));
-    Ok(())
+pub fn tend(app: &App) -> BoxFuture<'_, Result<(), Problem>> {
+    Box::pin(async move {
+        models::register_embedded(&app.db).await?;
+        uploads::cut_off(&app.db).await?;
+        tokio::spawn(jobs::watch::run(app.db.clone(), app.events.clone(), app.closing.clone()));
+        let ages = upkeep::Ages::of(app.config.bin_days);
+        tokio::spawn(upkeep::tend(app.db.clone(), app.files.clone(), ages, app.closing.clone()));
+        tokio::spawn(make_demo(app.clone()));
+        tokio::spawn(forget(app.clone()));
+        Ok(())
+    })
 }
 
 /// The page is there before its demo.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
+use futures_util::future::BoxFuture;
 
 use crate::app::App;
 use crate::config::{Config, Tls};
@@ -65,28 +66,30 @@ impl Port {
 ///
 /// # Errors
 /// [`ListenError::Tls`], [`ListenError::Ended`].
-pub async fn serve(app: &App, router: Router, port: Port) -> Result<(), ListenError> {
-    let handle = Handle::new();
-    let (ending, closing) = (handle.clone(), app.closing.clone());
-    tokio::spawn(async move {
-        closing.cancelled().await;
-        ending.graceful_shutdown(Some(LAST_ANSWERS));
-    });
-    let made = router.into_make_service_with_connect_info::<SocketAddr>();
-    match &app.config.tls {
-        None => {
-            let mut server = axum_server::from_tcp(port.listener).map_err(ListenError::Ended)?.handle(handle);
-            server.http_builder().http1().header_read_timeout(HEAD);
-            server.serve(made).await.map_err(ListenError::Ended)
+pub fn serve(app: &App, router: Router, port: Port) -> BoxFuture<'_, Result<(), ListenError>> {
+    Box::pin(async move {
+        let handle = Handle::new();
+        let (ending, closing) = (handle.clone(), app.closing.clone());
+        tokio::spawn(async move {
+            closing.cancelled().await;
+            ending.graceful_shutdown(Some(LAST_ANSWERS));
+        });
+        let made = router.into_make_service_with_connect_info::<SocketAddr>();
+        match &app.config.tls {
+            None => {
+                let mut server = axum_server::from_tcp(port.listener).map_err(ListenError::Ended)?.handle(handle);
+                server.http_builder().http1().header_read_timeout(HEAD);
+                server.serve(made).await.map_err(ListenError::Ended)
+            }
+            Some(tls) => {
+                let tls = certificate(tls).await?;
+                let mut server =
+                    axum_server::from_tcp_rustls(port.listener, tls).map_err(ListenError::Ended)?.handle(handle);
+                server.http_builder().http1().header_read_timeout(HEAD);
+                server.serve(made).await.map_err(ListenError::Ended)
+            }
         }
-        Some(tls) => {
-            let tls = certificate(tls).await?;
-            let mut server =
-                axum_server::from_tcp_rustls(port.listener, tls).map_err(ListenError::Ended)?.handle(handle);
-            server.http_builder().http1().header_read_timeout(HEAD);
-            server.serve(made).await.map_err(ListenError::Ended)
-        }
-    }
+    })
 }
 
 async fn certificate(tls: &Tls) -> Result<RustlsConfig, ListenError> {

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use segment::deliver::{Delivered, LABELS, OVERVIEW, REPORT};
 use segment::study::Sequence;
@@ -120,22 +121,24 @@ impl Worker {
 
     /// Works until `stop`; the job that it has then goes back into the queue. A database that is away for a while is
     /// waited for.
-    pub async fn run(&self, stop: &CancellationToken) {
-        info!(worker = self.settings.name, "worker ready");
-        while !stop.is_cancelled() {
-            let pause = match self.next(stop).await {
-                Ok(true) => continue,
-                Ok(false) => LOOK,
-                Err(error) => {
-                    warn!(%error, "the queue cannot be asked; trying again");
-                    BEAT
+    pub fn run<'a>(&'a self, stop: &'a CancellationToken) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            info!(worker = self.settings.name, "worker ready");
+            while !stop.is_cancelled() {
+                let pause = match self.next(stop).await {
+                    Ok(true) => continue,
+                    Ok(false) => LOOK,
+                    Err(error) => {
+                        warn!(%error, "the queue cannot be asked; trying again");
+                        BEAT
+                    }
+                };
+                tokio::select! {
+                    () = sleep(pause) => {}
+                    () = stop.cancelled() => {}
                 }
-            };
-            tokio::select! {
-                () = sleep(pause) => {}
-                () = stop.cancelled() => {}
             }
-        }
+        })
     }
 
     /// Does one job, if there is one.

@@ -10,6 +10,7 @@ use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use futures_util::future::BoxFuture;
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, Iterable, PaginatorTrait, PrimaryKeyToColumn, QueryOrder,
 };
@@ -166,26 +167,28 @@ where
 ///
 /// # Errors
 /// As [`BackupError`] says.
-pub async fn backup(db: &Db, files: &Files, folder: &Path) -> Result<BackupReport, BackupError> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder.join("blobs"))?;
-    for _ in 0..TRIES {
-        let (draft, mut manifest, blobs) = rows(db, folder).await?;
-        let (place, target) = (files.clone(), folder.to_owned());
-        let report = blocking(move || Ok(copy_all(&place, &target, &blobs)?)).await?;
-        // A blob may be gone because the bin was taken out after the rows were read.
-        if gone(db, &report.damaged).await? {
-            continue;
+pub fn backup<'a>(db: &'a Db, files: &'a Files, folder: &'a Path) -> BoxFuture<'a, Result<BackupReport, BackupError>> {
+    Box::pin(async move {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder.join("blobs"))?;
+        for _ in 0..TRIES {
+            let (draft, mut manifest, blobs) = rows(db, folder).await?;
+            let (place, target) = (files.clone(), folder.to_owned());
+            let report = blocking(move || Ok(copy_all(&place, &target, &blobs)?)).await?;
+            // A blob may be gone because the bin was taken out after the rows were read.
+            if gone(db, &report.damaged).await? {
+                continue;
+            }
+            manifest.steps -= db.pending().await?;
+            let name = rows_name(manifest.rows_sha);
+            fs::rename(draft, folder.join(&name))?;
+            sync(folder)?;
+            let text = serde_json::to_vec_pretty(&manifest).map_err(io::Error::other)?;
+            write_atomically(&folder.join(MANIFEST), |out| out.write_all(&text))?;
+            forget_old(folder, &name)?;
+            return Ok(BackupReport { rows: manifest.rows, ..report });
         }
-        manifest.steps -= db.pending().await?;
-        let name = rows_name(manifest.rows_sha);
-        fs::rename(draft, folder.join(&name))?;
-        sync(folder)?;
-        let text = serde_json::to_vec_pretty(&manifest).map_err(io::Error::other)?;
-        write_atomically(&folder.join(MANIFEST), |out| out.write_all(&text))?;
-        forget_old(folder, &name)?;
-        return Ok(BackupReport { rows: manifest.rows, ..report });
-    }
-    Err(BackupError::Unsteady)
+        Err(BackupError::Unsteady)
+    })
 }
 
 /// The name of the file with rows.

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use futures_util::future::BoxFuture;
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, JoinType, PaginatorTrait, QueryFilter, QuerySelect, RelationTrait};
 use serde::Serialize;
 
@@ -110,23 +111,25 @@ pub enum CheckError {
 ///
 /// # Errors
 /// If rows or folders cannot be read at all.
-pub async fn check(db: &Db, files: &Files) -> Result<CheckReport, CheckError> {
-    let rows: HashMap<Sha, u64> = known(db).await?;
-    let place = files.clone();
-    let (mut report, orphans) = blocking(move || Ok(look(&place, &rows)?)).await?;
-    let now = known(db).await?;
-    report.findings.retain(|finding| {
-        let (Finding::Missing { sha } | Finding::Damaged { sha, .. }) = finding else { return true };
-        now.contains_key(sha)
-    });
-    let nameless = orphans.into_iter().filter(|(sha, _)| sha.is_none_or(|sha| !now.contains_key(&sha)));
-    report.findings.extend(nameless.map(|(_, path)| Finding::Orphan { path }));
-    report.unreferenced = file::Entity::find().filter(refer::by_nothing()).count(db).await?;
-    rows_that_lack(db, &now, &mut report.findings).await?;
-    let verdict = audit::verify(db).await?;
-    report.audit_entries = verdict.entries;
-    report.findings.extend(verdict.broken.map(|broken| Finding::AuditBroken { detail: broken.to_string() }));
-    Ok(report)
+pub fn check<'a>(db: &'a Db, files: &'a Files) -> BoxFuture<'a, Result<CheckReport, CheckError>> {
+    Box::pin(async move {
+        let rows: HashMap<Sha, u64> = known(db).await?;
+        let place = files.clone();
+        let (mut report, orphans) = blocking(move || Ok(look(&place, &rows)?)).await?;
+        let now = known(db).await?;
+        report.findings.retain(|finding| {
+            let (Finding::Missing { sha } | Finding::Damaged { sha, .. }) = finding else { return true };
+            now.contains_key(sha)
+        });
+        let nameless = orphans.into_iter().filter(|(sha, _)| sha.is_none_or(|sha| !now.contains_key(&sha)));
+        report.findings.extend(nameless.map(|(_, path)| Finding::Orphan { path }));
+        report.unreferenced = file::Entity::find().filter(refer::by_nothing()).count(db).await?;
+        rows_that_lack(db, &now, &mut report.findings).await?;
+        let verdict = audit::verify(db).await?;
+        report.audit_entries = verdict.entries;
+        report.findings.extend(verdict.broken.map(|broken| Finding::AuditBroken { detail: broken.to_string() }));
+        Ok(report)
+    })
 }
 
 async fn known(db: &Db) -> Result<HashMap<Sha, u64>, DbErr> {

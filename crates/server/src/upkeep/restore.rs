@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
+use futures_util::future::BoxFuture;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter};
 use serde::Serialize;
@@ -88,29 +89,35 @@ impl From<io::Error> for RestoreError {
 ///
 /// # Errors
 /// As [`RestoreError`] says; no row was written then.
-pub async fn restore(db: &Db, files: &Files, folder: &Path, by: &Person) -> Result<RestoreReport, RestoreError> {
-    let manifest = read_manifest(folder)?;
-    db.migrate().await?;
-    if let Some(table) = first_filled(db).await? {
-        return Err(RestoreError::NotEmpty { table });
-    }
-    let path = folder.join(rows_name(manifest.rows_sha));
-    let (missing, blobs) = {
-        let (files, folder, path) = (files.clone(), folder.to_owned(), path.clone());
-        blocking(move || blobs_back(&files, &folder, &path)).await?
-    };
-    let within = db.write().await?;
-    let rows = rows_back(&within, &path).await?;
-    hand_back(&within).await?;
-    if db.backend() == DbBackend::Postgres {
-        // Numbers that were given do not move its counter.
-        let sql =
-            "SELECT setval(pg_get_serial_sequence('audit', 'id'), (SELECT COALESCE(MAX(id), 0) + 1 FROM audit), false)";
-        within.execute_unprepared(sql).await?;
-    }
-    let object = Object::all(Kind::Cohort).with(json!({"command": "restore"}));
-    audit::commit(within, by, Action::Restore, object).await?;
-    Ok(RestoreReport { rows, blobs, missing })
+pub fn restore<'a>(
+    db: &'a Db,
+    files: &'a Files,
+    folder: &'a Path,
+    by: &'a Person,
+) -> BoxFuture<'a, Result<RestoreReport, RestoreError>> {
+    Box::pin(async move {
+        let manifest = read_manifest(folder)?;
+        db.migrate().await?;
+        if let Some(table) = first_filled(db).await? {
+            return Err(RestoreError::NotEmpty { table });
+        }
+        let path = folder.join(rows_name(manifest.rows_sha));
+        let (missing, blobs) = {
+            let (files, folder, path) = (files.clone(), folder.to_owned(), path.clone());
+            blocking(move || blobs_back(&files, &folder, &path)).await?
+        };
+        let within = db.write().await?;
+        let rows = rows_back(&within, &path).await?;
+        hand_back(&within).await?;
+        if db.backend() == DbBackend::Postgres {
+            // Numbers that were given do not move its counter.
+            let sql = "SELECT setval(pg_get_serial_sequence('audit', 'id'), (SELECT COALESCE(MAX(id), 0) + 1 FROM audit), false)";
+            within.execute_unprepared(sql).await?;
+        }
+        let object = Object::all(Kind::Cohort).with(json!({"command": "restore"}));
+        audit::commit(within, by, Action::Restore, object).await?;
+        Ok(RestoreReport { rows, blobs, missing })
+    })
 }
 
 fn read_manifest(folder: &Path) -> Result<Manifest, RestoreError> {
