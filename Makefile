@@ -13,7 +13,7 @@ VENV := target/golden-venv
 # Real scans, which the repository does not hold: the tests named real_* and golden/nifti.py read them.
 REAL := $(or $(GLIOSCOPE_REAL),../shared/data)
 
-.PHONY: help build run test check api bench bench-peers bench-server fuzz deb golden size
+.PHONY: help build run test check check-rust check-page test-page api bench bench-peers bench-server fuzz deb golden size
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,19 +32,28 @@ $(PAGE): $(PAGE_TOOLS) web/index.html web/vite.config.ts $(shell find web/src we
 run: build ## Start the application: prints its address, shows a phantom patient, runs until Ctrl-C
 	@exec $(GLIOSCOPE) serve
 
-check: $(PAGE) ## Format, lints, tidy (the rules of the house), licences and sources of dependencies
+check: check-rust check-page ## Format, lints, tidy (the rules of the house), licences and sources of dependencies
+
+check-rust: $(PAGE)
 	cargo fmt --all --check
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	cargo test --release --locked --package tidy --quiet -- --nocapture
-	cd web && npm run --silent check
 	@if cargo deny --version >/dev/null 2>&1; then \
 		cargo deny --locked check bans licenses sources; \
 	else \
 		echo "SKIPPED: cargo-deny is not installed, so licences and sources were not checked (cargo install cargo-deny --locked)" >&2; \
 	fi
 
-test: check ## Everything that must hold: check, then all tests, of the page in a browser too
+check-page: $(PAGE_TOOLS)
+	cd web && npm run --silent check
+
+# Beside the lints of Rust, which leave a processor idle at times.
+test-page: check-page
 	@.ci/packages
+	cd web && npm run --silent test
+
+test: ## Everything that must hold: check, then all tests, of the page in a browser too
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target check test-page
 	@status=0; \
 	if cargo nextest --version >/dev/null 2>&1; then \
 		cargo nextest run $(CARGO_FLAGS) --no-fail-fast || status=$$?; \
@@ -52,7 +61,7 @@ test: check ## Everything that must hold: check, then all tests, of the page in 
 		cargo test $(CARGO_FLAGS) --no-fail-fast 2>&1 | tee target/tests.log || status=$$?; \
 		awk '/^test result:/ {p += $$4; f += $$6; s += $$8} END {printf "tests: %d passed, %d failed, %d skipped\n", p, f, s}' target/tests.log; \
 	fi; \
-	(cd web && npm run --silent test && npm run --silent e2e) || status=$$?; \
+	(cd web && npm run --silent e2e) || status=$$?; \
 	exit $$status
 
 api: ## Write the API's description again: docs/openapi.json
