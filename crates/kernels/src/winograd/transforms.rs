@@ -215,6 +215,11 @@ mod tests {
     }
 
     #[test]
+    fn the_matrix_is_that_of_the_transform() {
+        assert_eq!(WEIGHT6.map(|row| row.map(f64::from)), matrix(|g| weight6(Scalar, g)));
+    }
+
+    #[test]
     fn backward_transforms_are_adjoint() {
         let isa = Scalar;
         assert_transposed(matrix(|m| output6(isa, m)), matrix(|y| spread6(isa, y)), "spread6");
