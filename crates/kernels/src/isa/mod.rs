@@ -85,11 +85,6 @@ pub trait Isa: Copy + Send + Sync {
     fn prefetch<T>(self, from: &T) {
         let _ = from;
     }
-    /// The same for what will be read much later: into the second-level cache.
-    #[inline(always)]
-    fn prefetch_far<T>(self, from: &T) {
-        let _ = from;
-    }
     /// Runs `kernel` compiled for this instruction set.
     fn run<K: Kernel>(self, kernel: K) -> K::Output;
 }

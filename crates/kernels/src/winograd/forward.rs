@@ -192,10 +192,6 @@ impl Winograd {
 
 /// How the products at the points of a batch are made.
 pub(super) trait Products<I: Isa, T> {
-    /// Whether what the next batch reads is asked for while this one is computed. Beside products in f32 it pushes the weights
-    /// out of a second-level cache (docs/kernels.md).
-    const AHEAD: bool;
-
     /// Reads into planes what the tiles of a batch see, but for the first planes if so many are `held` there.
     fn read(&mut self, isa: I, input: &Input<'_, T>, batch: (&Patch, usize), planes: &mut [f32]);
 
@@ -226,8 +222,8 @@ pub(super) struct March<'a, T> {
 
 impl<T: Cell> March<'_, T> {
     #[inline(always)]
-    pub(super) fn run<I: Isa, P: Products<I, T>>(&mut self, isa: I, products: &mut P) {
-        let Winograd { in_blocks, out_blocks, .. } = *self.plan;
+    pub(super) fn run<I: Isa>(&mut self, isa: I, products: &mut impl Products<I, T>) {
+        let out_blocks = self.plan.out_blocks;
         let (planes, rest) = self.scratch.split_at_mut(self.piece.planes);
         let (v, rest) = rest.split_at_mut(self.piece.v);
         let (m, rest) = rest.split_at_mut(self.piece.m);
@@ -246,13 +242,7 @@ impl<T: Cell> March<'_, T> {
             let rows = batch.rows();
             if rows > 0 {
                 products.read(isa, &self.input, (&patch, held), planes);
-            }
-            for i in 0..6 {
-                if P::AHEAD && z + patch.size[0] < end {
-                    let next = self.unit.layers(z + patch.size[0], self.cut.batch[0]);
-                    self.input.prefetch(isa, (&next, 2), in_blocks, i);
-                }
-                if rows > 0 {
+                for i in 0..6 {
                     products.row(isa, (&batch, i), planes, (v, m), halves);
                 }
             }
@@ -300,8 +290,6 @@ struct Floats<'a, const Z: usize> {
 }
 
 impl<I: Isa, T: Cell, const Z: usize> Products<I, T> for Floats<'_, Z> {
-    const AHEAD: bool = false;
-
     #[inline(always)]
     fn read(&mut self, isa: I, input: &Input<'_, T>, batch: (&Patch, usize), planes: &mut [f32]) {
         input.along_y(isa, batch, 0..self.plan.in_blocks, (self.layout, planes.as_chunks_mut().0));

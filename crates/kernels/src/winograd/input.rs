@@ -124,33 +124,6 @@ impl<T: Cell> Input<'_, T> {
             }
         }
     }
-
-    /// Asks for what the tiles of `work` will read but for the first `held` planes: row `i` of the six of each row of tiles.
-    #[inline(always)]
-    pub(super) fn prefetch<I: Isa>(&self, isa: I, (work, held): (&Patch, usize), blocks: usize, i: usize) {
-        let [depth, height, width] = self.tiling.shape;
-        let begin = (4 * work.start[2]).saturating_sub(1);
-        let end = (4 * (work.start[2] + work.size[2]) + 1).min(width);
-        // The volume's plane and row 0 are plane and row 1 here.
-        let thickness = self.tiling.thickness;
-        let first = (thickness * work.start[0] + held).max(1);
-        let last = (thickness * (work.start[0] + work.size[0]) + 1).min(depth);
-        for b in 0..blocks {
-            let (source, b) = find_block(self.sources, self.tiling.voxels(), b);
-            for y in (work.start[1]..work.start[1] + work.size[1]).map(|y| 4 * y + i) {
-                if y == 0 || y > height {
-                    continue;
-                }
-                for z in first..=last {
-                    let start = ((b * depth + z - 1) * height + y - 1) * width;
-                    let lines = &source.values.as_chunks::<LANES>().0[start + begin..start + end];
-                    for line in lines.iter().step_by(64 / (LANES * size_of::<T>())) {
-                        isa.prefetch_far(line);
-                    }
-                }
-            }
-        }
-    }
 }
 
 /// Combines planes along z and transforms along x, to the six points of `step` of tiles of `Z` outputs along z.

@@ -284,8 +284,6 @@ impl<I: Isa, D: Dots<I>, const Z: usize> InPairs<'_, I, D, Z> {
 }
 
 impl<I: Isa, D: Dots<I>, T: Cell, const Z: usize> Products<I, T> for InPairs<'_, I, D, Z> {
-    const AHEAD: bool = true;
-
     #[inline(always)]
     fn read(&mut self, isa: I, input: &Input<'_, T>, batch: (&Patch, usize), planes: &mut [f32]) {
         self.layout.read((isa, self.dots), input, batch, planes, &mut self.widest);
