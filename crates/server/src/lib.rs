@@ -1,6 +1,6 @@
 //! The application: HTTP, database, files, queue.
 //!
-//! What programs and tests await is a boxed future: others would be compiled again in each that awaits them.
+//! What programs begin with, and await to the end, are boxed futures: others would be compiled again in each that awaits them.
 
 pub mod accounts;
 pub mod app;

@@ -111,7 +111,8 @@ pub fn restore<'a>(
         hand_back(&within).await?;
         if db.backend() == DbBackend::Postgres {
             // Numbers that were given do not move its counter.
-            let sql = "SELECT setval(pg_get_serial_sequence('audit', 'id'), (SELECT COALESCE(MAX(id), 0) + 1 FROM audit), false)";
+            let sql = "SELECT setval(pg_get_serial_sequence('audit', 'id'), \
+                       (SELECT COALESCE(MAX(id), 0) + 1 FROM audit), false)";
             within.execute_unprepared(sql).await?;
         }
         let object = Object::all(Kind::Cohort).with(json!({"command": "restore"}));
