@@ -350,7 +350,7 @@ impl<'a, I: Isa, T: Cell> Seen<'a, I, T> {
     #[inline(always)]
     pub(crate) fn prefetch(&self, isa: I, voxel: usize) {
         if let Some(there) = self.values.get(voxel) {
-            isa.prefetch(there);
+            isa.prefetch(there, 0);
         }
     }
 }

@@ -57,6 +57,7 @@ once! {
     march: run(winograd::InFloats<'_, '_, Self, 2>) -> ();
     thick_march: run(winograd::InFloats<'_, '_, Self, { winograd::THICK }>) -> ();
     march_in_integers: run_dots(winograd::InIntegers<'_, Self, 2>) -> u64;
+    march_of_image: run_dots(winograd::OfImage<'_, Self>) -> u64;
     thick_march_in_integers: run_dots(winograd::InIntegers<'_, Self, { winograd::THICK }>) -> u64;
     widest: run(winograd::Widest<'_, Self>) -> f32;
 }

@@ -22,9 +22,6 @@ const WHOLE: [usize; LANES] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
 /// The words of a whole block that has no neighbour.
 pub(crate) const LONE: [usize; LANES / 2] = [0, 1, 4, 5, 8, 9, 12, 13];
 
-/// The words in which a whole block that has no neighbour leaves the second of two points.
-pub(crate) const LONE_SECOND: [usize; LANES / 2] = [2, 3, 6, 7, 10, 11, 14, 15];
-
 /// The words of the last pair of blocks that hold channels.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tail {

@@ -224,6 +224,12 @@ impl Layer {
                 plan.convolve_integers(cpu, &sources, &integers, (&mut dst, Some(&mut measured)), &mut scratch);
                 plan.convolve_integers(cpu, &sources, &integers, (&mut dst, None), &mut scratch);
                 there("winograd in integers", &dst);
+                if plan.reads_images(cpu) {
+                    let image = noise(i * voxels(shape), 1).into_boxed_slice();
+                    plan.convolve_image(cpu, &image, &integers, (&mut dst, Some(&mut measured)), &mut scratch);
+                    plan.convolve_image(cpu, &image, &integers, (&mut dst, None), &mut scratch);
+                    there("winograd of an image", &dst);
+                }
             }
         }
     }

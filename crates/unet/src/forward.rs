@@ -22,7 +22,9 @@ impl<T: Cell> Net<T> {
             self.load_few(&weights);
             self.weights = weights;
         }
-        self.block_image(image, Way::Forward);
+        if !self.reads_planar {
+            self.block_image(image, Way::Forward);
+        }
     }
 
     fn block_image(&mut self, image: &[f32], way: Way) {
@@ -34,7 +36,7 @@ impl<T: Cell> Net<T> {
     /// Makes a tensor again for the way back, as it was.
     pub(crate) fn remake(&mut self, tensor: usize) {
         if let Some(index) = self.program.writer(tensor) {
-            return self.make(index, Way::Back);
+            return self.make(index, Way::Back, &[]);
         }
         let image = std::mem::take(&mut self.image);
         self.block_image(&image, Way::Back);
@@ -48,10 +50,10 @@ impl<T: Cell> Net<T> {
         }
     }
 
-    pub(crate) fn layer_forward(&mut self, index: usize) {
+    pub(crate) fn layer_forward(&mut self, index: usize, image: &[f32]) {
         let layer = self.program.layers[index].ends();
         if layer.to.is_some() {
-            return self.make(index, Way::Forward);
+            return self.make(index, Way::Forward, image);
         }
         // The coarse heads are there for the loss.
         if self.purpose == Purpose::Infer && matches!(self.program.layers[index], Layer::Head { head: 1.., .. }) {
@@ -68,8 +70,8 @@ impl<T: Cell> Net<T> {
         self.states[index] = state;
     }
 
-    /// Writes what a layer writes. On the way back its norm was measured before.
-    fn make(&mut self, index: usize, way: Way) {
+    /// Writes what a layer writes. On the way back its norm was measured before. `image` is read where it is read planar.
+    fn make(&mut self, index: usize, way: Way, image: &[f32]) {
         let layer = self.program.layers[index].ends();
         let (Some(to), from, last) = (layer.to, layer.from[0], layer.from[layer.n_from - 1]) else { return };
         let second = if layer.n_from > 1 { self.place(way, last) } else { 0..0 };
@@ -93,7 +95,11 @@ impl<T: Cell> Net<T> {
                 let mut moments = own.as_mut().map(|(mean, variance)| Moments { sums: &mut exact, mean, variance });
                 let dst = (&mut *dst, moments.as_mut());
                 let weights = (packed.get(), bias.as_slice());
-                self.lost += conv.forward(self.cpu, &sources[..layer.n_from], weights, dst, &mut scratch);
+                self.lost += if self.reads_planar && from == 0 {
+                    conv.forward_image(self.cpu, (image, bias), dst, &mut scratch)
+                } else {
+                    conv.forward(self.cpu, &sources[..layer.n_from], weights, dst, &mut scratch)
+                };
                 if let (Some(norm), Some((mean, variance))) = (norm, own) {
                     self.pending[norm].put(mean, variance);
                     measured = true;

@@ -75,6 +75,8 @@ pub struct Net<T = f32> {
     pub(crate) dropout: f32,
     pub(crate) dropout_seed: Option<u64>,
     pub(crate) lost: u64,
+    /// Whether the image is read as it is given, planar, so that tensor 0 is never there.
+    pub(crate) reads_planar: bool,
 }
 
 impl Net {
@@ -124,7 +126,7 @@ impl Net {
                 widest[nth] = found.max(widest[nth]);
                 nth += 1;
             }
-            self.layer_forward(index);
+            self.layer_forward(index, image);
         }
     }
 }
@@ -197,6 +199,7 @@ impl<T: Cell> Net<T> {
             dropout: spec.dropout,
             dropout_seed: None,
             lost: 0,
+            reads_planar: false,
             program,
         })
     }
@@ -282,7 +285,7 @@ impl<T: Cell> Net<T> {
     pub fn forward_by_layer(&mut self, image: &[f32], mut done: impl FnMut(usize)) {
         self.take_image(image);
         for index in 0..self.program.layers.len() {
-            self.layer_forward(index);
+            self.layer_forward(index, image);
             done(index);
         }
     }
@@ -308,7 +311,7 @@ impl<T: Cell> Net<T> {
                 }
                 continue;
             }
-            self.layer_forward(index);
+            self.layer_forward(index, image);
         }
     }
 
@@ -340,7 +343,7 @@ impl<T: Cell> Net<T> {
                 head_decided(self.cpu, &source, voxels, (weight, bias), (decision, decided));
                 continue;
             }
-            self.layer_forward(index);
+            self.layer_forward(index, image);
         }
     }
 

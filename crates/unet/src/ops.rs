@@ -284,6 +284,11 @@ impl Conv {
         self.winograd.forward.as_ref().map_or(0.0, |winograd| winograd.widest(cpu, sources))
     }
 
+    /// Whether its input is a planar image, which [`Conv::forward_image`] takes as it is.
+    pub(crate) fn reads_images(&self, cpu: Cpu) -> bool {
+        self.widest.is_some() && self.winograd.forward.as_ref().is_some_and(|winograd| winograd.reads_images(cpu))
+    }
+
     /// What [`Conv::forward`] does, and in which numbers it multiplies.
     pub(crate) fn algorithm(&self) -> &'static str {
         if let Some(tiles) = &self.tiles {
@@ -472,6 +477,23 @@ impl Conv {
                 return 0;
             }
         };
+        if !bias.is_empty() {
+            add_bias(cpu, bias, dst);
+        }
+        lost
+    }
+
+    /// [`Conv::forward`] of a planar image, which asks for [`Conv::reads_images`].
+    pub(crate) fn forward_image<T: Cell>(
+        &self,
+        cpu: Cpu,
+        (image, bias): (&[f32], &[f32]),
+        (dst, moments): (&mut [T], Option<&mut Moments<'_>>),
+        scratch: &mut [f32],
+    ) -> u64 {
+        let Some(Narrow::Winograd(integers)) = &self.narrow else { unreachable!("it has weights") };
+        let Some(winograd) = &self.winograd.forward else { unreachable!("it reads images") };
+        let lost = winograd.convolve_image(cpu, image, integers, (&mut *dst, moments), scratch);
         if !bias.is_empty() {
             add_bias(cpu, bias, dst);
         }

@@ -60,6 +60,10 @@ impl<T: Cell> Net<T> {
                 conv.quantise_up(cpu);
             }
         }
+        let mut readers = self.program.layers.iter().zip(&self.states).filter(|(layer, _)| layer.reads().contains(&0));
+        self.reads_planar = readers.all(|(layer, state)| {
+            matches!(state, State::Conv { conv, .. } if layer.reads() == [0] && conv.reads_images(cpu))
+        });
         Ok(())
     }
 

@@ -9,9 +9,10 @@ use std::arch::x86_64::{
     _mm512_castps_pd, _mm512_castps_si512, _mm512_castsi256_si512, _mm512_castsi512_ps, _mm512_cmp_ps_mask,
     _mm512_cvtepi32_epi16, _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_cvtps_ph, _mm512_fmadd_ps,
     _mm512_inserti64x4, _mm512_loadu_ps, _mm512_mask_blend_epi32, _mm512_mask_blend_ps, _mm512_max_ps, _mm512_min_ps,
-    _mm512_mul_ps, _mm512_or_si512, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_shuffle_f32x4,
-    _mm512_slli_epi32, _mm512_srli_epi32, _mm512_storeu_ps, _mm512_storeu_si512, _mm512_stream_ps, _mm512_stream_si512,
-    _mm512_sub_ps, _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
+    _mm512_mul_ps, _mm512_or_si512, _mm512_permutex2var_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setr_epi32,
+    _mm512_setzero_ps, _mm512_shuffle_f32x4, _mm512_slli_epi32, _mm512_srli_epi32, _mm512_storeu_ps,
+    _mm512_storeu_si512, _mm512_stream_ps, _mm512_stream_si512, _mm512_sub_ps, _mm512_unpackhi_pd, _mm512_unpackhi_ps,
+    _mm512_unpacklo_pd, _mm512_unpacklo_ps,
 };
 
 /// Proof of AVX-512F (and of the AVX2, FMA and F16C below it); only [`Avx512::detect`] makes one.
@@ -178,9 +179,26 @@ impl Isa for Avx512 {
         }
     }
     #[inline(always)]
-    fn prefetch<T>(self, from: &T) {
+    fn every_fourth(self, from: &[f32; 64]) -> [__m512; 4] {
+        // SAFETY: `self` proves AVX-512F; `from` is four times sixteen readable f32.
+        unsafe {
+            let (a, b) = (_mm512_loadu_ps(from.as_ptr()), _mm512_loadu_ps(from.as_ptr().add(16)));
+            let (c, d) = (_mm512_loadu_ps(from.as_ptr().add(32)), _mm512_loadu_ps(from.as_ptr().add(48)));
+            let mut of = [a; 4];
+            for k in 0..4 {
+                // Lane n of eight is the fourth from 4 n + k on of two vectors; the eight are there twice.
+                let eight = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 0, 4, 8, 12, 16, 20, 24, 28);
+                let order = _mm512_add_epi32(eight, _mm512_set1_epi32(k));
+                let (low, high) = (_mm512_permutex2var_ps(a, order, b), _mm512_permutex2var_ps(c, order, d));
+                of[k as usize] = _mm512_mask_blend_ps(0xFF00, low, high);
+            }
+            of
+        }
+    }
+    #[inline(always)]
+    fn prefetch<T>(self, from: &T, ahead: usize) {
         // SAFETY: a hint; it reads nothing that the program sees, and every x86-64 has it.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(from).cast()) }
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(from).wrapping_add(ahead).cast()) }
     }
     #[inline(always)]
     fn run<K: Kernel>(self, kernel: K) -> K::Output {

@@ -80,10 +80,24 @@ pub trait Isa: Copy + Send + Sync {
         }
         columns
     }
-    /// Asks for a line of the cache that will be read within a few hundred instructions; `from` need not be its start.
+    /// Of sixty-four values each fourth, from the first, second, third and fourth on.
     #[inline(always)]
-    fn prefetch<T>(self, from: &T) {
-        let _ = from;
+    fn every_fourth(self, from: &[f32; 64]) -> [Self::V; 4] {
+        let mut of = [self.splat(0.0); 4];
+        for k in 0..4 {
+            let mut lanes = [0.0; 16];
+            for n in 0..16 {
+                lanes[n] = from[4 * n + k];
+            }
+            of[k] = self.load(&lanes);
+        }
+        of
+    }
+    /// Asks for the line of the cache that holds the value `ahead` values after `from`, which will be read within a few hundred
+    /// instructions.
+    #[inline(always)]
+    fn prefetch<T>(self, from: &T, ahead: usize) {
+        let _ = (from, ahead);
     }
     /// Runs `kernel` compiled for this instruction set.
     fn run<K: Kernel>(self, kernel: K) -> K::Output;
@@ -112,6 +126,10 @@ pub(crate) trait Dots<I: Isa>: Copy + Send + Sync {
     fn load(self, from: &[i32; 16]) -> Self::W;
     /// `sum + low(a) * low(b) + high(a) * high(b)` of each lane's two signed halves. Callers see to it that no sum leaves i32.
     fn dot(self, sum: Self::W, a: Self::W, b: Self::W) -> Self::W;
+    /// `a + b`. Callers see to it that no sum leaves i32.
+    fn add(self, a: Self::W, b: Self::W) -> Self::W;
+    /// `a - b`. Callers see to it that no difference leaves i32.
+    fn sub(self, a: Self::W, b: Self::W) -> Self::W;
     /// As f32, rounded to nearest.
     fn float(self, w: Self::W) -> I::V;
     /// Lanes to memory.
@@ -122,6 +140,8 @@ pub(crate) trait Dots<I: Isa>: Copy + Send + Sync {
     /// on, as [`place`] says; beyond 16 bits to the outermost. Each half of `widest` becomes the larger of what it was and the
     /// magnitude, unsigned, at most 2^15. What is not a number becomes the lowest, and is as wide as can be.
     fn pack(self, a: I::V, b: I::V, widest: &mut Self::W) -> Self::W;
+    /// As [`Dots::pack`], but each pair is of one lane of `a` and the same of `b`.
+    fn pair(self, a: I::V, b: I::V, widest: &mut Self::W) -> Self::W;
     /// The sums of signed halves, cut where 16 bits do not hold them.
     fn add_halves(self, a: Self::W, b: Self::W) -> Self::W;
     /// The differences of signed halves, cut where 16 bits do not hold them.

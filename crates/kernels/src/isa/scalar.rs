@@ -92,6 +92,14 @@ impl Dots<Self> for Scalar {
         })
     }
     #[inline(always)]
+    fn add(self, a: [i32; 16], b: [i32; 16]) -> [i32; 16] {
+        std::array::from_fn(|l| a[l].wrapping_add(b[l]))
+    }
+    #[inline(always)]
+    fn sub(self, a: [i32; 16], b: [i32; 16]) -> [i32; 16] {
+        std::array::from_fn(|l| a[l].wrapping_sub(b[l]))
+    }
+    #[inline(always)]
     fn float(self, w: [i32; 16]) -> [f32; 16] {
         w.map(|w| w as f32)
     }
@@ -109,9 +117,15 @@ impl Dots<Self> for Scalar {
             let (second, lane) = place(word);
             let v = if second { &b } else { &a };
             let halves = [rounded(v[lane]), rounded(v[lane + 1])];
-            let was = [widest[word] as u16, (widest[word] >> 16) as u16];
-            let now = [0, 1].map(|i| was[i].max(halves[i].unsigned_abs()).cast_signed());
-            widest[word] = pair(now[0], now[1]);
+            widest[word] = widest_pair(widest[word], halves);
+            pair(halves[0], halves[1])
+        })
+    }
+    #[inline(always)]
+    fn pair(self, a: [f32; 16], b: [f32; 16], widest: &mut [i32; 16]) -> [i32; 16] {
+        std::array::from_fn(|lane| {
+            let halves = [rounded(a[lane]), rounded(b[lane])];
+            widest[lane] = widest_pair(widest[lane], halves);
             pair(halves[0], halves[1])
         })
     }
@@ -147,6 +161,13 @@ impl Dots<Self> for Scalar {
             i32::from_le_bytes([byte(0), byte(1), byte(2), byte(3)])
         })
     }
+}
+
+/// The larger magnitudes of what was widest and of two halves.
+fn widest_pair(was: i32, halves: [i16; 2]) -> i32 {
+    let was = [was as u16, (was >> 16) as u16];
+    let now = [0, 1].map(|i| was[i].max(halves[i].unsigned_abs()).cast_signed());
+    pair(now[0], now[1])
 }
 
 /// To nearest, ties to even; beyond 16 bits the outermost, and the lowest where 32 bits do not hold it or it is none.

@@ -3,10 +3,11 @@
 use super::avx512::Avx512;
 use super::{DotKernel, Dots};
 use std::arch::x86_64::{
-    __m512, __m512i, _mm_sfence, _mm512_abs_epi16, _mm512_adds_epi16, _mm512_cvtepi32_ps, _mm512_cvtps_epi32,
-    _mm512_dpbusd_epi32, _mm512_dpwssd_epi32, _mm512_loadu_si512, _mm512_max_epi16, _mm512_max_epu16, _mm512_min_epi16,
-    _mm512_mulhrs_epi16, _mm512_packs_epi32, _mm512_packus_epi16, _mm512_set1_epi16, _mm512_set1_epi32,
-    _mm512_setzero_si512, _mm512_storeu_si512, _mm512_sub_epi16, _mm512_subs_epi16,
+    __m512, __m512i, _mm_sfence, _mm512_abs_epi16, _mm512_add_epi32, _mm512_adds_epi16, _mm512_cvtepi32_ps,
+    _mm512_cvtps_epi32, _mm512_dpbusd_epi32, _mm512_dpwssd_epi32, _mm512_loadu_si512, _mm512_max_epi16,
+    _mm512_max_epu16, _mm512_min_epi16, _mm512_mulhrs_epi16, _mm512_packs_epi32, _mm512_packus_epi16,
+    _mm512_set1_epi16, _mm512_set1_epi32, _mm512_set4_epi32, _mm512_setzero_si512, _mm512_shuffle_epi8,
+    _mm512_storeu_si512, _mm512_sub_epi16, _mm512_sub_epi32, _mm512_subs_epi16,
 };
 
 /// Proof of AVX-512 VNNI and BW beside that of AVX-512F; only [`Vnni::detect`] makes one.
@@ -58,6 +59,16 @@ impl Dots<Avx512> for Vnni {
         unsafe { _mm512_dpwssd_epi32(sum, a, b) }
     }
     #[inline(always)]
+    fn add(self, a: __m512i, b: __m512i) -> __m512i {
+        // SAFETY: AVX-512F is proven.
+        unsafe { _mm512_add_epi32(a, b) }
+    }
+    #[inline(always)]
+    fn sub(self, a: __m512i, b: __m512i) -> __m512i {
+        // SAFETY: AVX-512F is proven.
+        unsafe { _mm512_sub_epi32(a, b) }
+    }
+    #[inline(always)]
     fn float(self, w: __m512i) -> __m512 {
         // SAFETY: AVX-512F is proven.
         unsafe { _mm512_cvtepi32_ps(w) }
@@ -79,6 +90,18 @@ impl Dots<Avx512> for Vnni {
             let halves = _mm512_packs_epi32(_mm512_cvtps_epi32(a), _mm512_cvtps_epi32(b));
             *widest = _mm512_max_epu16(*widest, _mm512_abs_epi16(halves));
             halves
+        }
+    }
+    #[inline(always)]
+    fn pair(self, a: __m512, b: __m512, widest: &mut __m512i) -> __m512i {
+        // SAFETY: `self` proves AVX-512BW beside AVX-512F.
+        unsafe {
+            // Of sixteen bytes the first eight are four halves of `a`, the others of `b`.
+            let order = _mm512_set4_epi32(0x0F0E_0706, 0x0D0C_0504, 0x0B0A_0302, 0x0908_0100);
+            let halves = _mm512_packs_epi32(_mm512_cvtps_epi32(a), _mm512_cvtps_epi32(b));
+            let pairs = _mm512_shuffle_epi8(halves, order);
+            *widest = _mm512_max_epu16(*widest, _mm512_abs_epi16(pairs));
+            pairs
         }
     }
     #[inline(always)]

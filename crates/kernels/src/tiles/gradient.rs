@@ -332,7 +332,7 @@ impl Share<'_> {
             for x in (0..width).step_by(2) {
                 for ahead in [x + AHEAD, x + 1 + AHEAD] {
                     if let Some(there) = rest.get(ahead) {
-                        isa.prefetch(there);
+                        isa.prefetch(there, 0);
                     }
                 }
                 let second = if x + 1 < width { isa.load(&row[x + 1]) } else { isa.splat(0.0) };

@@ -1,7 +1,7 @@
 //! The convolution itself; large maps march along z, batch by batch.
 
 use super::Winograd;
-use super::input::{Input, Planes, along_x_of};
+use super::input::{Input, Planes, Seen, along_x_of};
 use super::output::{Halfway, Halves, Output, TILE_LINES, along_zx};
 use super::product::multiply;
 use super::repeats::{BATCH, Batch, Known};
@@ -64,7 +64,9 @@ impl Winograd {
     pub fn scratch_len(&self, threads: usize) -> usize {
         let floats =
             self.forward.map_or_else(|| self.small_scratch_len(threads), |floats| threads * self.piece(&floats).len());
-        LANES + floats.max(self.integers.map_or(0, |in_integers| threads * self.integer_piece(&in_integers).len()))
+        let integers = self.integers.map_or(0, |in_integers| self.integer_piece(&in_integers).len());
+        let image = self.image_piece().map_or(0, |piece| piece.len());
+        LANES + floats.max(threads * integers.max(image))
     }
 
     /// Whether [`Winograd::convolve_and_measure`] can: on a small map [`crate::moments`] costs nothing.
@@ -94,7 +96,8 @@ impl Winograd {
         (dst, write): (&mut [T], Write),
         scratch: &mut [f32],
     ) {
-        self.check(sources, dst, scratch);
+        self.check_sources(sources);
+        self.check_output(dst, scratch);
         assert_eq!(u.len(), self.weights_len(), "winograd: weights");
         let tiling = self.forward.map_or(self.small, |(tiling, _)| tiling);
         let input = Input { tiling, sources, gain: 1.0 };
@@ -119,7 +122,8 @@ impl Winograd {
         (dst, moments): (&mut [T], &mut Moments<'_>),
         scratch: &mut [f32],
     ) {
-        self.check(sources, dst, scratch);
+        self.check_sources(sources);
+        self.check_output(dst, scratch);
         assert_eq!(u.len(), self.weights_len(), "winograd: weights");
         let Some((tiling, cut)) = self.forward else { panic!("winograd: a small map does not measure its output") };
         let input = Input { tiling, sources, gain: 1.0 };
@@ -152,8 +156,7 @@ impl Winograd {
         });
     }
 
-    pub(super) fn check<T: Cell>(&self, sources: &[Source<'_, T>], dst: &[T], scratch: &[f32]) {
-        self.check_sources(sources);
+    pub(super) fn check_output<T>(&self, dst: &[T], scratch: &[f32]) {
         assert_eq!(dst.len(), self.out_blocks * self.tiling.voxels() * LANES, "winograd: dst");
         assert!(scratch.len() >= self.scratch_len(rayon::current_num_threads()), "winograd: scratch");
     }
@@ -191,9 +194,9 @@ impl Winograd {
 }
 
 /// How the products at the points of a batch are made.
-pub(super) trait Products<I: Isa, T> {
+pub(super) trait Products<I: Isa, S> {
     /// Reads into planes what the tiles of a batch see, but for the first planes if so many are `held` there.
-    fn read(&mut self, isa: I, input: &Input<'_, T>, batch: (&Patch, usize), planes: &mut [f32]);
+    fn read(&mut self, isa: I, input: &S, batch: (&Patch, usize), planes: &mut [f32]);
 
     /// From the planes all that belongs to point `i` along y of what is computed of a batch: the points that are still to be
     /// made, products, and the way back along z and x into `halves`. `v` and `m` have room for the points of input and output.
@@ -207,12 +210,12 @@ pub(super) trait Products<I: Isa, T> {
     );
 }
 
-/// A unit, batch after batch: all steps while the batch is in the cache.
-pub(super) struct March<'a, T> {
+/// A unit of tiles of the input `S`, batch after batch: all steps while the batch is in the cache.
+pub(super) struct March<'a, S, T> {
     pub(super) plan: &'a Winograd,
     pub(super) cut: Cut,
     pub(super) unit: Patch,
-    pub(super) input: Input<'a, T>,
+    pub(super) input: S,
     pub(super) output: Output<'a, T>,
     pub(super) piece: Piece,
     /// Of each output block, if they are wanted.
@@ -220,9 +223,9 @@ pub(super) struct March<'a, T> {
     pub(super) scratch: &'a mut [f32],
 }
 
-impl<T: Cell> March<'_, T> {
+impl<S: Seen, T: Cell> March<'_, S, T> {
     #[inline(always)]
-    pub(super) fn run<I: Isa>(&mut self, isa: I, products: &mut impl Products<I, T>) {
+    pub(super) fn run<I: Isa>(&mut self, isa: I, products: &mut impl Products<I, S>) {
         let out_blocks = self.plan.out_blocks;
         let (planes, rest) = self.scratch.split_at_mut(self.piece.planes);
         let (v, rest) = rest.split_at_mut(self.piece.v);
@@ -268,7 +271,7 @@ impl<T: Cell> March<'_, T> {
 
 /// A unit whose tiles have `Z` outputs along z.
 pub(crate) struct InFloats<'m, 'a, T, const Z: usize> {
-    march: &'m mut March<'a, T>,
+    march: &'m mut March<'a, Input<'a, T>, T>,
     u: &'a [Lanes],
 }
 
@@ -289,7 +292,7 @@ struct Floats<'a, const Z: usize> {
     u: &'a [Lanes],
 }
 
-impl<I: Isa, T: Cell, const Z: usize> Products<I, T> for Floats<'_, Z> {
+impl<I: Isa, T: Cell, const Z: usize> Products<I, Input<'_, T>> for Floats<'_, Z> {
     #[inline(always)]
     fn read(&mut self, isa: I, input: &Input<'_, T>, batch: (&Patch, usize), planes: &mut [f32]) {
         input.along_y(isa, batch, 0..self.plan.in_blocks, (self.layout, planes.as_chunks_mut().0));

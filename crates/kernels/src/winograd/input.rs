@@ -6,7 +6,7 @@
 use super::repeats::{Batch, Run};
 use super::tiles::{Lanes, Patch, Points, PointsMut, Tiling};
 use super::transforms::{INPUT4, P, P2, Q, Q2, SUM2, input6, spread6};
-use crate::gather::find_block;
+use crate::gather::{Shape, find_block};
 use crate::half::Cell;
 use crate::isa::Isa;
 use crate::layout::{LANES, Source};
@@ -94,6 +94,14 @@ fn open_row(rows: &mut [Lanes], columns: usize, begin: usize, end: usize) -> (&m
     (&mut row[begin..end], rest)
 }
 
+/// What tiles see.
+pub(super) trait Seen: Copy {
+    /// How it is cut.
+    fn tiling(&self) -> &Tiling;
+    /// Whether the boxes of `size` from the voxels `a` and `b` on hold the same bits in all channels, and are known to.
+    fn same(&self, a: Shape, b: Shape, size: Shape) -> bool;
+}
+
 /// The input of a convolution.
 #[derive(Clone, Copy)]
 pub(super) struct Input<'a, T> {
@@ -101,6 +109,35 @@ pub(super) struct Input<'a, T> {
     pub(super) sources: &'a [Source<'a, T>],
     /// What all of it is multiplied by.
     pub(super) gain: f32,
+}
+
+impl<T: Cell> Seen for Input<'_, T> {
+    #[inline(always)]
+    fn tiling(&self) -> &Tiling {
+        &self.tiling
+    }
+
+    #[inline(always)]
+    fn same(&self, a: Shape, b: Shape, size: Shape) -> bool {
+        let [depth, height, width] = self.tiling.shape;
+        for source in self.sources {
+            let planes: &[[T; LANES]] = source.values.as_chunks().0;
+            let mut first = 0;
+            while first < planes.len() {
+                for z in 0..size[0] {
+                    for y in 0..size[1] {
+                        let a = first + ((a[0] + z) * height + a[1] + y) * width + a[2];
+                        let b = first + ((b[0] + z) * height + b[1] + y) * width + b[2];
+                        if T::differ(&planes[a..a + size[2]], &planes[b..b + size[2]]) {
+                            return false;
+                        }
+                    }
+                }
+                first += depth * height * width;
+            }
+        }
+        true
+    }
 }
 
 impl<T: Cell> Input<'_, T> {
@@ -354,9 +391,8 @@ impl<'a, I: Isa, T: Cell> Channels<'a, I, T> {
         };
         let z = plane - 1;
         let lines = [line(z, 0), line(z, 1), line(z, 2), line(z, 3), line(z, 4), line(z, 5)];
-        // The next plane's, which are read next: six short rows are more than the machine foresees by itself.
-        let z = plane.min(depth - 1);
-        let next = [line(z, 0), line(z, 1), line(z, 2), line(z, 3), line(z, 4), line(z, 5)];
+        // The next plane's are read next: six short rows are more than the machine foresees by itself.
+        let next = if plane < depth { height * width } else { 0 };
         let mut to = six_rows(to, columns, begin, end);
         let inside = [inside(0), inside(1), inside(2), inside(3), inside(4), inside(5)];
         match (inside == [true; 6], self.owed) {
@@ -373,7 +409,7 @@ impl<'a, I: Isa, T: Cell> Channels<'a, I, T> {
     fn lines<const EDGE: bool, const SCALED: bool, const BENT: bool>(
         &self,
         isa: I,
-        (lines, next): (Six<'_, T>, Six<'_, T>),
+        (lines, next): (Six<'_, T>, usize),
         inside: [bool; 6],
         to: &mut [&mut [Lanes]; 6],
         n: usize,
@@ -383,7 +419,7 @@ impl<'a, I: Isa, T: Cell> Channels<'a, I, T> {
             // Two voxels a line of the cache; in f32 it gains nothing.
             if size_of::<T>() == 2 && x % 2 == 0 {
                 for i in 0..6 {
-                    isa.prefetch(&next[i][x]);
+                    isa.prefetch(&lines[i][x], next);
                 }
             }
             for i in 0..6 {

@@ -9,10 +9,11 @@ use super::Winograd;
 use super::forward::{self, March, Piece, Products, SMALL};
 use super::input::{Input, Planes, along_x};
 use super::output::{Halfway, Output, TILE_LINES, back_along_x};
+use super::panels::{PointsOf, panel, planes_of};
 use super::repeats::Batch;
 use super::rounded::{PairsLayout, RoundedPlanes, within};
 use super::tiles::{Cut, KINDS, Lanes, Patch, Points, PointsMut, STEPS, THICK, Tiling, aligned};
-use super::transforms::{ONES, SCALES, output_along_z};
+use super::transforms::{ONES, SCALES};
 use super::weights::{Canonical, Direction, TAPS, Taps, Weights, transform_block};
 use crate::cpu::Cpu;
 use crate::gather::Write;
@@ -20,7 +21,7 @@ use crate::half::Cell;
 use crate::isa::{DotKernel, Dots, Isa, Kernel};
 use crate::layout::{LANES, Source, blocks};
 use crate::moments::{Moments, Sums};
-use crate::pairs::{HEADROOM, LONE, LONE_SECOND, Pairs, Tail, Words, cut, exceeds, limit, n_pairs, order, steps, word};
+use crate::pairs::{HEADROOM, Pairs, Tail, Words, cut, exceeds, limit, n_pairs, order, steps, word};
 use crate::team::{Shared, run_tasks};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,14 +29,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// A layer's weights as integers, and the scales that go with them.
 #[derive(Clone, Debug)]
 pub struct Integers {
-    /// `[point][out block][pair][16]`, two neighbouring input channels a word, and a line of padding a point.
-    pairs: Vec<Words>,
-    /// `[point][out block][16]`: what a sum of products is multiplied by.
-    back: Vec<Lanes>,
+    /// `[6 along y][6 along x][out block][pair][point along z][16]`, two neighbouring input channels a word.
+    pub(super) pairs: Vec<Words>,
+    /// `[6 along y][6 along x][out block][point along z][16]`: what a sum of products is multiplied by.
+    pub(super) back: Vec<Lanes>,
     /// What the input is multiplied by.
-    gain: f32,
+    pub(super) gain: f32,
     /// What points are cut at.
-    limit: i16,
+    pub(super) limit: i16,
 }
 
 /// The tiles of a layer whose products are integers, and how it is cut, or `None` if its map is small. Thick ones where it was
@@ -81,45 +82,53 @@ impl Winograd {
         assert_eq!(weights.len(), o * i * TAPS, "integers: weights");
         assert!(widest > 0.0 && widest.is_finite(), "integers: a widest point of {widest}");
         let weights = Weights { canonical: Canonical { o, i }, direction: Direction::Forward, values: weights };
-        let limit = limit(i);
         let tiling = self.integer_tiling();
+        // Sums of a thin tile are of three points along z.
+        let limit = limit(if tiling.thickness == THICK { i } else { 3 * i });
         let gain = limit / (HEADROOM * widest);
-        let stride = self.pairs_stride();
-        let points = tiling.points();
+        let (channels, order, along_z) = (self.in_blocks * LANES, order(i), tiling.thickness + 2);
         let mut integers = Integers {
-            pairs: vec![Words([0; LANES]); points * stride],
-            back: vec![[0.0; LANES]; points * self.out_blocks],
+            pairs: vec![Words([0; LANES]); self.n_words(&tiling)],
+            back: vec![[0.0; LANES]; tiling.points() * self.out_blocks],
             gain,
             limit: limit as i16,
         };
         let (pairs, back) = (Shared::new(&mut integers.pairs), Shared::new(&mut integers.back));
-        let channels = self.in_blocks * LANES;
-        let order = order(i);
         (0..self.out_blocks).into_par_iter().with_max_len(1).for_each(|block| {
-            let mut u = vec![[0.0; LANES]; points * (channels + 1)];
+            let mut u = vec![[0.0; LANES]; tiling.points() * (channels + 1)];
             if tiling.thickness == THICK {
                 cpu.run(Transform::<THICK> { weights, block, channels, u: &mut u });
             } else {
                 cpu.run(Transform::<2> { weights, block, channels, u: &mut u });
             }
-            for (t, u) in u.chunks_exact(channels + 1).enumerate() {
+            for yx in 0..36 {
+                let (n, at) = (order.len() * along_z, yx * self.out_blocks + block);
                 // SAFETY: this block at every point belongs to this task alone.
-                let (pairs, back) = unsafe {
-                    let at = t * stride + block * order.len();
-                    (pairs.slice(at, order.len()), back.slice(t * self.out_blocks + block, 1))
-                };
-                cpu.run(Quantise { u: &u[..channels], order: &order, limit, gain, pairs, back: &mut back[0] });
+                let (pairs, back) = unsafe { (pairs.slice(at * n, n), back.slice(at * along_z, along_z)) };
+                let first = 6 * along_z * (yx / 6) + yx % 6;
+                let of_point = |z: usize| &u[(first + 6 * z) * (channels + 1)..][..channels];
+                let together =
+                    (tiling.thickness != THICK).then(|| (0..along_z).flat_map(of_point).copied().collect::<Vec<_>>());
+                for z in 0..along_z {
+                    let (u, together) = (of_point(z), together.as_deref().unwrap_or(of_point(z)));
+                    cpu.run(Quantise { u, together, order: &order, limit, gain, pairs, back, z });
+                }
             }
         });
         integers
     }
 
-    fn pairs_stride(&self) -> usize {
-        self.out_blocks * n_pairs(self.inputs()) + 1
+    pub(super) fn check_integers(&self, tiling: &Tiling, integers: &Integers) {
+        assert_eq!(integers.pairs.len(), self.n_words(tiling), "winograd: integers");
+    }
+
+    /// Words of the weights.
+    fn n_words(&self, tiling: &Tiling) -> usize {
+        tiling.points() * self.out_blocks * n_pairs(self.inputs())
     }
 
     /// Channels of the input.
-    fn inputs(&self) -> usize {
+    pub(super) fn inputs(&self) -> usize {
         (self.in_blocks - 1) * LANES + self.last
     }
 
@@ -139,9 +148,10 @@ impl Winograd {
         (dst, mut moments): (&mut [T], Option<&mut Moments<'_>>),
         scratch: &mut [f32],
     ) -> u64 {
-        self.check(sources, dst, scratch);
+        self.check_sources(sources);
+        self.check_output(dst, scratch);
         let Some((tiling, cut)) = self.integers else { panic!("winograd: no integers for a small map") };
-        assert_eq!(integers.pairs.len(), tiling.points() * self.pairs_stride(), "winograd: integers");
+        self.check_integers(&tiling, integers);
         let input = Input { tiling, sources, gain: integers.gain };
         let output = Output { tiling, dst: Shared::new(dst), write: Write::Overwrite };
         let sums = moments.as_deref_mut().map(|moments| Shared::new(self.sums(moments)));
@@ -204,23 +214,27 @@ impl<const Z: usize> Kernel for Transform<'_, Z> {
 struct Quantise<'a> {
     /// Of each input channel.
     u: &'a [Lanes],
+    /// All whose products meet in one sum.
+    together: &'a [Lanes],
     order: &'a [usize],
     limit: f32,
     gain: f32,
     pairs: &'a mut [Words],
-    back: &'a mut Lanes,
+    back: &'a mut [Lanes],
+    /// Which point along z it is.
+    z: usize,
 }
 
 impl Kernel for Quantise<'_> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self, _: I) {
-        let steps = steps(self.u, self.limit);
+        let steps = steps(self.together, self.limit);
         let inverse = steps.map(|step| 1.0 / step);
         for lane in 0..LANES {
-            self.back[lane] = steps[lane] / self.gain;
+            self.back[self.z][lane] = steps[lane] / self.gain;
         }
-        for (&k, pair) in self.order.iter().zip(self.pairs) {
+        for (&k, pair) in self.order.iter().zip(self.pairs.iter_mut().skip(self.z).step_by(self.back.len())) {
             for lane in 0..LANES {
                 pair.0[lane] = word(self.u[k][lane] * inverse[lane], self.u[k + 1][lane] * inverse[lane]);
             }
@@ -230,7 +244,7 @@ impl Kernel for Quantise<'_> {
 
 /// A unit whose tiles have `Z` outputs along z.
 pub(crate) struct InIntegers<'a, T, const Z: usize> {
-    march: March<'a, T>,
+    march: March<'a, Input<'a, T>, T>,
     integers: &'a Integers,
 }
 
@@ -283,7 +297,7 @@ impl<I: Isa, D: Dots<I>, const Z: usize> InPairs<'_, I, D, Z> {
     }
 }
 
-impl<I: Isa, D: Dots<I>, T: Cell, const Z: usize> Products<I, T> for InPairs<'_, I, D, Z> {
+impl<I: Isa, D: Dots<I>, T: Cell, const Z: usize> Products<I, Input<'_, T>> for InPairs<'_, I, D, Z> {
     #[inline(always)]
     fn read(&mut self, isa: I, input: &Input<'_, T>, batch: (&Patch, usize), planes: &mut [f32]) {
         self.layout.read((isa, self.dots), input, batch, planes, &mut self.widest);
@@ -304,47 +318,66 @@ impl<I: Isa, D: Dots<I>, T: Cell, const Z: usize> Products<I, T> for InPairs<'_,
         (v, m): (&mut [f32], &mut [Lanes]),
         halves: &mut [Halfway],
     ) {
+        if Z == 2 {
+            self.row_of::<4>(isa, (batch, i), planes, (v, m), halves);
+        } else {
+            self.row_of::<6>(isa, (batch, i), planes, (v, m), halves);
+        }
+    }
+}
+
+impl<I: Isa, D: Dots<I>, const Z: usize> InPairs<'_, I, D, Z> {
+    /// [`Products::row`] of `P` points along z.
+    #[inline(always)]
+    fn row_of<const P: usize>(
+        &mut self,
+        isa: I,
+        (batch, i): (&Batch, usize),
+        planes: &[f32],
+        (v, m): (&mut [f32], &mut [Lanes]),
+        halves: &mut [Halfway],
+    ) {
         let Winograd { in_blocks, out_blocks, .. } = *self.plan;
-        let rows = batch.rows();
-        let sizes = (rows, batch.computed());
-        let layout = PairsLayout { blocks: in_blocks, rows, points: Z + 2 };
+        let (rows, computed) = (batch.rows(), batch.computed());
+        let layout = PairsLayout { blocks: in_blocks, rows, points: P };
         let v: &mut [Pairs] = bytemuck::cast_slice_mut::<f32, i32>(v).as_chunks_mut().0;
         let v = &mut v[..layout.len()];
         // Of each block of outputs the slabs one after another.
         let m_layout = Points { blocks: out_blocks * (Z / 2), rows };
         let slabs = Z / 2 * rows;
-        let (stride, k) = (self.plan.pairs_stride(), n_pairs(self.plan.inputs()));
+        let k = n_pairs(self.plan.inputs());
+        let (pairs, back) = (self.integers.pairs.as_chunks::<P>().0, self.integers.back.as_chunks::<P>().0);
         for j in 0..6 {
             self.points((batch, i, j), planes, (layout, v));
-            let whole = along_z::<_, Z>(v, (0, layout.stride()), layout.whole() * rows);
-            let lone = along_z::<_, Z>(v, (layout.lone(), layout.lone_stride()), in_blocks % 2 * rows);
-            let v = PointsOf { whole, lone, second: j % 2 == 1 };
+            let v = PointsOf {
+                rows,
+                whole: along_z(v, (0, layout.stride()), layout.whole() * rows),
+                lone: along_z(v, (layout.lone(), layout.lone_stride()), layout.lone_stride()),
+                skip: 2 * (j % 2),
+                tail: self.tail,
+            };
             let (m0, m1) = m[m_layout.at(2 * j, 0, 0)..][..2 * m_layout.stride()].split_at_mut(m_layout.stride());
-            let (pairs, back, t) = (&self.integers.pairs, &self.integers.back, 6 * (Z + 2) * i + j);
+            let first = (6 * i + j) * out_blocks;
+            let (pairs, back) = (&pairs[first * k..][..out_blocks * k], &back[first..][..out_blocks]);
             let isa = (isa, self.dots);
             let mut ob = 0;
-            // Not of six points: LLVM would store the sums of two blocks after each product.
-            while Z == 2 && ob + 2 <= out_blocks {
-                let (first, second) = (t * stride + ob * k, t * stride + (ob + 1) * k);
-                let step = 6 * stride;
-                let u = [along_z::<_, Z>(pairs, (first, step), k), along_z::<_, Z>(pairs, (second, step), k)];
-                let (first, step) = (t * out_blocks + ob, 6 * out_blocks);
-                let back = [along_z::<_, Z>(back, (first, step), 1), along_z::<_, Z>(back, (first + 1, step), 1)];
+            // Of six points it is no faster.
+            while P == 4 && ob + 2 <= out_blocks {
                 let (a0, b0) = m0[ob * slabs..][..2 * slabs].split_at_mut(slabs);
                 let (a1, b1) = m1[ob * slabs..][..2 * slabs].split_at_mut(slabs);
                 let m = &mut [planes_of([a0, a1], rows), planes_of([b0, b1], rows)];
-                panel::<I, D, Z, 3, 2>(isa, (sizes, self.tail), &v, u, (back, m));
+                let u = [&pairs[ob * k..][..k], &pairs[(ob + 1) * k..][..k]];
+                panel::<I, D, P, 6, 2>(isa, computed, &v, u, ([&back[ob], &back[ob + 1]], m));
                 ob += 2;
             }
             while ob < out_blocks {
                 let m = [&mut m0[ob * slabs..][..slabs], &mut m1[ob * slabs..][..slabs]];
                 let m = &mut [planes_of(m, rows)];
-                let u = along_z::<_, Z>(pairs, (t * stride + ob * k, 6 * stride), k);
-                let back = along_z::<_, Z>(back, (t * out_blocks + ob, 6 * out_blocks), 1);
-                if Z == 2 {
-                    panel::<I, D, Z, 6, 1>(isa, (sizes, self.tail), &v, [u], ([back], m));
+                let u = [&pairs[ob * k..][..k]];
+                if P == 4 {
+                    panel::<I, D, P, 12, 1>(isa, computed, &v, u, ([&back[ob]], m));
                 } else {
-                    panel::<I, D, Z, 4, 1>(isa, (sizes, self.tail), &v, [u], ([back], m));
+                    panel::<I, D, P, 4, 1>(isa, computed, &v, u, ([&back[ob]], m));
                 }
                 ob += 1;
             }
@@ -353,197 +386,14 @@ impl<I: Isa, D: Dots<I>, T: Cell, const Z: usize> Products<I, T> for InPairs<'_,
     }
 }
 
-/// The `n` values at each point along z of `Z` outputs, the first of them at `first` and the others `stride` apart; those that
-/// there are not are empty.
+/// The `n` values at each point along z, the first of them at `first` and the others `stride` apart.
 #[inline(always)]
-fn along_z<V, const Z: usize>(values: &[V], (first, stride): (usize, usize), n: usize) -> [&[V]; 6] {
-    let mut points = [&values[..0]; 6];
-    for z in 0..Z + 2 {
+fn along_z<V, const P: usize>(values: &[V], (first, stride): (usize, usize), n: usize) -> [&[V]; P] {
+    let mut points = [&values[..0]; P];
+    for z in 0..P {
         points[z] = &values[first + z * stride..][..n];
     }
     points
-}
-
-/// Of one output block the rows of its outputs along z, from those of the first and of the second plane of each slab.
-#[inline(always)]
-fn planes_of([first, second]: [&mut [Lanes]; 2], rows: usize) -> [&mut [Lanes]; 4] {
-    let ((a, c), (b, d)) = (first.split_at_mut(rows), second.split_at_mut(rows));
-    [a, b, c, d]
-}
-
-/// Of each output block, the rows of the outputs along z.
-type Outputs<'a, const OB: usize> = [[&'a mut [Lanes]; 4]; OB];
-
-/// The input at the points along z of one point along y and x.
-struct PointsOf<'a> {
-    /// `[pair of blocks][row]`.
-    whole: [&'a [Pairs]; 6],
-    /// Of a block without a neighbour: two points along x in each.
-    lone: [&'a [Pairs]; 6],
-    /// Whether it is the second of those.
-    second: bool,
-}
-
-/// The first `n` rows of `OB` output blocks at the points along z of `Z` outputs, `XT` at a time and the rest in lower tiles.
-#[inline(always)]
-fn panel<I: Isa, D: Dots<I>, const Z: usize, const XT: usize, const OB: usize>(
-    isa: (I, D),
-    ((rows, n), tail): ((usize, usize), Tail),
-    v: &PointsOf<'_>,
-    u: [[&[Words]; 6]; OB],
-    (back, m): ([[&[Lanes]; 6]; OB], &mut Outputs<'_, OB>),
-) {
-    let mut r = 0;
-    while r + XT <= n {
-        tile::<I, D, Z, XT, OB>(isa, (rows, r, tail), v, u, (back, m));
-        r += XT;
-    }
-    if XT > 4 && r + 4 <= n {
-        tile::<I, D, Z, 4, OB>(isa, (rows, r, tail), v, u, (back, m));
-        r += 4;
-    }
-    if r + 2 <= n {
-        tile::<I, D, Z, 2, OB>(isa, (rows, r, tail), v, u, (back, m));
-        r += 2;
-    }
-    if r < n {
-        tile::<I, D, Z, 1, OB>(isa, (rows, r, tail), v, u, (back, m));
-    }
-}
-
-/// Of each point along z the sum of `v[z][r + x] . u[o][z]` over all pairs of channels, exact; scaled by `back`, and
-/// those back along z to `Z` outputs.
-#[inline(always)]
-fn tile<I: Isa, D: Dots<I>, const Z: usize, const XT: usize, const OB: usize>(
-    (isa, dots): (I, D),
-    (rows, r, tail): (usize, usize, Tail),
-    v: &PointsOf<'_>,
-    u: [[&[Words]; 6]; OB],
-    (back, m): ([[&[Lanes]; 6]; OB], &mut Outputs<'_, OB>),
-) {
-    let mut sum = [[[dots.zero(); OB]; XT]; 6];
-    let full = u[0][0].len() / LANES;
-    for g in 0..full {
-        let mut rows_of = [&[[0; LANES]; XT]; 6];
-        for z in 0..Z + 2 {
-            let Some(of) = v.whole[z][g * rows + r..].first_chunk() else {
-                unreachable!("a tile lies within the rows")
-            };
-            rows_of[z] = of;
-        }
-        let w = weights_of::<Z, LANES, OB>(u, g * LANES);
-        // Not `ranks`: through a loop around it the sums go to memory and back.
-        for k in 0..LANES {
-            for z in 0..Z + 2 {
-                let mut wk = [dots.zero(); OB];
-                for o in 0..OB {
-                    wk[o] = dots.load(&w[o][z][k].0);
-                }
-                for x in 0..XT {
-                    let s = dots.splat(rows_of[z][x][k]);
-                    for o in 0..OB {
-                        sum[z][x][o] = dots.dot(sum[z][x][o], s, wk[o]);
-                    }
-                }
-            }
-        }
-    }
-    // Apart, so that the usual loops have constant ends.
-    let rest = u[0][0].len() - full * LANES;
-    let lone = (v.lone, r);
-    match (rest, v.second) {
-        (0, _) => {}
-        (8, false) => {
-            sum = ranks::<I, D, Z, XT, OB, 8>(dots, lone, weights_of::<Z, _, OB>(u, full * LANES), &LONE, sum);
-        }
-        (8, true) => {
-            sum = ranks::<I, D, Z, XT, OB, 8>(dots, lone, weights_of::<Z, _, OB>(u, full * LANES), &LONE_SECOND, sum);
-        }
-        (2, false) => {
-            sum = ranks::<I, D, Z, XT, OB, 2>(dots, lone, weights_of::<Z, _, OB>(u, full * LANES), &[0, 1], sum);
-        }
-        (2, true) => {
-            sum = ranks::<I, D, Z, XT, OB, 2>(dots, lone, weights_of::<Z, _, OB>(u, full * LANES), &[2, 3], sum);
-        }
-        _ => {
-            // More than eight are those of two blocks.
-            let (from, skip) =
-                if rest > 8 { ((v.whole, full * rows + r), 0) } else { (lone, 2 * usize::from(v.second)) };
-            for k in 0..tail.n {
-                let w = weights_of::<Z, 1, OB>(u, full * LANES + k);
-                sum = ranks::<I, D, Z, XT, OB, 1>(dots, from, w, &[(tail.words[k] + skip) % LANES], sum);
-            }
-        }
-    }
-    // In two steps, and each loop small: one that LLVM does not unroll at once keeps all sums in memory.
-    let mut points = [[[isa.splat(0.0); 6]; XT]; OB];
-    for o in 0..OB {
-        for z in 0..Z + 2 {
-            let back = isa.load(&back[o][z][0]);
-            for x in 0..XT {
-                points[o][x][z] = isa.mul(dots.float(sum[z][x][o]), back);
-            }
-        }
-    }
-    for o in 0..OB {
-        let mut outputs = [[isa.splat(0.0); 4]; XT];
-        for x in 0..XT {
-            outputs[x] = output_along_z::<I, Z>(isa, points[o][x]);
-        }
-        for z in 0..Z {
-            let Some(to) = m[o][z][r..].first_chunk_mut::<XT>() else { unreachable!("a tile lies within the rows") };
-            for x in 0..XT {
-                isa.store(outputs[x][z], &mut to[x]);
-            }
-        }
-    }
-}
-
-/// `N` pairs of weights from `first` on, of each output block and point along z.
-#[inline(always)]
-fn weights_of<const Z: usize, const N: usize, const OB: usize>(
-    u: [[&[Words]; 6]; OB],
-    first: usize,
-) -> [[&[Words; N]; 6]; OB] {
-    let mut w = [[const { &[Words([0; LANES]); N] }; 6]; OB];
-    for o in 0..OB {
-        for z in 0..Z + 2 {
-            let Some(of) = u[o][z][first..].first_chunk() else { unreachable!("weights of each pair of channels") };
-            w[o][z] = of;
-        }
-    }
-    w
-}
-
-/// `sum[z][x][o] += v[z][at + x][words[k]] . w[o][z][k]`; by value, so that the sums stay in registers.
-#[inline(always)]
-fn ranks<I: Isa, D: Dots<I>, const Z: usize, const XT: usize, const OB: usize, const N: usize>(
-    dots: D,
-    (v, at): ([&[Pairs]; 6], usize),
-    w: [[&[Words; N]; 6]; OB],
-    words: &[usize; N],
-    mut sum: [[[D::W; OB]; XT]; 6],
-) -> [[[D::W; OB]; XT]; 6] {
-    let mut rows_of = [&[[0; LANES]; XT]; 6];
-    for z in 0..Z + 2 {
-        let Some(of) = v[z][at..].first_chunk() else { unreachable!("a tile lies within the rows") };
-        rows_of[z] = of;
-    }
-    for k in 0..N {
-        for z in 0..Z + 2 {
-            let mut wk = [dots.zero(); OB];
-            for o in 0..OB {
-                wk[o] = dots.load(&w[o][z][k].0);
-            }
-            for x in 0..XT {
-                let s = dots.splat(rows_of[z][x][words[k]]);
-                for o in 0..OB {
-                    sum[z][x][o] = dots.dot(sum[z][x][o], s, wk[o]);
-                }
-            }
-        }
-    }
-    sum
 }
 
 /// The widest point of a unit's input.

@@ -12,9 +12,11 @@
 
 mod forward;
 mod gradient;
+mod image;
 mod input;
 mod integers;
 mod output;
+mod panels;
 mod product;
 mod repeats;
 mod rounded;
@@ -22,8 +24,10 @@ mod small;
 mod tiles;
 mod transforms;
 mod weights;
+mod words;
 
 pub(crate) use forward::InFloats;
+pub(crate) use image::OfImage;
 pub use integers::Integers;
 pub(crate) use integers::{InIntegers, Widest};
 pub(crate) use small::{InputPoints, Small};

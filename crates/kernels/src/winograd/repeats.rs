@@ -8,12 +8,10 @@
 //!
 //! What is remembered ends with the unit, so which tiles are computed depends on the input alone, not on threads.
 
-use super::input::Input;
+use super::input::Seen;
 use super::output::Halfway;
 use super::tiles::{KINDS, Patch, padded};
 use crate::gather::Shape;
-use crate::half::Cell;
-use crate::layout::LANES;
 
 /// Most tiles of a batch.
 pub(super) const BATCH: usize = 48;
@@ -106,7 +104,7 @@ pub(super) struct Known([Option<(Shape, Place)>; KINDS]);
 impl Known {
     /// Decides what is computed of `patch`, the batch that follows on those that were decided on before.
     #[inline(always)]
-    pub(super) fn choose<T: Cell>(&mut self, input: &Input<'_, T>, patch: &Patch) -> Batch {
+    pub(super) fn choose(&mut self, input: &impl Seen, patch: &Patch) -> Batch {
         let mut batch = Batch::new(patch.len());
         let mut tile = 0;
         // Not one loop: a place from the number of a tile takes four divisions.
@@ -114,13 +112,13 @@ impl Known {
             for y in 0..patch.size[1] {
                 for x in 0..patch.size[2] {
                     let at = [z, patch.start[1] + y, patch.start[2] + x];
-                    batch.places[tile] = if input.may_repeat(at) {
-                        let known = &mut self.0[input.tiling.kind(at)];
+                    batch.places[tile] = if may_repeat(input, at) {
+                        let known = &mut self.0[input.tiling().kind(at)];
                         match *known {
-                            Some((earlier, place)) if input.sees_the_same(earlier, at) => place,
+                            Some((earlier, place)) if see_the_same(input, earlier, at) => place,
                             _ => {
                                 let place = Place::Row(batch.compute([z, y, x]));
-                                if input.repeats(at) {
+                                if repeats(input, at) {
                                     *known = Some((at, place));
                                 }
                                 place
@@ -152,63 +150,38 @@ impl Known {
     }
 }
 
-impl<T: Cell> Input<'_, T> {
-    /// Whether two tiles of one kind see the same bits.
-    #[inline(always)]
-    fn sees_the_same(&self, a: Shape, b: Shape) -> bool {
-        let ([a, size], [b, _]) = (self.tiling.window(a), self.tiling.window(b));
-        self.same(a, b, size)
-    }
+/// Whether two tiles of one kind see the same bits.
+#[inline(always)]
+fn see_the_same(input: &impl Seen, a: Shape, b: Shape) -> bool {
+    let ([a, size], [b, _]) = (input.tiling().window(a), input.tiling().window(b));
+    input.same(a, b, size)
+}
 
-    /// Whether what a tile sees repeats itself along x from tile to tile, as air does, or is too narrow to tell. Where no tile
-    /// does, none is compared with another.
-    #[inline(always)]
-    fn repeats(&self, at: Shape) -> bool {
-        let [start, [depth, height, width]] = self.tiling.window(at);
-        width <= 4 || self.same(start, [start[0], start[1], start[2] + 4], [depth, height, width - 4])
-    }
+/// Whether what a tile sees repeats itself along x from tile to tile, as air does, or is too narrow to tell. Where no tile does,
+/// none is compared with another.
+#[inline(always)]
+fn repeats(input: &impl Seen, at: Shape) -> bool {
+    let [start, [depth, height, width]] = input.tiling().window(at);
+    width <= 4 || input.same(start, [start[0], start[1], start[2] + 4], [depth, height, width - 4])
+}
 
-    /// Whether [`Input::repeats`] is still open after a look at one voxel and the one a tile on. Where it is not, no known tile
-    /// is the same either, since all of those repeat themselves.
-    #[inline(always)]
-    fn may_repeat(&self, [z, y, x]: Shape) -> bool {
-        let [_, height, width] = self.tiling.shape;
-        let at = (self.tiling.thickness * z * height + 4 * y) * width + 4 * x;
-        let planes: &[[T; LANES]] = self.sources[0].values.as_chunks().0;
-        4 * x + 4 >= width || !T::differ(&planes[at..=at], &planes[at + 4..=at + 4])
-    }
-
-    /// Whether the boxes of `size` from the voxels `a` and `b` on hold the same bits in all channels.
-    #[inline(always)]
-    fn same(&self, a: Shape, b: Shape, size: Shape) -> bool {
-        let [depth, height, width] = self.tiling.shape;
-        for source in self.sources {
-            let planes: &[[T; LANES]] = source.values.as_chunks().0;
-            let mut first = 0;
-            while first < planes.len() {
-                for z in 0..size[0] {
-                    for y in 0..size[1] {
-                        let a = first + ((a[0] + z) * height + a[1] + y) * width + a[2];
-                        let b = first + ((b[0] + z) * height + b[1] + y) * width + b[2];
-                        if T::differ(&planes[a..a + size[2]], &planes[b..b + size[2]]) {
-                            return false;
-                        }
-                    }
-                }
-                first += depth * height * width;
-            }
-        }
-        true
-    }
+/// Whether [`repeats`] is still open after a look at one voxel and the one a tile on. Where it is not, no known tile is the same
+/// either, since all of those repeat themselves.
+#[inline(always)]
+fn may_repeat(input: &impl Seen, [z, y, x]: Shape) -> bool {
+    let tiling = input.tiling();
+    let at = [tiling.thickness * z, 4 * y, 4 * x];
+    at[2] + 4 >= tiling.shape[2] || input.same(at, [at[0], at[1], at[2] + 4], [1; 3])
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::input::Input;
     use super::super::output::TILE_LINES;
     use super::super::tiles::{Cut, Tiling};
     use super::*;
     use crate::gather::voxels;
-    use crate::layout::Source;
+    use crate::layout::{LANES, Source};
 
     /// A volume of one block of channels, `value(z, y, x)` in all of them.
     fn volume(shape: Shape, value: impl Fn(Shape) -> f32) -> Vec<f32> {

@@ -59,7 +59,7 @@ impl Collect<'_> {
                     for x in 0..width {
                         for there in [2 * x + AHEAD, 2 * x + 1 + AHEAD] {
                             if let Some(there) = ahead.get(there) {
-                                isa.prefetch(there);
+                                isa.prefetch(there, 0);
                             }
                         }
                         tiles.lay_pair(isa.load(&row[2 * x]), isa.load(&row[2 * x + 1]), &mut places[x]);

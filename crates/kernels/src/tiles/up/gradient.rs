@@ -249,7 +249,7 @@ impl Share<'_> {
                     let x = 4 * pair;
                     for there in x + AHEAD..x + AHEAD + 4 {
                         if let Some(there) = ahead.get(there) {
-                            isa.prefetch(there);
+                            isa.prefetch(there, 0);
                         }
                     }
                     let mut next = [isa.splat(0.0); 2];
