@@ -4,7 +4,8 @@
 //! it no single vector again, for outputs differ in their last bits by their place in the tile. But they repeat themselves
 //! from tile to tile, and a norm and an activation, which see one voxel, keep that: the tiles of the next layer see the
 //! same bits again, as far from the head as its kernels do not reach. So nothing is asked of the image, and nothing
-//! is handed on from layer to layer. A tile whose window holds the bits of an earlier tile's has that tile's outputs.
+//! is handed on from layer to layer; only where the planar image is read is air the vector in its corner. A tile whose
+//! window holds the bits of an earlier tile's has that tile's outputs.
 //!
 //! What is remembered ends with the unit, so which tiles are computed depends on the input alone, not on threads.
 
