@@ -213,15 +213,41 @@ mod tests {
         }
     }
 
-    /// Two vectors packed, and that and another added, subtracted and cut; and how wide the packed ones were.
+    struct EveryFourth([f32; 64]);
+
+    impl Kernel for EveryFourth {
+        type Output = [[f32; 16]; 4];
+        #[inline(always)]
+        fn run<I: Isa>(self, isa: I) -> Self::Output {
+            let vectors = isa.every_fourth(&self.0);
+            let mut out = [[0.0; 16]; 4];
+            for k in 0..4 {
+                isa.store(vectors[k], &mut out[k]);
+            }
+            out
+        }
+    }
+
+    #[test]
+    fn every_fourth_value_is_taken() {
+        let values = std::array::from_fn(|n| n as f32);
+        let expected = std::array::from_fn(|k| std::array::from_fn(|n| (4 * n + k) as f32));
+        for cpu in Cpu::all() {
+            assert_eq!(cpu.run(EveryFourth(values)), expected, "{:?}", cpu.name());
+        }
+    }
+
+    /// Two vectors packed, and that and another added, subtracted and cut; how wide the packed ones were; the two in pairs, and how
+    /// wide those were; and the sums and differences of words.
     struct Halves([f32; 16], [f32; 16], [i32; 16], i16);
 
     impl DotKernel for Halves {
-        type Output = [[i32; 16]; 6];
+        type Output = [[i32; 16]; 10];
         #[inline(always)]
         fn run<I: Isa, D: Dots<I>>(self, isa: I, dots: D) -> Self::Output {
-            let mut widest = dots.splat_half(7);
+            let (mut widest, mut widest_pair) = (dots.splat_half(7), dots.splat_half(7));
             let packed = dots.pack(isa.load(&self.0), isa.load(&self.1), &mut widest);
+            let paired = dots.pair(isa.load(&self.0), isa.load(&self.1), &mut widest_pair);
             let other = dots.load(&self.2);
             let limit = dots.splat_half(self.3);
             let results = [
@@ -231,9 +257,13 @@ mod tests {
                 dots.cut(dots.add_halves(packed, other), limit),
                 widest,
                 dots.scale_halves(packed, self.3),
+                paired,
+                widest_pair,
+                dots.add(packed, other),
+                dots.sub(packed, other),
             ];
-            let mut out = [[0; 16]; 6];
-            for n in 0..6 {
+            let mut out = [[0; 16]; 10];
+            for n in 0..10 {
                 dots.store(results[n], &mut out[n]);
             }
             out
