@@ -15,6 +15,20 @@ pub struct Moments<'a> {
     pub variance: &'a mut [f32],
 }
 
+impl Moments<'_> {
+    /// From what each task summed, `[task][block of channels]`, and how many values a channel has in it.
+    pub(crate) fn join(&mut self, values: &[f64]) {
+        let sums: &[Sums] = self.sums.as_chunks().0.as_chunks().0;
+        let n_blocks = self.mean.len() / LANES;
+        for block in 0..n_blocks {
+            let of_block = values.iter().zip(sums[block..].iter().step_by(n_blocks));
+            let [mean, variance] = join(of_block.map(|(n, sums)| (*n, sums)));
+            self.mean[block * LANES..][..LANES].copy_from_slice(&mean);
+            self.variance[block * LANES..][..LANES].copy_from_slice(&variance);
+        }
+    }
+}
+
 /// Of one block of channels in one task: a shift, the sum of what its outputs exceed it by, and that of the squares.
 pub(crate) type Sums = [[f64; LANES]; 3];
 
@@ -58,18 +72,24 @@ impl<I: Isa> Running<I> {
     }
 }
 
-/// Mean and variance of what several tasks have summed, in their order: of each the number of values, the shift, the sum of what they
-/// exceed it by, and that of the squares. The pairwise formula of Chan et al. (1983).
-pub(crate) fn join(tasks: impl Iterator<Item = (f64, [f64; 3])> + Clone) -> (f32, f32) {
-    let n: f64 = tasks.clone().map(|(n, _)| n).sum();
-    let mean_of = |n: f64, [shift, sum, _]: [f64; 3]| shift + sum / n;
-    let mean = tasks.clone().map(|(n, sums)| n * mean_of(n, sums)).sum::<f64>() / n;
-    let squares = |(n, sums): (f64, [f64; 3])| {
-        let [_, sum, squares] = sums;
-        squares - sum * sum / n + n * (mean_of(n, sums) - mean).powi(2)
-    };
-    let variance = tasks.map(squares).sum::<f64>() / n;
-    (mean as f32, variance.max(0.0) as f32)
+/// Mean and variance of a block of channels from what several tasks have summed, in their order; of each task the number of its
+/// values. The pairwise formula of Chan et al. (1983), all lanes at once: a lane at a time waits for memory.
+pub(crate) fn join<'a>(tasks: impl Iterator<Item = (f64, &'a Sums)> + Clone) -> [[f32; LANES]; 2] {
+    let all: f64 = tasks.clone().map(|(n, _)| n).sum();
+    let (mut mean, mut variance) = ([0.0; LANES], [0.0; LANES]);
+    for (n, [shift, sum, _]) in tasks.clone() {
+        for lane in 0..LANES {
+            mean[lane] += n * (shift[lane] + sum[lane] / n);
+        }
+    }
+    mean = mean.map(|sum: f64| sum / all);
+    for (n, [shift, sum, squares]) in tasks {
+        for lane in 0..LANES {
+            let off = shift[lane] + sum[lane] / n - mean[lane];
+            variance[lane] += squares[lane] - sum[lane] * sum[lane] / n + n * off.powi(2);
+        }
+    }
+    [mean.map(|mean| mean as f32), variance.map(|sum: f64| (sum / all).max(0.0) as f32)]
 }
 
 #[cfg(test)]
@@ -131,9 +151,9 @@ mod tests {
                 assert!(bits(first) == bits(&sums), "{:?}: other bits", cpu.name());
             }
             let sums = first.unwrap_or_default();
+            let [means, variances] = join(tasks.iter().zip(&sums).map(|(n, sums)| (*n as f64, sums)));
             for lane in 0..LANES {
-                let of = tasks.iter().zip(&sums).map(|(n, sums)| (*n as f64, sums.map(|sum| sum[lane])));
-                let (got_mean, got_variance) = join(of);
+                let (got_mean, got_variance) = (means[lane], variances[lane]);
                 let values = || rows.iter().map(|row| f64::from(row[lane]));
                 let exact = values().sum::<f64>() / rows.len() as f64;
                 let variance = values().map(|x| (x - exact).powi(2)).sum::<f64>() / rows.len() as f64;
@@ -148,11 +168,12 @@ mod tests {
     #[test]
     fn equal_values_have_no_variance_and_none_is_negative() {
         for (n, x) in [(1.0, 7.5), (1000.0, -0.1_f32)] {
-            let of = [(n, [f64::from(x), 0.0, 0.0]); 3];
-            assert_eq!(join(of.into_iter()), (x, 0.0));
+            let sums = [[f64::from(x); LANES], [0.0; LANES], [0.0; LANES]];
+            assert_eq!(join([(n, &sums); 3].into_iter()), [[x; LANES], [0.0; LANES]]);
         }
         // Squares that rounding made too small.
-        let (_, variance) = join(std::iter::once((4.0, [0.0, 4.0, 3.999_999])));
-        assert!(variance.to_bits() == 0, "{variance}");
+        let sums = [[0.0; LANES], [4.0; LANES], [3.999_999; LANES]];
+        let [_, variance] = join(std::iter::once((4.0, &sums)));
+        assert!(variance[5].to_bits() == 0, "{}", variance[5]);
     }
 }

@@ -7,8 +7,8 @@ use crate::bf16::Bf16;
 use crate::bytes::{Lay, Plane, Range, Reach};
 use crate::cpu::Cpu;
 use crate::half::Half;
-use crate::integers::Largest;
-use crate::{bias, conv, head, integers, layout, norm, resize, tiles, up, up_integers, winograd};
+use crate::strided::Largest;
+use crate::{bias, conv, head, layout, norm, resize, strided, tiles, up, up_integers, winograd};
 
 /// Declares [`Once`], a function for each line, and implements it for the ways of storing in brackets.
 macro_rules! once {
@@ -41,7 +41,7 @@ once! {
     head: run(head::Few<'_, Self>) -> ();
     largest: run(Largest<'_, Self>) -> f32;
     strip: run(conv::Strip<'_, Self>) -> ();
-    strip_in_integers: run_dots(integers::Strip<'_, Self>) -> u64;
+    strip_in_integers: run_dots(strided::Strip<'_, Self>) -> u64;
     strip_in_tiles: run_tiles(tiles::Strip<'_, Self>) -> ();
     spread_in_tiles: run_tiles(tiles::Spread<'_, Self>) -> ();
     up: run(up::InFloats<'_, Self>) -> ();

@@ -6,7 +6,7 @@ use crate::layout::{LANES, blocks};
 /// How far inputs may exceed the widest that was seen in calibration before they are cut.
 pub(crate) const HEADROOM: f32 = 2.0;
 /// The largest integer of an input: below what 16 bits hold, so that more is seen to be more.
-const LARGEST: f32 = 32766.0;
+pub(crate) const LARGEST: f32 = 32766.0;
 
 /// Two blocks of channels of one place in pairs, in the order of [`place`].
 pub(crate) type Pairs = [i32; LANES];
@@ -17,7 +17,7 @@ pub(crate) type Pairs = [i32; LANES];
 pub(crate) struct Words(pub(crate) [i32; LANES]);
 
 /// All words in order.
-const WHOLE: [usize; LANES] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+pub(crate) const WHOLE: [usize; LANES] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
 /// The words of a whole block that has no neighbour.
 pub(crate) const LONE: [usize; LANES / 2] = [0, 1, 4, 5, 8, 9, 12, 13];
@@ -73,7 +73,7 @@ pub(crate) fn limit(terms: usize) -> f32 {
 /// Of each lane the smallest step of the weights `u` for which `sum of |round(u / step)| * limit` stays below 2^31: rounding
 /// adds at most a half to each, and a little for the arithmetic in f32.
 #[inline(always)]
-pub(crate) fn steps(u: &[[f32; LANES]], limit: f32) -> [f32; LANES] {
+pub(crate) fn steps(u: &[[f32; LANES]], limit: f32, most: f32) -> [f32; LANES] {
     let (mut largest, mut sums) = ([0.0_f32; LANES], [0.0_f64; LANES]);
     for u in u {
         for lane in 0..LANES {
@@ -87,7 +87,7 @@ pub(crate) fn steps(u: &[[f32; LANES]], limit: f32) -> [f32; LANES] {
     let room = (f64::from(i32::MAX) - (0.5 * u.len() as f64 + 1.0) * limit) * (1.0 - 1e-6);
     let mut steps = [1.0; LANES];
     for lane in 0..LANES {
-        let step = (f64::from(largest[lane]) / 32766.0).max(sums[lane] * limit / room) as f32;
+        let step = (f64::from(largest[lane]) / f64::from(most)).max(sums[lane] * limit / room) as f32;
         // All weights 0, or too small to matter: any step will do.
         steps[lane] = if step > f32::MIN_POSITIVE { step } else { 1.0 };
     }
@@ -103,7 +103,7 @@ pub(crate) fn word(first: f32, second: f32) -> i32 {
 /// To nearest, ties to even, below 2^22: a call where code is compiled for a machine that lacks the instruction, and this is
 /// how the sum rounds. What is not a number has lower bits of 0.
 #[inline(always)]
-fn rounded(x: f32) -> i32 {
+pub(crate) fn rounded(x: f32) -> i32 {
     /// Its last bit is a one's.
     const ONES: f32 = 12_582_912.0;
     (x + ONES).to_bits().wrapping_sub(ONES.to_bits()).cast_signed()
@@ -220,7 +220,7 @@ mod tests {
             for other in sizes {
                 let mut u = vec![[usual; LANES]; n];
                 u[n / 2] = [other; LANES];
-                let (limit, steps) = (limit(n), steps(&u, limit(n)));
+                let (limit, steps) = (limit(n), steps(&u, limit(n), LARGEST));
                 // As both callers divide.
                 for in_steps in [
                     u.iter().map(|u| u[3] * (1.0 / steps[3])).collect::<Vec<_>>(),

@@ -3,10 +3,10 @@
 use crate::cpu::Cpu;
 use crate::gather::{Shape, voxels};
 use crate::half::Cell;
-use crate::integers::Largest;
 use crate::isa::{DotKernel, Dots, Isa, Kernel};
 use crate::layout::{LANES, Source, blocks};
-use crate::pairs::{Pairs, Tail, Words, dot_channels, limit, n_pairs, order, steps, word};
+use crate::pairs::{LARGEST, Pairs, Tail, Words, dot_channels, limit, n_pairs, order, steps, word};
+use crate::strided::Largest;
 use crate::up::{Spread, Strip, convolve_up_scratch, each_strip};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -47,7 +47,7 @@ impl UpIntegers {
                         u[lane] = of_channel[(block * LANES + lane) * 8 + corner];
                     }
                 }
-                *own = steps(&u[..i], limit);
+                *own = steps(&u[..i], limit, LARGEST);
                 for (&channel, pair) in order.iter().zip(pairs) {
                     for lane in 0..LANES {
                         pair.0[lane] = word(u[channel][lane] / own[lane], u[channel + 1][lane] / own[lane]);

@@ -12,8 +12,8 @@ mod guarded;
 mod numbers;
 
 use kernels::{
-    Back, Bf16, Canonical, Cell, ConvTiles, Cpu, Decision, DirectBytes, DirectIntegers, Direction, Gather,
-    GradientTiles, Half, IsaName, LANES, Moments, Shape, Source, UpIntegers, UpTiles, Winograd, Write, activation_back,
+    Back, Bf16, Canonical, Cell, ConvTiles, Cpu, Decision, DirectBytes, Direction, Gather, GradientTiles, Half,
+    IsaName, LANES, Moments, Shape, Source, StridedIntegers, UpIntegers, UpTiles, Winograd, Write, activation_back,
     activation_sums, add_bias, apply, blocks, convolve, convolve_scratch, convolve_up, convolve_up_scratch, head,
     head_back, head_back_scratch, head_decided, largest, max_pool, max_pool_back, moments, pack_channels, pack_weights,
     packed_len, partial_len, sums_scratch, unpack_channels, up_nearest, up_nearest_back, voxels, weight_gradient,
@@ -271,13 +271,18 @@ impl Layer {
         let parts = Stored::<T>::parts(cpu, i, voxels(shape));
         let sources: Box<[_]> = parts.iter().map(Stored::source).collect();
         let weights = noise(o * i * 27, 4);
+        let mut dst = unwritten::<T>(blocks(o) * voxels(shape.map(|n| n.div_ceil(2))) * LANES);
+        let mut scratch = unwritten(StridedIntegers::scratch_len(shape, i) * current_num_threads());
+        let layer = StridedIntegers::new((i, o), &weights, 0.5);
+        let channels = blocks(o) * LANES;
+        let mut sums = vec![f64::NAN; StridedIntegers::sums_len(shape, (i, o))];
+        let (mut mean, mut variance) = (unwritten(channels), unwritten(channels));
+        let mut moments = Moments { sums: &mut sums, mean: &mut mean, variance: &mut variance };
+        layer.convolve(cpu, (&sources, shape), (&mut dst, Some(&mut moments)), &mut scratch);
+        there("strided integers", &dst);
+        there("their variances", &variance);
         for gather in [Gather::conv3(shape, 1), Gather::conv3(shape, 2)] {
             let mut dst = unwritten::<T>(blocks(o) * voxels(gather.dst_shape()) * LANES);
-            let mut scratch = unwritten(DirectIntegers::scratch_len(&gather, blocks(i)) * current_num_threads());
-            let layer = DirectIntegers::new(gather.clone(), (i, o), &weights, 0.5);
-            layer.convolve(cpu, &sources, &mut dst, &mut scratch);
-            there("direct integers", &dst);
-            let mut dst = unwritten::<T>(dst.len());
             let mut scratch = unwritten(DirectBytes::scratch_len(&gather, blocks(i)));
             DirectBytes::new(gather, (i, o), &weights).convolve(cpu, &sources, &mut dst, &mut scratch);
             there("bytes", &dst);

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's material fails loudly")]
 
 use kernels::{
-    Canonical, Cell, Cpu, DirectIntegers, Gather, Half, LANES, Moments, Shape, Source, Winograd, Write, blocks,
+    Canonical, Cell, Cpu, Gather, Half, LANES, Moments, Shape, Source, StridedIntegers, Winograd, Write, blocks,
     convolve, convolve_scratch, largest, moments, pack_channels, pack_weights, packed_len, voxels,
 };
 
@@ -183,16 +183,20 @@ fn the_output_is_measured_as_moments_measures_it() {
         let layer = Layer::new(shape, 5, o);
         for cpu in Cpu::all() {
             let ([dst, mean, variance], _) = layer.run::<f32>(cpu, None);
-            let channels = blocks(o) * LANES;
-            let mut scratch = vec![0.0; kernels::sums_scratch(blocks(o), voxels(shape))];
-            let (mut m, mut v) = (vec![0.0; channels], vec![0.0; channels]);
-            moments(cpu, &dst, voxels(shape), &mut scratch, &mut m, &mut v);
-            for c in 0..o {
-                let sd = v[c].sqrt();
-                assert!((mean[c] - m[c]).abs() < 1e-5 * sd, "{shape:?}: mean {} and {}", mean[c], m[c]);
-                assert!((variance[c] - v[c]).abs() < 1e-5 * v[c], "{shape:?}: variance {} and {}", variance[c], v[c]);
-            }
+            assert_measures(cpu, &dst, [&mean, &variance]);
         }
+    }
+}
+
+/// That these are the means and variances of `dst`, as `moments` finds them.
+fn assert_measures(cpu: Cpu, dst: &[f32], [mean, variance]: [&[f32]; 2]) {
+    let n = dst.len() / mean.len();
+    let mut scratch = vec![0.0; kernels::sums_scratch(blocks(mean.len()), n)];
+    let (mut m, mut v) = (vec![0.0; mean.len()], vec![0.0; mean.len()]);
+    moments(cpu, dst, n, &mut scratch, &mut m, &mut v);
+    for c in 0..mean.len() {
+        assert!((mean[c] - m[c]).abs() <= 1e-5 * v[c].sqrt(), "{n} voxels: mean {} and {}", mean[c], m[c]);
+        assert!((variance[c] - v[c]).abs() <= 1e-5 * v[c], "{n} voxels: variance {} and {}", variance[c], v[c]);
     }
 }
 
@@ -343,17 +347,22 @@ fn writing_over_and_measuring_is_writing_over() {
     assert!(dst == layer.run::<f32>(cpu, None).0[0], "the same values");
 }
 
-/// A direct convolution in f32, or in integers and how many were lost.
-fn direct(cpu: Cpu, layer: &Layer, stride: usize, widest: Option<f32>) -> (Vec<f32>, u64) {
-    let gather = Gather::conv3(layer.shape, stride);
+/// A convolution of stride 2 in f32, or in integers and how many were lost.
+fn strided(cpu: Cpu, layer: &Layer, widest: Option<f32>) -> (Vec<f32>, u64) {
+    let gather = Gather::conv3(layer.shape, 2);
     let values = layer.stored::<f32>();
     let source = [layer.source(&values)];
     let mut dst = vec![f32::NAN; blocks(layer.o) * voxels(gather.dst_shape()) * LANES];
     let threads = rayon::current_num_threads();
     if let Some(widest) = widest {
-        let mut scratch = vec![f32::NAN; threads * DirectIntegers::scratch_len(&gather, blocks(layer.i))];
-        let integers = DirectIntegers::new(gather, (layer.i, layer.o), &layer.weights, widest);
-        let lost = integers.convolve(cpu, &source, &mut dst, &mut scratch);
+        let mut scratch = vec![f32::NAN; threads * StridedIntegers::scratch_len(layer.shape, layer.i)];
+        let integers = StridedIntegers::new((layer.i, layer.o), &layer.weights, widest);
+        let channels = blocks(layer.o) * LANES;
+        let mut sums = vec![f64::NAN; StridedIntegers::sums_len(layer.shape, (layer.i, layer.o))];
+        let (mut mean, mut variance) = (vec![f32::NAN; channels], vec![f32::NAN; channels]);
+        let mut measured = Moments { sums: &mut sums, mean: &mut mean, variance: &mut variance };
+        let lost = integers.convolve(cpu, (&source, layer.shape), (&mut dst, Some(&mut measured)), &mut scratch);
+        assert_measures(cpu, &dst, [&mean, &variance]);
         return (dst, lost);
     }
     let mut packed = vec![f32::NAN; packed_len(27, layer.i, layer.o)];
@@ -364,34 +373,73 @@ fn direct(cpu: Cpu, layer: &Layer, stride: usize, widest: Option<f32>) -> (Vec<f
 }
 
 #[test]
-fn direct_integers_are_near_f32_and_the_same_bits_everywhere() {
-    for (shape, i, o) in
-        [([1, 1, 1], 1, 1), ([2, 9, 27], 4, 16), ([3, 4, 13], 17, 33), ([5, 6, 25], 16, 32), ([6, 4, 12], 48, 20)]
-    {
-        for stride in [1, 2] {
-            let layer = Layer::new(shape, i, o);
-            let values = layer.stored::<f32>();
-            let widest = largest(Cpu::detect(), &[layer.source(&values)], voxels(shape));
-            let (plain, _) = direct(Cpu::detect(), &layer, stride, None);
-            let [got, ..] = same_bits(|cpu| {
-                let (got, lost) = direct(cpu, &layer, stride, Some(widest));
-                assert_eq!(lost, 0, "{shape:?} {i} -> {o}");
-                [got, Vec::new(), Vec::new()]
+fn strided_integers_are_near_f32_and_the_same_bits_everywhere() {
+    for (shape, i, o) in [
+        ([1, 1, 1], 1, 1),
+        ([2, 9, 27], 4, 16),
+        ([3, 4, 13], 17, 33),
+        ([5, 6, 25], 16, 32),
+        ([6, 4, 12], 48, 20),
+        // Strips of several pairs of rows, the last of one row or of one pair.
+        ([4, 38, 34], 16, 32),
+        ([7, 37, 33], 32, 16),
+        ([3, 25, 16], 41, 17),
+        ([5, 41, 11], 64, 48),
+    ] {
+        let layer = Layer::new(shape, i, o);
+        let values = layer.stored::<f32>();
+        let widest = largest(Cpu::detect(), &[layer.source(&values)], voxels(shape));
+        let (plain, _) = strided(Cpu::detect(), &layer, None);
+        let [got, ..] = same_bits(|cpu| {
+            let (got, lost) = strided(cpu, &layer, Some(widest));
+            assert_eq!(lost, 0, "{shape:?} {i} -> {o}");
+            [got, Vec::new(), Vec::new()]
+        });
+        let error = relative(&got, &plain);
+        eprintln!("{shape:?} {i} -> {o}: {error:.1e}");
+        assert!(error < 2e-3, "{shape:?} {i} -> {o}: {error:e}");
+        for cpu in dots() {
+            let (cut, lost) = strided(cpu, &layer, Some(widest / 16.0));
+            assert!(lost > 0 && cut.iter().all(|x| x.is_finite()), "{:?}: cut, counted", cpu.name());
+        }
+    }
+}
+
+/// Minimal filtering of integers rounds nothing: where steps are ones, the sums are those of the definition.
+#[test]
+fn strided_sums_are_those_of_the_definition() {
+    for shape in [[1, 1, 1], [5, 11, 9], [6, 34, 30]] {
+        let mut layer = Layer::new(shape, 1, 2);
+        let whole = |x: &mut f32| *x = (*x * 8191.0).round();
+        layer.weights.iter_mut().for_each(whole);
+        layer.raw.planar.iter_mut().for_each(whole);
+        (layer.weights[3], layer.weights[27], layer.raw.planar[0]) = (8191.0, -8191.0, -8191.0);
+        (layer.raw.scale, layer.raw.shift, layer.raw.slope) = (Vec::new(), Vec::new(), 1.0);
+        let [got, ..] = same_bits(|cpu| {
+            let (got, lost) = strided(cpu, &layer, Some(8191.0 / 2.0));
+            assert_eq!(lost, 0, "{shape:?}");
+            [got, Vec::new(), Vec::new()]
+        });
+        let half = shape.map(|n| n.div_ceil(2));
+        for n in 0..2 * voxels(half) {
+            let (channel, at) = (n / voxels(half), n % voxels(half));
+            let at = [at / (half[1] * half[2]), at / half[2] % half[1], at % half[2]];
+            let taps = (0..27).filter_map(|tap| {
+                let [z, y, x] = [0, 1, 2].map(|a| (2 * at[a] + tap / 3_usize.pow(2 - a as u32) % 3).wrapping_sub(1));
+                let inside = z < shape[0] && y < shape[1] && x < shape[2];
+                let value = || layer.raw.planar[(z * shape[1] + y) * shape[2] + x] as i64;
+                inside.then(|| value() * layer.weights[27 * channel + tap] as i64)
             });
-            let error = relative(&got, &plain);
-            eprintln!("{shape:?} {i} -> {o}, stride {stride}: {error:.1e}");
-            assert!(error < 2e-3, "{shape:?} {i} -> {o}, stride {stride}: {error:e}");
-            for cpu in dots() {
-                let (cut, lost) = direct(cpu, &layer, stride, Some(widest / 16.0));
-                assert!(lost > 0 && cut.iter().all(|x| x.is_finite()), "{:?}: cut, counted", cpu.name());
-            }
+            let expected = taps.sum::<i64>() as f32;
+            let got = got[(n % voxels(half)) * LANES + channel];
+            assert!(got.to_bits() == expected.to_bits(), "{shape:?}, {at:?}: {got} for {expected}");
         }
     }
 }
 
 /// As many channels as a network multiplies so, all products of one sign, the input at the limit.
 #[test]
-fn direct_sums_of_one_sign_stay_in_range() {
+fn strided_sums_of_one_sign_stay_in_range() {
     for i in [1, 17, 64] {
         let mut layer = Layer::new([3, 5, 14], i, 16);
         let signs = noise(i, 5);
@@ -400,16 +448,14 @@ fn direct_sums_of_one_sign_stay_in_range() {
         }
         layer.raw.planar.iter_mut().enumerate().for_each(|(at, x)| *x = signs[at / (3 * 5 * 14)].signum());
         (layer.raw.scale, layer.raw.shift, layer.raw.slope) = (Vec::new(), Vec::new(), 1.0);
-        for stride in [1, 2] {
-            let (plain, _) = direct(Cpu::detect(), &layer, stride, None);
-            for cpu in dots() {
-                let (edge, lost) = direct(cpu, &layer, stride, Some(0.5001));
-                let error = relative(&edge, &plain);
-                assert!(lost == 0 && error < 2e-3, "{:?}: {i} channels, {lost} lost, {error:e}", cpu.name());
-                // Cut at the same limit: the largest sums that these weights can have, none of which turns over.
-                let (cut, lost) = direct(cpu, &layer, stride, Some(0.05));
-                assert!(lost > 0 && cut.iter().all(|&x| x > 0.0), "{:?}: {i} channels, {lost} lost", cpu.name());
-            }
+        let (plain, _) = strided(Cpu::detect(), &layer, None);
+        for cpu in dots() {
+            let (edge, lost) = strided(cpu, &layer, Some(0.5001));
+            let error = relative(&edge, &plain);
+            assert!(lost == 0 && error < 2e-3, "{:?}: {i} channels, {lost} lost, {error:e}", cpu.name());
+            // Cut at the same limit: the largest sums that these weights can have, none of which turns over.
+            let (cut, lost) = strided(cpu, &layer, Some(0.05));
+            assert!(lost > 0 && cut.iter().all(|&x| x > 0.0), "{:?}: {i} channels, {lost} lost", cpu.name());
         }
     }
 }

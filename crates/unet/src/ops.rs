@@ -2,8 +2,8 @@
 
 use crate::memory::Purpose;
 use kernels::{
-    Canonical, Cell, ConvTiles, Cpu, DirectBytes, DirectIntegers, Direction, Gather, GradientTiles, Integers, LANES,
-    Moments, Shape, Source, UpIntegers, UpTiles, Winograd, Write, add_bias, blocks, convolve, convolve_scratch,
+    Canonical, Cell, ConvTiles, Cpu, DirectBytes, Direction, Gather, GradientTiles, Integers, LANES, Moments, Shape,
+    Source, StridedIntegers, UpIntegers, UpTiles, Winograd, Write, add_bias, blocks, convolve, convolve_scratch,
     convolve_up, convolve_up_scratch, largest, pack_weights, packed_len, partial_len, voxels, weight_gradient,
     weight_gradient_scratch,
 };
@@ -61,7 +61,7 @@ enum UpProducts {
 #[derive(Debug)]
 enum Narrow {
     Winograd(Integers),
-    Direct(Box<DirectIntegers>),
+    Strided(Box<StridedIntegers>),
     Bytes(Box<DirectBytes>),
     Up(Box<UpIntegers>),
 }
@@ -207,7 +207,8 @@ impl Conv {
 
     /// Lets the products be integers where they can, for inputs about as wide as `widest`.
     pub(crate) fn quantise(&mut self, cpu: Cpu, widest: f32) {
-        let can = self.is_direct() || self.winograd.forward.as_ref().is_some_and(|winograd| winograd.has_integers(cpu));
+        let can =
+            self.is_strided() || self.winograd.forward.as_ref().is_some_and(|winograd| winograd.has_integers(cpu));
         self.widest = (can && cpu.has_int16() && widest > 0.0).then_some(widest);
     }
 
@@ -270,15 +271,15 @@ impl Conv {
         }
     }
 
-    /// Whether products in integers are direct.
-    fn is_direct(&self) -> bool {
+    /// Whether products in integers are those of a stride, [`StridedIntegers`].
+    fn is_strided(&self) -> bool {
         self.up.is_none() && self.winograd.d_weights.is_none() && self.i <= FEW
     }
 
-    /// How wide these inputs are: their widest point, or number where products in integers are direct; 0 where they never are
+    /// How wide these inputs are: their widest point, or number where there is a stride; 0 where they never are
     /// integers.
     pub(crate) fn widest<T: Cell>(&self, cpu: Cpu, sources: &[Source<'_, T>]) -> f32 {
-        if self.is_direct() {
+        if self.is_strided() {
             return largest(cpu, sources, voxels(self.forward[0].src_shape()));
         }
         self.winograd.forward.as_ref().map_or(0.0, |winograd| winograd.widest(cpu, sources))
@@ -296,7 +297,7 @@ impl Conv {
         }
         match (&self.winograd.forward, self.widest) {
             _ if self.in_bytes => "direct, int8",
-            (_, Some(_)) if self.is_direct() => "direct, int16",
+            (_, Some(_)) if self.is_strided() => "Winograd 2 x 2 x 1, int16",
             (Some(winograd), Some(_)) if winograd.integer_tile() == Some([4; 3]) => "Winograd 4 x 4 x 4, int16",
             (Some(_), Some(_)) => "Winograd 2 x 4 x 4, int16",
             (Some(winograd), None) if winograd.tile() == [4; 3] => "Winograd 4 x 4 x 4, f32",
@@ -311,18 +312,15 @@ impl Conv {
 
     /// Whether [`Conv::forward`] measures its output when it is asked to.
     pub(crate) fn measures(&self) -> bool {
-        match self.widest {
-            _ if self.tiles.is_some() => true,
-            _ if self.in_bytes => false,
-            Some(_) => !self.is_direct(),
-            None => self.winograd.forward.as_ref().is_some_and(Winograd::measures),
-        }
+        let filtered = || self.widest.is_some() || self.winograd.forward.as_ref().is_some_and(Winograd::measures);
+        self.tiles.is_some() || !self.in_bytes && filtered()
     }
 
     /// Partial sums for that.
     pub(crate) fn sums_len(&self) -> usize {
         match &self.tiles {
             Some(tiles) => tiles.sums_len(),
+            None if self.is_strided() => StridedIntegers::sums_len(self.forward[0].src_shape(), (self.i, self.o)),
             None => self.winograd.forward.as_ref().map_or(0, Winograd::sums_len),
         }
     }
@@ -346,9 +344,9 @@ impl Conv {
             (None, None) => direct(&self.forward, self.i),
         };
         if purpose == Purpose::Infer {
-            let direct =
-                if self.is_direct() { DirectIntegers::scratch_len(&self.forward[0], blocks(self.i)) } else { 0 };
-            return (forward.max(threads * direct), 0);
+            let strided =
+                if self.is_strided() { StridedIntegers::scratch_len(self.forward[0].src_shape(), self.i) } else { 0 };
+            return (forward.max(threads * strided), 0);
         }
         let d_src = plans.d_src.as_ref().map_or_else(|| direct(&self.backward, self.o), |w| w.scratch_len(threads));
         let (d_weights, partial) = match &plans.d_weights {
@@ -403,9 +401,9 @@ impl Conv {
         } else if self.in_bytes {
             let bytes = DirectBytes::new(self.forward[0].clone(), (i, o), weights);
             self.narrow = Some(Narrow::Bytes(Box::new(bytes)));
-        } else if let (Some(widest), true) = (self.widest, self.is_direct()) {
-            let integers = DirectIntegers::new(self.forward[0].clone(), (i, o), weights, widest);
-            self.narrow = Some(Narrow::Direct(Box::new(integers)));
+        } else if let (Some(widest), true) = (self.widest, self.is_strided()) {
+            let integers = StridedIntegers::new((i, o), weights, widest);
+            self.narrow = Some(Narrow::Strided(Box::new(integers)));
         } else if let Some(UpProducts::Integers) = self.up.map(|up| up.products) {
             self.narrow = Some(Narrow::Up(Box::new(UpIntegers::new((i, o), weights))));
         } else if let (Some(winograd), Some(widest)) = (&self.winograd.forward, self.widest) {
@@ -456,7 +454,9 @@ impl Conv {
             return 0;
         }
         let lost = match (&self.narrow, &self.winograd.forward, moments) {
-            (Some(Narrow::Direct(integers)), ..) => integers.convolve(cpu, sources, dst, scratch),
+            (Some(Narrow::Strided(integers)), _, moments) => {
+                integers.convolve(cpu, (sources, self.forward[0].src_shape()), (dst, moments), scratch)
+            }
             (Some(Narrow::Bytes(bytes)), ..) => bytes.convolve(cpu, sources, dst, scratch),
             (Some(Narrow::Winograd(integers)), Some(winograd), moments) => {
                 winograd.convolve_integers(cpu, sources, integers, (dst, moments), scratch)

@@ -339,13 +339,14 @@ impl Plan {
         for part in 0..self.spread() {
             let tasks = || (0..self.strips() * self.chunks()).map(|at| self.work(at * self.spread() + part));
             let (from, to) = self.work(part).blocks;
-            for channel in from * LANES..to * LANES {
-                let (block, lane) = (channel / LANES - from, channel % LANES);
-                let of = tasks().map(|work| {
-                    let sums = &sums[work.task * self.blocks_of_task() + block];
-                    (outputs(&work) as f64, sums.map(|sum| sum[lane]))
+            for block in from..to {
+                let of_block = tasks().map(|work| {
+                    let sums = &sums[work.task * self.blocks_of_task() + block - from];
+                    (outputs(&work) as f64, sums)
                 });
-                (moments.mean[channel], moments.variance[channel]) = join(of);
+                let [mean, variance] = join(of_block);
+                moments.mean[block * LANES..][..LANES].copy_from_slice(&mean);
+                moments.variance[block * LANES..][..LANES].copy_from_slice(&variance);
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::gather::Write;
 use crate::half::Cell;
 use crate::isa::{Isa, Kernel};
 use crate::layout::{LANES, Source};
-use crate::moments::{Moments, Sums, join};
+use crate::moments::{Moments, Sums};
 use crate::team::{Shared, run_tasks};
 
 /// Tiles of a map that is small: its weights are more than its values.
@@ -181,15 +181,8 @@ impl Winograd {
 
     /// Joins the sums of all units, in order.
     pub(super) fn finish(&self, (tiling, cut): (&Tiling, &Cut), moments: &mut Moments<'_>) {
-        for c in 0..self.out_blocks * LANES {
-            let (block, lane) = (c / LANES, c % LANES);
-            let sums = &*self.sums(moments);
-            let of_units = (0..cut.units(tiling.tiles)).map(|unit| {
-                let n = tiling.outputs(&cut.unit(tiling.tiles, unit)) as f64;
-                (n, sums[unit * self.out_blocks + block].map(|sum| sum[lane]))
-            });
-            (moments.mean[c], moments.variance[c]) = join(of_units);
-        }
+        let outputs = |unit| tiling.outputs(&cut.unit(tiling.tiles, unit)) as f64;
+        moments.join(&(0..cut.units(tiling.tiles)).map(outputs).collect::<Vec<_>>());
     }
 }
 

@@ -21,7 +21,7 @@ use crate::half::Cell;
 use crate::isa::{DotKernel, Dots, Isa, Kernel};
 use crate::layout::{LANES, Source, blocks};
 use crate::moments::{Moments, Sums};
-use crate::pairs::{HEADROOM, Pairs, Tail, Words, cut, exceeds, limit, n_pairs, order, steps, word};
+use crate::pairs::{HEADROOM, LARGEST, Pairs, Tail, Words, cut, exceeds, limit, n_pairs, order, steps, word};
 use crate::team::{Shared, run_tasks};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -229,7 +229,7 @@ impl Kernel for Quantise<'_> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self, _: I) {
-        let steps = steps(self.together, self.limit);
+        let steps = steps(self.together, self.limit, LARGEST);
         let inverse = steps.map(|step| 1.0 / step);
         for lane in 0..LANES {
             self.back[self.z][lane] = steps[lane] / self.gain;
