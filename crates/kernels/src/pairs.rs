@@ -70,6 +70,13 @@ pub(crate) fn limit(terms: usize) -> f32 {
     (LARGEST * (64.0 / terms as f32).sqrt()).min(LARGEST).floor()
 }
 
+/// What numbers of magnitudes up to `largest` are multiplied by: that one becomes as large as may be. A power of two, so that it
+/// may be brought into scale and shift without another rounding; far from what f32 holds even where all is 0.
+pub(crate) fn gain(limit: i16, largest: f32) -> f32 {
+    let most = (f32::from(limit) / largest).clamp(1e-30, 1e30);
+    f32::from_bits(most.to_bits() & f32::INFINITY.to_bits())
+}
+
 /// Of each lane the smallest step of the weights `u` for which `sum of |round(u / step)| * limit` stays below 2^31: rounding
 /// adds at most a half to each, and a little for the arithmetic in f32.
 #[inline(always)]

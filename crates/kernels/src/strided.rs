@@ -13,7 +13,7 @@ use crate::isa::{DotKernel, Dots, Isa, Kernel};
 use crate::layout::{LANES, Source, blocks};
 use crate::moments::{Moments, Running, Sums};
 use crate::pairs::{
-    HEADROOM, LONE, Pairs, Tail, WHOLE, Words, cut, exceeds, limit, n_pairs, order, rounded, steps, word,
+    HEADROOM, LONE, Pairs, Tail, WHOLE, Words, cut, exceeds, gain, limit, n_pairs, order, rounded, steps, word,
 };
 use crate::team::{Shared, run_tasks};
 use rayon::prelude::*;
@@ -80,27 +80,28 @@ pub struct StridedIntegers {
     out_blocks: usize,
     /// `[out block][tap][pair][16]`, two neighbouring input channels a word.
     pairs: Vec<Words>,
-    /// `[out block][16]`: what a sum of products is multiplied by.
-    back: Vec<[f32; LANES]>,
-    gain: f32,
+    /// `[out block][16]`: of the weights.
+    steps: Vec<[f32; LANES]>,
+    /// What inputs are multiplied by, if it does not follow from each.
+    gain: Option<f32>,
     limit: i16,
 }
 
 impl StridedIntegers {
-    /// Prepares canonical weights `[O][I][27]` for inputs that were at most `widest` in calibration ([`largest`]).
+    /// Prepares canonical weights `[O][I][27]` for inputs that were at most `widest` in calibration ([`largest`]); if that is 0, as
+    /// wide as each input is found to be.
     ///
     /// # Panics
-    /// If a length does not fit or `widest` is not a positive number.
+    /// If a length does not fit or `widest` is negative or not a number.
     pub fn new((i, o): (usize, usize), weights: &[f32], widest: f32) -> Self {
         assert_eq!(weights.len(), i * o * 27, "integers: weights");
-        assert!(widest > 0.0 && widest.is_finite(), "integers: a widest input of {widest}");
+        assert!(widest >= 0.0 && widest.is_finite(), "integers: a widest input of {widest}");
         let limit = limit(27 * i).min(LARGEST);
         let (order, out_blocks) = (order(i), blocks(o));
         let per_block = TAPS * order.len();
         let mut pairs = vec![Words([0; LANES]); out_blocks * per_block];
-        let mut back = vec![[0.0; LANES]; out_blocks];
-        let gain = limit / (HEADROOM * widest);
-        pairs.par_chunks_exact_mut(per_block).zip(&mut back).enumerate().for_each(|(block, (pairs, back))| {
+        let mut all_steps = vec![[0.0; LANES]; out_blocks];
+        pairs.par_chunks_exact_mut(per_block).zip(&mut all_steps).enumerate().for_each(|(block, (pairs, own))| {
             // One more, so that the last channel of an odd number has a neighbour.
             let mut u = vec![[0.0; LANES]; (i + 1) * 27];
             for lane in 0..LANES.min(o - block * LANES) {
@@ -108,7 +109,7 @@ impl StridedIntegers {
                 u.iter_mut().zip(of_lane).for_each(|(u, w)| u[lane] = *w);
             }
             let steps = steps(&u[..i * 27], limit, LARGEST);
-            *back = steps.map(|step| step / gain);
+            *own = steps;
             for lane in 0..LANES {
                 u.iter_mut().for_each(|u| u[lane] = rounded(u[lane] / steps[lane]) as f32);
             }
@@ -123,7 +124,8 @@ impl StridedIntegers {
                 }
             }
         });
-        Self { inputs: i, out_blocks, pairs, back, gain, limit: limit as i16 }
+        let gain = (widest > 0.0).then(|| limit / (HEADROOM * widest));
+        Self { inputs: i, out_blocks, pairs, steps: all_steps, gain, limit: limit as i16 }
     }
 
     /// Scratch of one thread for an input of shape `src` and so many channels.
@@ -163,6 +165,8 @@ impl StridedIntegers {
             Shared::new(moments.sums[..len].as_chunks_mut().0.as_chunks_mut().0)
         });
         let (tail, dst, lost) = (Tail::new(self.inputs), Shared::new(dst), AtomicU64::new(0));
+        let gain = self.gain.unwrap_or_else(|| gain(self.limit, largest(cpu, sources, voxels(src))));
+        let back: Vec<_> = self.steps.iter().map(|steps| steps.map(|step| step / gain)).collect();
         let (paired, lone) = (strips.taps(false), strips.taps(true));
         let piece = Self::scratch_len(src, self.inputs);
         run_tasks(strips.tasks(), scratch, piece, |task, staged| {
@@ -174,8 +178,21 @@ impl StridedIntegers {
             let kept: &mut [Kept] = kept.as_chunks_mut().0.as_chunks_mut().0;
             let Some(kept) = kept.first_chunk_mut() else { unreachable!("room for sums") };
             let at = strips.at(task);
-            let strip =
-                Strip { layer: self, strips, paired: &paired, lone: &lone, sources, tail, at, dst, staged, kept, sums };
+            let strip = Strip {
+                layer: self,
+                gain,
+                back: &back,
+                strips,
+                paired: &paired,
+                lone: &lone,
+                sources,
+                tail,
+                at,
+                dst,
+                staged,
+                kept,
+                sums,
+            };
             lost.fetch_add(T::strip_in_integers(cpu, strip), Ordering::Relaxed);
         });
         if let Some(moments) = moments {
@@ -276,6 +293,9 @@ impl Strips {
 /// Some pairs of rows of outputs, in two planes.
 pub(crate) struct Strip<'a, T> {
     layer: &'a StridedIntegers,
+    /// What inputs are multiplied by, and, `[out block][16]`, sums of products.
+    gain: f32,
+    back: &'a [[f32; LANES]],
     strips: Strips,
     /// [`Strips::taps`].
     paired: &'a [usize; TAPS],
@@ -329,7 +349,7 @@ impl<T: Cell> Strip<'_, T> {
     fn lay<I: Isa, D: Dots<I>>(&mut self, (isa, dots): (I, D), group: usize, widest: &mut D::W) {
         let (strips, (z, y)) = (self.strips, self.at);
         let (n, [_, _, width]) = (voxels(strips.src), strips.src);
-        let (sources, gain) = (self.sources, self.layer.gain);
+        let (sources, gain) = (self.sources, self.gain);
         let seen = |b| Seen::new(isa, find_block(sources, n, b), n, gain);
         let (a, b) = (seen(2 * group), (2 * group + 1 < strips.blocks).then(|| seen(2 * group + 1)));
         let row = strips.row(group);
@@ -520,7 +540,7 @@ impl<T: Cell> Strip<'_, T> {
             let start = ((((ob + o) * depth + z) * height + y) * width + x) * LANES;
             // SAFETY: the row (ob + o, z, y) belongs to the one task that has this pair of planes and of rows.
             let cells = unsafe { self.dst.slice(start, XT * LANES) }.as_chunks_mut::<LANES>().0;
-            let back = isa.load(&self.layer.back[ob + o]);
+            let back = isa.load(&self.back[ob + o]);
             let running = &mut running[o];
             if ((z, y), x) == (self.at, 0) {
                 running.shift = isa.mul(dots.float(sum[0][o]), back);

@@ -5,7 +5,7 @@ use crate::gather::{Shape, voxels};
 use crate::half::Cell;
 use crate::isa::{DotKernel, Dots, Isa, Kernel};
 use crate::layout::{LANES, Source, blocks};
-use crate::pairs::{LARGEST, Pairs, Tail, Words, dot_channels, limit, n_pairs, order, steps, word};
+use crate::pairs::{LARGEST, Pairs, Tail, Words, dot_channels, gain, limit, n_pairs, order, steps, word};
 use crate::strided::Largest;
 use crate::up::{Spread, Strip, convolve_up_scratch, each_strip};
 use rayon::prelude::*;
@@ -102,7 +102,7 @@ impl<T: Cell> DotKernel for InIntegers<'_, T> {
     #[inline(always)]
     fn run<I: Isa, D: Dots<I>>(self, isa: I, dots: D) -> u64 {
         let Self { layer, source, bias, tail, strip, staged } = self;
-        let gain = gain(isa, source, &strip, layer.limit);
+        let gain = gain(layer.limit, widest(isa, source, &strip));
         let scales = (gain, layer.limit);
         let source = std::slice::from_ref(source);
         let lost = strip.staging.lay_integers((isa, dots), (source, strip.shape), strip.at, scales, staged);
@@ -112,10 +112,9 @@ impl<T: Cell> DotKernel for InIntegers<'_, T> {
     }
 }
 
-/// What a strip is multiplied by: the largest number becomes as large as may be. A power of two, so that it may be brought into
-/// scale and shift without another rounding; far from what f32 holds even where all is 0.
+/// The largest number of a strip.
 #[inline(always)]
-fn gain<I: Isa, T: Cell>(isa: I, source: &Source<'_, T>, strip: &Strip<'_, T>, limit: i16) -> f32 {
+fn widest<I: Isa, T: Cell>(isa: I, source: &Source<'_, T>, strip: &Strip<'_, T>) -> f32 {
     let [_, height, width] = strip.shape;
     let (n, (z, y)) = (voxels(strip.shape), strip.at);
     let mut largest: f32 = 0.0;
@@ -124,8 +123,7 @@ fn gain<I: Isa, T: Cell>(isa: I, source: &Source<'_, T>, strip: &Strip<'_, T>, l
         let of_block = Largest { x, affine: source.affine(b), slope: source.slope }.run(isa);
         largest = largest.max(of_block);
     }
-    let most = (f32::from(limit) / largest).clamp(1e-30, 1e30);
-    f32::from_bits(most.to_bits() & f32::INFINITY.to_bits())
+    largest
 }
 
 /// Products of integers.

@@ -273,7 +273,8 @@ impl Layer {
         let weights = noise(o * i * 27, 4);
         let mut dst = unwritten::<T>(blocks(o) * voxels(shape.map(|n| n.div_ceil(2))) * LANES);
         let mut scratch = unwritten(StridedIntegers::scratch_len(shape, i) * current_num_threads());
-        let layer = StridedIntegers::new((i, o), &weights, 0.5);
+        let widest = if i > 16 { 0.0 } else { 0.5 };
+        let layer = StridedIntegers::new((i, o), &weights, widest);
         let channels = blocks(o) * LANES;
         let mut sums = vec![f64::NAN; StridedIntegers::sums_len(shape, (i, o))];
         let (mut mean, mut variance) = (unwritten(channels), unwritten(channels));

@@ -8,6 +8,7 @@ mod forward;
 mod memory;
 mod net;
 mod ops;
+mod packed;
 mod passes;
 mod products;
 mod program;

@@ -2,7 +2,8 @@
 //! allocated in a step.
 
 use crate::memory::{Memory, Purpose};
-use crate::ops::{Conv, Packed};
+use crate::ops::Conv;
+use crate::packed::Packed;
 use crate::passes::{Pass, passes};
 use crate::products::Products;
 use crate::program::{Layer, ParamSpec, Program};

@@ -1,6 +1,7 @@
 //! The convolutions of a network for one shape: which kernel each pass takes, and how its weights are packed.
 
 use crate::memory::Purpose;
+use crate::packed::Packed;
 use kernels::{
     Canonical, Cell, ConvTiles, Cpu, DirectBytes, Direction, Gather, GradientTiles, Integers, LANES, Moments, Shape,
     Source, StridedIntegers, UpIntegers, UpTiles, Winograd, Write, add_bias, blocks, convolve, convolve_scratch,
@@ -66,38 +67,9 @@ enum Narrow {
     Up(Box<UpIntegers>),
 }
 
-/// Input channels up to which a convolution with a stride is worked through in integers: the more terms a sum has the coarser
-/// they are, and wide layers take little of the time.
+/// Input channels up to which a convolution with a stride takes its scale from a calibration. More are of low levels, whose
+/// inputs are small enough to be looked at each time.
 const FEW: usize = 64;
-
-/// Packed weights, which begin on a line of the cache. Those of one convolution, or of one after another in the same room.
-#[derive(Debug, Default)]
-pub(crate) struct Packed {
-    values: Vec<f32>,
-    start: usize,
-    len: usize,
-}
-
-impl Packed {
-    /// Room for up to `n`, whose memory the system gives when it is first touched.
-    pub(crate) fn with_room(n: usize) -> Self {
-        Self { values: f32::zeros(n + LANES), ..Self::default() }
-    }
-
-    /// Room for `n` of them, with whatever in it.
-    fn room(&mut self, n: usize) -> &mut [f32] {
-        if self.values.len() < n + LANES {
-            *self = Self::with_room(n);
-        }
-        self.start = self.values.as_ptr().align_offset(LANES * size_of::<f32>()).min(LANES);
-        self.len = n;
-        &mut self.values[self.start..][..n]
-    }
-
-    pub(crate) fn get(&self) -> &[f32] {
-        &self.values[self.start..][..self.len]
-    }
-}
 
 /// Every source begins a block of its own. Where one that is not the last ends inside a block, the weights are spread out:
 /// zeros for the channels that are not there.
@@ -207,9 +179,10 @@ impl Conv {
 
     /// Lets the products be integers where they can, for inputs about as wide as `widest`.
     pub(crate) fn quantise(&mut self, cpu: Cpu, widest: f32) {
+        let known = widest > 0.0 || self.finds_widest();
         let can =
             self.is_strided() || self.winograd.forward.as_ref().is_some_and(|winograd| winograd.has_integers(cpu));
-        self.widest = (can && cpu.has_int16() && widest > 0.0).then_some(widest);
+        self.widest = (can && cpu.has_int16() && known).then_some(widest);
     }
 
     /// Lets the products of a 3x3x3 convolution be bytes where they can. Returns the scratch that it needs, whatever the number of
@@ -273,13 +246,18 @@ impl Conv {
 
     /// Whether products in integers are those of a stride, [`StridedIntegers`].
     fn is_strided(&self) -> bool {
-        self.up.is_none() && self.winograd.d_weights.is_none() && self.i <= FEW
+        self.up.is_none() && self.winograd.d_weights.is_none()
     }
 
-    /// How wide these inputs are: their widest point, or number where there is a stride; 0 where they never are
-    /// integers.
+    /// Whether that finds out itself how wide each input is.
+    fn finds_widest(&self) -> bool {
+        self.is_strided() && self.i > FEW
+    }
+
+    /// How wide these inputs are: their widest point, or number where there is a stride; 0 where they never are integers or it is
+    /// not asked.
     pub(crate) fn widest<T: Cell>(&self, cpu: Cpu, sources: &[Source<'_, T>]) -> f32 {
-        if self.is_strided() {
+        if self.is_strided() && !self.finds_widest() {
             return largest(cpu, sources, voxels(self.forward[0].src_shape()));
         }
         self.winograd.forward.as_ref().map_or(0.0, |winograd| winograd.widest(cpu, sources))
