@@ -8,7 +8,7 @@ Steps, or `all`:
                where PyTorch is not asked for, as in `--only Glioscope`, against our own in f32
     forward    N32 at 128^3, median seconds and peak memory of each
     train      a training step of N32 at 96^3
-    whole      a whole case: ours from files to files and the network alone; the same network of the others on the brain's box;
+    whole      a whole case: ours from files to files and the network alone; the same network of the others on the same brain;
                MONAI's SegResNet on the whole scan
     tiles      nnU-Net's plan: a tile of 128^3, of which its sliding window takes 18 on a scan; ours on a whole case as well
     dice       mean Dice of the default network on the validation cases in each mode, and labels equal to f32's; not of what computes
@@ -49,9 +49,9 @@ STEPS = {
 class Peer:
     """An engine that waits in a process of its own."""
 
-    def __init__(self, bench, name, settings, net, patch):
+    def __init__(self, bench, name, settings, net, patch, image=None):
         self.name, self.precision = name, settings["precision"]
-        settings = settings | {"net": net, "threads": bench.threads, "patch": patch, "isa": bench.isa} | bench.files(net, settings)
+        settings = settings | {"net": net, "threads": bench.threads, "patch": patch, "image": image, "isa": bench.isa} | bench.files(net, settings)
         self.process = subprocess.Popen(
             [sys.executable, HERE / "engines.py", json.dumps(settings)], env=bench.surroundings(settings["engine"]),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=bench.log, text=True,
@@ -195,8 +195,8 @@ class Bench:
         name = step + (f"-{self.isa}" if self.isa else "")
         (WORK / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
 
-    def peers(self, kinds, net, patch):
-        return [Peer(self, name, settings, net, patch) for name, settings in kinds.items() if self.wanted(name)]
+    def peers(self, kinds, net, patch, image=None):
+        return [Peer(self, name, settings, net, patch, image) for name, settings in kinds.items() if self.wanted(name)]
 
     def net(self, name, sides, what=""):
         return self.in_turn(["net", "--name", name, "--patch", ",".join(map(str, sides))], what)
@@ -215,12 +215,13 @@ class Bench:
 
     def whole(self):
         folder = self.folder(case.split(self.real)["validation"][1])
-        sides = list(case.padded(case.prepared(folder)[0], SPECS["default"].multiple())[0].shape[2:])
+        image, _ = case.padded(case.prepared(folder)[0], SPECS["default"].multiple())
+        np.save(WORK / "whole.npy", image)
         # Compiling for one brain would take longer than all runs, and there is another for each.
         eager = {name: settings for name, settings in PEERS.items() if not settings.get("compiled")}
-        ours = self.files_to_files(folder, what=", files to files") + self.net("default", sides, what=", network alone")
+        ours = self.files_to_files(folder, what=", files to files") + self.in_turn(["net", "--name", "default", "--case", str(folder)], ", network alone")
         others = {"MONAI SegResNet-16 bf16": {"engine": "torch_segresnet", "compiled": False, "precision": "bf16"}}
-        self.interleave("whole", ours + self.peers(eager, "default", sides) + self.peers(others, "default", [240, 240, 160]))
+        self.interleave("whole", ours + self.peers(eager, "default", None, str(WORK / "whole.npy")) + self.peers(others, "default", [240, 240, 160]))
 
     def tiles(self):
         folder, sides = self.folder(case.split(self.real)["validation"][1]), [self.side or 128] * 3

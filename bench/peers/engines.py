@@ -164,9 +164,12 @@ def main():
         print(json.dumps(said), file=answers, flush=True)
 
     engine = ENGINES[settings["engine"]](settings)
-    if settings["patch"]:
-        shape = (1, SPECS[settings["net"]].inputs, *settings["patch"])
-        engine.bring(np.random.default_rng(0).standard_normal(shape, dtype=np.float32))
+    if settings["patch"] or settings["image"]:
+        if settings["image"]:
+            image = np.load(settings["image"])
+        else:
+            image = np.random.default_rng(0).standard_normal((1, SPECS[settings["net"]].inputs, *settings["patch"]), dtype=np.float32)
+        engine.bring(image)
         for _ in range(2):  # compiles, and touches its memory
             engine.run()
     peak_mib(start_again=True)

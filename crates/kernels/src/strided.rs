@@ -31,17 +31,17 @@ const WEIGHTS: [[f32; 3]; PLACES] =
 const FIRST: &[usize] = &[0, 1];
 const BOTH: &[usize] = &[2];
 const SECOND: &[usize] = &[3, 4];
-/// Rows of products that make one sum, places along z and y; the two kept sums that it begins with; and what becomes of it.
-const PARTS: [(&[usize], &[usize], [usize; 2], To); 9] = [
-    (BOTH, BOTH, [ZERO, ZERO], To::Kept(0)),
-    (BOTH, FIRST, [0, ZERO], To::Kept(1)),
-    (BOTH, SECOND, [0, ZERO], To::Kept(2)),
-    (FIRST, BOTH, [ZERO, ZERO], To::Kept(0)),
-    (FIRST, FIRST, [0, 1], To::Output(0, 0)),
-    (FIRST, SECOND, [0, 2], To::Output(0, 1)),
-    (SECOND, BOTH, [ZERO, ZERO], To::Kept(0)),
-    (SECOND, FIRST, [0, 1], To::Output(1, 0)),
-    (SECOND, SECOND, [0, 2], To::Output(1, 1)),
+/// The sums in their order.
+const PARTS: [Part; 9] = [
+    Part { z: BOTH, y: BOTH, begin: [ZERO, ZERO], to: To::Kept(0) },
+    Part { z: BOTH, y: FIRST, begin: [0, ZERO], to: To::Kept(1) },
+    Part { z: BOTH, y: SECOND, begin: [0, ZERO], to: To::Kept(2) },
+    Part { z: FIRST, y: BOTH, begin: [ZERO, ZERO], to: To::Kept(0) },
+    Part { z: FIRST, y: FIRST, begin: [0, 1], to: To::Output(0, 0) },
+    Part { z: FIRST, y: SECOND, begin: [0, 2], to: To::Output(0, 1) },
+    Part { z: SECOND, y: BOTH, begin: [ZERO, ZERO], to: To::Kept(0) },
+    Part { z: SECOND, y: FIRST, begin: [0, 1], to: To::Output(1, 0) },
+    Part { z: SECOND, y: SECOND, begin: [0, 2], to: To::Output(1, 1) },
 ];
 /// The sum that is kept at 0, after those that change.
 const ZERO: usize = 3;
@@ -58,6 +58,17 @@ const PAIR: usize = 2;
 /// Sums of a tile.
 type Kept = [[Pairs; PAIR]; TILE];
 
+/// Products that make one sum.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    /// Places along z and y.
+    z: &'static [usize],
+    y: &'static [usize],
+    /// The two kept sums that it begins with.
+    begin: [usize; 2],
+    to: To,
+}
+
 /// What becomes of a sum.
 #[derive(Clone, Copy, Debug)]
 enum To {
@@ -69,7 +80,7 @@ enum To {
 
 /// The products in their order: places along z and y, and which of [`ALONG_X`].
 fn taps() -> impl Iterator<Item = [usize; 3]> {
-    let rows = PARTS.iter().flat_map(|(z, y, ..)| z.iter().flat_map(move |z| y.iter().map(move |y| (*z, *y))));
+    let rows = PARTS.iter().flat_map(|part| part.z.iter().flat_map(move |z| part.y.iter().map(move |y| (*z, *y))));
     rows.flat_map(|(z, y)| (0..ALONG_X.len()).map(move |x| [z, y, x]))
 }
 
@@ -111,7 +122,9 @@ impl StridedIntegers {
             let steps = steps(&u[..i * 27], limit, LARGEST);
             *own = steps;
             for lane in 0..LANES {
-                u.iter_mut().for_each(|u| u[lane] = rounded(u[lane] / steps[lane]) as f32);
+                for u in &mut u {
+                    u[lane] = rounded(u[lane] / steps[lane]) as f32;
+                }
             }
             for ([z, y, x], pairs) in taps().zip(pairs.chunks_exact_mut(order.len())) {
                 let of_tap = |channel: usize, lane: usize| {
@@ -167,7 +180,7 @@ impl StridedIntegers {
         let (tail, dst, lost) = (Tail::new(self.inputs), Shared::new(dst), AtomicU64::new(0));
         let gain = self.gain.unwrap_or_else(|| gain(self.limit, largest(cpu, sources, voxels(src))));
         let back: Vec<_> = self.steps.iter().map(|steps| steps.map(|step| step / gain)).collect();
-        let (paired, lone) = (strips.taps(false), strips.taps(true));
+        let (paired, lone) = (strips.taps(2), strips.taps(1));
         let piece = Self::scratch_len(src, self.inputs);
         run_tasks(strips.tasks(), scratch, piece, |task, staged| {
             // SAFETY: the sums of a task are its own.
@@ -270,12 +283,12 @@ impl Strips {
     }
 
     /// Where each tap of the first outputs lies in a pair of blocks, or in a block alone, in words.
-    fn taps(&self, lone: bool) -> [usize; TAPS] {
+    fn taps(&self, blocks: usize) -> [usize; TAPS] {
         let mut words = [0; TAPS];
         for (word, [z, y, x]) in words.iter_mut().zip(taps()) {
             let (row, (even, on)) = (z * self.pairs * PLACES + y, ALONG_X[x]);
             // The even places of a block alone lie where another block's would, two words on.
-            let (line, shift) = if lone { (row, 2 * even) } else { (2 * row + even, 0) };
+            let (line, shift) = if blocks == 1 { (row, 2 * even) } else { (2 * row + even, 0) };
             *word = (line * self.length() + on) * LANES + shift;
         }
         words
@@ -457,7 +470,7 @@ impl<T: Cell> Strip<'_, T> {
         running: &mut [Running<I>; OB],
     ) {
         let mut first = 0;
-        for (along_z, along_y, begin, to) in PARTS {
+        for Part { z, y, begin, to } in PARTS {
             let mut sum = [[dots.zero(); OB]; XT];
             // Two, be they 0: with a loop over fewer the sums live in memory.
             let [a, b] = [&self.kept[begin[0]], &self.kept[begin[1]]];
@@ -466,7 +479,7 @@ impl<T: Cell> Strip<'_, T> {
                     sum[i][o] = dots.add(dots.load(&a[i][o]), dots.load(&b[i][o]));
                 }
             }
-            let end = first + along_z.len() * along_y.len() * ALONG_X.len();
+            let end = first + z.len() * y.len() * ALONG_X.len();
             sum = self.dot::<I, D, XT, OB, REST>(dots, first..end, (ob, pair, x), sum);
             first = end;
             match to {
@@ -565,7 +578,7 @@ fn products<I: Isa, D: Dots<I>, const XT: usize, const OB: usize, const N: usize
     at: &[usize; N],
     mut sum: [[D::W; OB]; XT],
 ) -> [[D::W; OB]; XT] {
-    let src = &src[..(XT - 1) * LANES + at[N - 1] + 1];
+    let src = &src[..=(XT - 1) * LANES + at[N - 1]];
     let mut weights = [const { &[Words([0; LANES]); N] }; OB];
     for o in 0..OB {
         let Some(of) = w[o][first..].first_chunk() else { unreachable!("weights of each pair of channels") };

@@ -112,7 +112,7 @@ fn passes<T: Cell>(
 }
 
 /// A case in the middle of an image that the network can take whole: its shape, a multiple of `multiple`, and its values.
-pub(crate) fn whole_image(case: [usize; 3], values: &[f32], multiple: usize) -> ([usize; 3], Vec<f32>) {
+pub fn whole_image(case: [usize; 3], values: &[f32], multiple: usize) -> ([usize; 3], Vec<f32>) {
     let tile = case.map(|n| n.next_multiple_of(multiple));
     let start = [0, 1, 2].map(|a| starts(case[a], tile[a], 0.0)[0]);
     let mut image = vec![0.0; values.len() / voxels(case) * voxels(tile)];

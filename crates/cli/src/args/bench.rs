@@ -9,7 +9,7 @@ use super::PrecisionName;
 /// What to time.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
-    /// A network on a patch of noise
+    /// A network on a patch of noise, or on the brain of a case
     Net(BenchNet),
     /// Each distinct convolution of a network, forward and backward, beside the peak
     Layers(BenchLayers),
@@ -33,6 +33,10 @@ pub(crate) struct BenchNet {
     /// Side of the patch in voxels, or D,H,W
     #[arg(long, value_name = "N", default_value = "128", value_delimiter = ',', num_args = 1..=3)]
     pub(crate) patch: Vec<usize>,
+    /// The brain of this case instead of noise, with the weights of the model inside: air, which noise has not, is computed once.
+    /// Only a forward pass of the default network
+    #[arg(long, value_name = "CASE", conflicts_with = "patch")]
+    pub(crate) case: Option<PathBuf>,
     /// Forward alone, or a whole training step (forward, loss, backward, Adam)
     #[arg(long, default_value = "forward")]
     pub(crate) pass: PassName,

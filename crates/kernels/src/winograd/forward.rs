@@ -130,7 +130,7 @@ impl Winograd {
         let output = Output { tiling, dst: Shared::new(dst), write: Write::Overwrite };
         let sums = self.sums(moments);
         self.march(cpu, (tiling, cut), (input, output), u.as_chunks().0, Some(Shared::new(sums)), aligned(scratch));
-        self.finish((&tiling, &cut), moments);
+        finish((&tiling, &cut), moments);
     }
 
     fn march<T: Cell>(
@@ -178,12 +178,12 @@ impl Winograd {
         let n = self.sums_len();
         moments.sums[..n].as_chunks_mut::<LANES>().0.as_chunks_mut::<3>().0
     }
+}
 
-    /// Joins the sums of all units, in order.
-    pub(super) fn finish(&self, (tiling, cut): (&Tiling, &Cut), moments: &mut Moments<'_>) {
-        let outputs = |unit| tiling.outputs(&cut.unit(tiling.tiles, unit)) as f64;
-        moments.join(&(0..cut.units(tiling.tiles)).map(outputs).collect::<Vec<_>>());
-    }
+/// Joins the sums of all units, in order.
+pub(super) fn finish((tiling, cut): (&Tiling, &Cut), moments: &mut Moments<'_>) {
+    let outputs = |unit| tiling.outputs(&cut.unit(tiling.tiles, unit)) as f64;
+    moments.join(&(0..cut.units(tiling.tiles)).map(outputs).collect::<Vec<_>>());
 }
 
 /// How the products at the points of a batch are made.

@@ -5,7 +5,7 @@
 //! words, and the rest is as in [`integers`](super::integers).
 
 use super::Winograd;
-use super::forward::{March, Piece, Products};
+use super::forward::{March, Piece, Products, finish};
 use super::input::Seen;
 use super::integers::Integers;
 use super::output::{Halfway, Output, back_along_x};
@@ -144,7 +144,7 @@ impl Winograd {
             lost.fetch_add(T::march_of_image(cpu, OfImage { march, integers }), Ordering::Relaxed);
         });
         if let Some(moments) = moments {
-            self.finish((&tiling, &cut), moments);
+            finish((&tiling, &cut), moments);
         }
         lost.into_inner()
     }

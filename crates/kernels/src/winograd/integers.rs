@@ -6,7 +6,7 @@
 //! F(4, 3) makes too large; with 16 bits there are levels to spare.
 
 use super::Winograd;
-use super::forward::{self, March, Piece, Products, SMALL};
+use super::forward::{self, March, Piece, Products, SMALL, finish};
 use super::input::{Input, Planes, along_x};
 use super::output::{Halfway, Output, TILE_LINES, back_along_x};
 use super::panels::{PointsOf, panel, planes_of};
@@ -171,7 +171,7 @@ impl Winograd {
             lost.fetch_add(of_unit, Ordering::Relaxed);
         });
         if let Some(moments) = moments {
-            self.finish((&tiling, &cut), moments);
+            finish((&tiling, &cut), moments);
         }
         lost.into_inner()
     }

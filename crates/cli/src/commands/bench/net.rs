@@ -1,22 +1,29 @@
-//! A network on a patch of noise.
+//! A network on a patch of noise, or on the brain of a case.
 
 use anyhow::Context;
 use kernels::{Bf16, Cpu, Half, voxels};
+use segment::artefact::Artefact;
 use segment::choice::{Choice, Reason};
+use segment::dataset::find_one;
+use segment::infer::whole_image;
 use segment::precision::{Precision, Storage};
+use segment::prepare::prepare;
 use segment::recipe::training::Products;
 use segment::recipe::{DEFAULT, ORIGINAL, Recipe};
+use segment::study::Study;
 use serde::Serialize;
 use server::config;
 use std::path::Path;
 use unet::loss::{DiceClasses, DiceOver, LossSpec, LossWorkspace, Targets, loss};
 use unet::optim::{OptimSpec, Optimiser};
 use unet::{Net, NetSpec, Purpose, weights};
+use volume::Limits;
 
 use super::by_layer::{self, LayerTime, Times};
 use super::{Spread, peak_rss_mib, seconds};
 use crate::Outcome;
 use crate::args::{BenchNet, NetName, PassName};
+use crate::commands::model;
 use crate::interrupt::Interrupt;
 use crate::show::{self, Show, Usage};
 
@@ -44,11 +51,16 @@ struct Measured {
 }
 
 pub(super) fn run(cpu: Cpu, args: &BenchNet, show: Show, interrupt: &Interrupt) -> anyhow::Result<Outcome> {
-    let patch = super::patch(&args.patch)?;
     let (name, spec) = spec(args.name)?;
     let (precision, chosen) = precision(cpu, args)?;
+    let given = match &args.case {
+        Some(folder) => Given::brain(cpu, folder, (args, precision))?,
+        None => Given::noise(cpu, &spec, super::patch(&args.patch)?, precision)
+            .map_err(|error| Usage(format!("--patch: {error}")))?,
+    };
+    let patch = given.patch;
     let mut bench =
-        Bench::new(cpu, &spec, patch, (args.pass, precision)).map_err(|error| Usage(format!("--patch: {error}")))?;
+        Bench::new(cpu, &spec, given, (args.pass, precision)).map_err(|error| Usage(format!("--patch: {error}")))?;
     let bar = show.bar(u64::from(args.runs), "{spinner} {pos}/{len} runs {wide_bar}")?;
     bench.take(); // does not count: pages are touched for the first time
     bench.times.forget();
@@ -140,6 +152,39 @@ pub(super) fn spec(name: NetName) -> anyhow::Result<(&'static str, NetSpec)> {
     })
 }
 
+/// What a network computes.
+struct Given {
+    patch: [usize; 3],
+    image: Vec<f32>,
+    weights: Vec<f32>,
+    /// How wide the inputs of convolutions are, where products are integers.
+    widest: Option<Vec<f32>>,
+}
+
+impl Given {
+    /// Noise, and weights from a seed.
+    fn noise(cpu: Cpu, spec: &NetSpec, patch: [usize; 3], precision: Precision) -> Result<Self, unet::UnetError> {
+        let weights = weights::initial(spec, 1)?;
+        let is_integer = matches!(precision, Precision::Int16 | Precision::Int8);
+        let widest = if is_integer { Some(widest(cpu, spec, &weights)?) } else { None };
+        Ok(Self { patch, image: noise(spec.inputs * voxels(patch)), weights, widest })
+    }
+
+    /// A case as `segment` gives it to the model inside in one pass.
+    fn brain(cpu: Cpu, folder: &Path, (args, precision): (&BenchNet, Precision)) -> anyhow::Result<Self> {
+        if !matches!((args.name, args.pass), (NetName::Default, PassName::Forward)) {
+            return Err(Usage("--case: only a forward pass of the default network".to_owned()).into());
+        }
+        let Artefact { model, card, .. } = model::open(Path::new("default"))?;
+        precision.check(cpu, &model)?;
+        let study = Study::read(&find_one(folder)?, &Limits::default())?;
+        let (tensor, _) = prepare(&study, card.recipe.preparing.method)?;
+        let (patch, image) = whole_image(tensor.shape, &tensor.values, model.network.spec().multiple());
+        let widest = model.calibration.as_ref().map(|of| of.in_order(&model.network)).transpose()?;
+        Ok(Self { patch, image, weights: model.weights, widest })
+    }
+}
+
 /// Dice and cross-entropy over all outputs: what the default recipe minimises.
 const LOSS: LossSpec = LossSpec {
     dice: 1.0,
@@ -175,12 +220,10 @@ impl Bench {
     fn new(
         cpu: Cpu,
         spec: &NetSpec,
-        patch: [usize; 3],
+        given: Given,
         (pass, precision): (PassName, Precision),
     ) -> Result<Self, unet::UnetError> {
-        let weights = weights::initial(spec, 1)?;
-        let is_integer = matches!(precision, Precision::Int16 | Precision::Int8);
-        let widest = if is_integer { Some(widest(cpu, spec, &weights)?) } else { None };
+        let Given { patch, image, weights, widest } = given;
         let products = precision.products(widest.as_deref());
         let mut net = match (pass, precision.storage(cpu)) {
             (PassName::Train, _) => {
@@ -202,7 +245,7 @@ impl Bench {
             parameters: weights.len(),
             net,
             outputs: spec.outputs,
-            image: noise(spec.inputs * n),
+            image,
             targets: vec![0; if pass == PassName::Train { spec.outputs * n } else { 0 }],
             grads: vec![0.0; trained],
             optimiser: Optimiser::new(adam, trained, &[]),

@@ -279,6 +279,22 @@ fn bench_gives_one_object() {
 }
 
 #[test]
+fn bench_takes_a_case_for_noise() {
+    let root = folder();
+    let case = write_case(root.path(), "BraTS2021_00001", 1);
+    let of = |net| ["bench", "net", "--name", net, "--case", text(&case), "--runs", "1", "--json"];
+    let (code, _, err) = run(glioscope(of("n32")));
+    assert!(code == 2 && err.contains("default network"), "{err}");
+    if segment::artefact::DEFAULT.is_empty() {
+        return;
+    }
+    let said: Value = serde_json::from_str(&succeed(glioscope(of("default")))).unwrap();
+    let sides = said["patch"].as_array().unwrap().iter().map(|side| side.as_u64().unwrap());
+    assert!(sides.clone().count() == 3 && sides.clone().all(|side| side > 0 && side % 16 == 0), "{said}");
+    assert!(said["seconds"]["min"].as_f64().unwrap() > 0.0, "{said}");
+}
+
+#[test]
 fn bench_times_every_pass_of_every_layer() {
     let args = ["bench", "layers", "--name", "default", "--patch", "32", "--runs", "1", "--json"];
     let said: Value = serde_json::from_str(&succeed(glioscope(args))).unwrap();
