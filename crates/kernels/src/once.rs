@@ -7,7 +7,7 @@ use crate::bf16::Bf16;
 use crate::bytes::{Lay, Plane, Range, Reach};
 use crate::cpu::Cpu;
 use crate::half::Half;
-use crate::strided::Largest;
+use crate::largest::Largest;
 use crate::{bias, conv, head, layout, norm, resize, strided, tiles, up, up_integers, winograd};
 
 /// Declares [`Once`], a function for each line, and implements it for the ways of storing in brackets.
