@@ -130,6 +130,21 @@ describe('the keeper of drafts', () => {
     expect([state.local, state.remote]).toEqual([null, null])
   })
 
+  it('lets no version overtake the draft of the same edits', async () => {
+    const { deeds, state, shelves } = rig()
+    const keeper = new DraftKeeper(PLACE, () => undefined, shelves)
+    await keeper.settled()
+    expect(deeds).toEqual([])
+    keeper.note(note('v1'))
+    await keeper.settled()
+    expect(deeds).toEqual(['here v1 unsent', 'server v1 after 0', 'here v1 sent'])
+    expect(keeper.known).not.toBeNull()
+    state.online = false
+    keeper.note(note('v1', 2))
+    await keeper.settled()
+    expect(state.local?.sent).toBe(false)
+  })
+
   it('keeps edits in this browser while the server is silent', async () => {
     const { state, shelves } = rig()
     state.online = false

@@ -62,6 +62,8 @@ export class DraftKeeper {
   #turn = 0
   /** The turn that is being kept or is. */
   #going = 0
+  /** Until that is done. */
+  #keeping: Promise<void> = Promise.resolve()
   /** Whether there may be a draft at all. */
   #used = false
   /** What the server has not heard of yet. */
@@ -119,7 +121,13 @@ export class DraftKeeper {
     this.#timer = undefined
     if (!this.#noted || this.#going === this.#turn) return
     this.#going = this.#turn
-    void this.#keep(this.#noted, this.#turn)
+    this.#keeping = this.#keep(this.#noted, this.#turn)
+  }
+
+  /** Until what was drawn is kept, or could not be: the server refuses a draft that a version of the same edits overtakes. */
+  settled(): Promise<void> {
+    this.flush()
+    return this.#keeping
   }
 
   /** The edits are saved, discarded or taken back: no draft of them is left. */

@@ -60,6 +60,7 @@ export function useEdits(study: Study, library: Library): Edits {
       if (!labels) throw new Error('there is nothing to save')
       const bytes = await writeLabels(labels.values, labels.source)
       const body = new Blob([bytes], { type: 'application/gzip' })
+      await keeper.current?.settled()
       // Only the draft of these edits ends with the version, not one that another tab has kept.
       const known = keeper.current?.known ?? 'none'
       const row = await sendBytes<SegmentationRow>('POST', `studies/${study.id}/versions`, body, {
