@@ -35,17 +35,28 @@ describe.skipIf(reason !== null)('from files to volumes', () => {
   test('a segmentation is cancelled, and the volumes from before stay', async () => {
     const page = await stage.show('/', plain)
     const line = page.locator('[data-study]').first()
-    await line.getByRole('checkbox').check()
-    await page.getByRole('button', { name: 'Segment again' }).click()
-    await line.getByRole('button', { name: 'Cancel the segmentation' }).click()
-    const newest = async () =>
+    const states = async () =>
       (await ask<{ items: { state: string }[] }>(page, 'GET', 'jobs')).items.map((job) => job.state)
-    await expect.poll(async () => (await newest()).sort(), { timeout: 20_000 }).toEqual(['cancelled', 'done'])
+    // A phantom may be done before the hand is there: then once more.
+    let ends = await states()
+    for (let tries = 0; tries < 5 && !ends.includes('cancelled'); tries++) {
+      const n = ends.length + 1
+      await line.getByRole('checkbox').check()
+      await page.getByRole('button', { name: 'Segment again' }).click()
+      const cancel = line.getByRole('button', { name: 'Cancel the segmentation' })
+      await cancel.click({ timeout: 5_000 }).catch(() => undefined)
+      const ended = async () => {
+        ends = await states()
+        return ends.filter((state) => state === 'done' || state === 'cancelled').length
+      }
+      await expect.poll(ended, { timeout: 20_000 }).toBe(n)
+    }
+    expect(ends).toContain('cancelled')
     await line.getByText('Draft').waitFor()
     await line.getByText(/\d ml/).first().waitFor()
     const [study] = (await ask<{ items: { id: string }[] }>(page, 'GET', 'studies')).items
     const { segmentations } = await ask<{ segmentations: unknown[] }>(page, 'GET', `studies/${study?.id}`)
-    expect(segmentations).toHaveLength(1)
+    expect(segmentations).toHaveLength(ends.filter((state) => state === 'done').length)
     await page.close()
   })
 
