@@ -7,7 +7,8 @@ use crate::layout::LANES;
 /// output, `[out_blocks * 16]`.
 #[derive(Debug)]
 pub struct Moments<'a> {
-    /// [`Winograd::sums_len`](crate::Winograd::sums_len) or [`ConvTiles::sums_len`](crate::ConvTiles::sums_len), with whatever in it.
+    /// As many as `sums_len` of [`Winograd`](crate::Winograd), [`ConvTiles`](crate::ConvTiles) or
+    /// [`StridedIntegers`](crate::StridedIntegers) says, with whatever in it.
     pub sums: &'a mut [f64],
     /// Means.
     pub mean: &'a mut [f32],
